@@ -1,0 +1,1 @@
+"""The typed settings, and the YAML profiles that fill them."""

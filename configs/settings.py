@@ -1,0 +1,144 @@
+"""The one typed tree of settings.
+
+A profile's `args` fill it, `RAYSCRIBE_*` environment variables override it (two underscores
+go down a level: `RAYSCRIBE_RECOGNITION__MODEL`), and an unknown key is refused. How many
+replicas, CPUs and GPUs a deployment gets is Serve's own part of a profile, not this one.
+Secrets are apart, in `Secrets`: they come from the environment of the replica that needs
+them and from nowhere else.
+"""
+
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+Network = IPv4Network | IPv6Network
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FetchSettings(Section):
+    """Limits on a recording fetched from a URL, and on an uploaded one."""
+
+    max_bytes: PositiveInt = Field(4 * 2**30, description="Largest recording, in bytes.")
+    max_redirects: int = Field(5, ge=0, description="Redirects followed before giving up.")
+    connect_timeout_s: PositiveFloat = Field(10, description="Seconds to connect.")
+    read_timeout_s: PositiveFloat = Field(30, description="Longest silence of the remote server.")
+    total_timeout_s: PositiveFloat = Field(3600, description="Seconds a whole download may take.")
+
+
+class AudioSettings(Section):
+    """Decoding, voice activity and windows."""
+
+    max_duration_s: PositiveFloat = Field(12 * 3600, description="Longest recording, in seconds.")
+    window_s: float = Field(30, ge=5, le=30, description="Longest window, in seconds.")
+    vad_threshold: float = Field(0.5, gt=0, lt=1, description="Speech probability that starts speech.")
+    vad_threads: PositiveInt = Field(1, description="Threads of voice activity detection.")
+
+
+class RecognitionSettings(Section):
+    """The Whisper model and how it is run."""
+
+    model: str = Field(
+        "bundled:whisper-base", description="Hub id, folder, or `bundled:whisper-base`."
+    )
+    revision: str | None = Field(None, description="Revision of a hub id.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
+        "auto", description="auto: float16 on a GPU, float32 on a CPU."
+    )
+    attention: Literal["auto", "flash_attention_2", "sdpa", "eager"] = Field(
+        "auto", description="auto: FlashAttention 2 where the GPU and the installation have it."
+    )
+    threads: int = Field(0, ge=0, description="CPU threads of the model; 0: what Ray reserved.")
+    slots: PositiveInt = Field(8, description="Windows decoded at once.")
+    max_queued_audio_s: PositiveFloat = Field(
+        24 * 3600, description="Seconds of audio that may wait; beyond it requests get a 429."
+    )
+    silent_suffix: bool = Field(
+        True, description="Encode only the speech of a window, not its padding to 30 s."
+    )
+    capture: Literal["auto", "off", "cuda_graph", "compile"] = Field(
+        "auto", description="How the decoding step is captured; auto: a CUDA graph on a GPU."
+    )
+
+
+class DiarizationSettings(Section):
+    """The speaker diarization pipeline."""
+
+    model: str = Field(
+        "bundled:diarization",
+        description="`pyannote/speaker-diarization-community-1`, `-3.1`, a folder, or "
+        "`bundled:diarization`.",
+    )
+    revision: str | None = Field(None, description="Revision of a hub id.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the models run.")
+    threads: int = Field(0, ge=0, description="CPU threads; 0: what Ray reserved.")
+    batch_size: PositiveInt = Field(32, description="Chunks in a batch of its two models.")
+
+
+class Settings(BaseSettings):
+    """Everything a deployment needs to know that is not a secret."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="RAYSCRIBE_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    fetch: FetchSettings = FetchSettings()
+    audio: AudioSettings = AudioSettings()
+    recognition: RecognitionSettings = RecognitionSettings()
+    diarization: DiarizationSettings = DiarizationSettings()
+    windows_in_flight: PositiveInt = Field(
+        64, description="Windows of one recording that may be in recognition at once."
+    )
+    allowed_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
+        (), description="Private networks that may be fetched from: CIDRs, comma-separated."
+    )
+    storage: str = Field(
+        "file://" + str(Path.home() / ".cache" / "rayscribe" / "storage"),
+        description="Where uploads lie: an fsspec URL that every node reaches.",
+    )
+
+    @field_validator("allowed_networks", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(",") if part.strip()]
+        return tuple(ip_network(part) if isinstance(part, str) else part for part in value)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment overrides the profile; nothing else is read."""
+        return env_settings, init_settings
+
+    @classmethod
+    def from_args(cls, args: Mapping[str, Any]) -> "Settings":
+        """Settings of a profile's `args`. Raises pydantic's ValidationError."""
+        return cls(**args)
+
+
+class Secrets(BaseSettings):
+    """What must not stand in a profile, under the names the original service uses."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    admin_key: str | None = Field(None, validation_alias="ADMIN_KEY")
+    hub_token: str | None = Field(None, validation_alias="HF_TOKEN")
+    fly_machine_id: str | None = Field(None, validation_alias="FLY_MACHINE_ID")

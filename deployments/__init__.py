@@ -1,0 +1,1 @@
+"""What Ray runs: audio loading, speech recognition and speaker diarization."""

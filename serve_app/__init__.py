@@ -1,0 +1,1 @@
+"""What clients see, and what happens to a recording on its way through the graph."""

@@ -1,0 +1,152 @@
+"""Every error a client can meet, as one tree.
+
+RayscribeError                  500
+├── ClientError                 400  the request or its recording is at fault
+│   ├── InvalidOption           422  an option's value is not one the service knows
+│   ├── InvalidSource           400  the URL cannot be used
+│   │   ├── AddressRefused      400  it leads to an address that may not be fetched
+│   │   ├── SourceUnreachable   400  no name, no route, no connection
+│   │   ├── SourceRefused       400  the remote server answered with an error status
+│   │   ├── SourceTimeout       400  the remote server was too slow
+│   │   └── TooManyRedirects    400
+│   ├── RecordingTooLarge       413  more bytes than the limit
+│   ├── RecordingTooLong        413  more seconds than the limit
+│   ├── UndecodableRecording    400  not audio, or damaged beyond use
+│   │   └── NoAudioStream       400  a container without an audio track
+│   ├── Unauthorized            401
+│   ├── NotFound                404
+│   ├── Conflict                409
+│   └── QueueFull               429  with the seconds after which to try again
+└── ServerError                 500  the service is at fault
+    ├── MissingToken            500  a gated model is configured and no hub token is set
+    ├── RecognitionFailed       500  no window of the recording could be recognized
+    ├── DiarizationFailed       500
+    └── Unavailable             503  a stage has no replica that can answer now
+
+Messages are sentences: what was wrong, with what, and what to do. Every argument goes to
+`Exception.__init__`, so that an error keeps its class and its attributes when it is pickled
+from one replica to another.
+"""
+
+from typing import ClassVar
+
+
+class RayscribeError(Exception):
+    """The root. `status` is the HTTP status, `code` the stable name a program can test."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ClientError(RayscribeError):
+    status = 400
+    code = "bad_request"
+
+
+class InvalidOption(ClientError):
+    """`param` names the option at fault."""
+
+    status = 422
+    code = "invalid_option"
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        # Past the parent's constructor on purpose: every argument has to reach Exception.
+        Exception.__init__(self, message, param)
+        self.message = message
+        self.param = param
+
+
+class InvalidSource(ClientError):
+    code = "invalid_url"
+
+
+class AddressRefused(InvalidSource):
+    code = "address_refused"
+
+
+class SourceUnreachable(InvalidSource):
+    code = "url_unreachable"
+
+
+class SourceRefused(InvalidSource):
+    code = "url_refused"
+
+
+class SourceTimeout(InvalidSource):
+    code = "url_timeout"
+
+
+class TooManyRedirects(InvalidSource):
+    code = "too_many_redirects"
+
+
+class RecordingTooLarge(ClientError):
+    status = 413
+    code = "recording_too_large"
+
+
+class RecordingTooLong(ClientError):
+    status = 413
+    code = "recording_too_long"
+
+
+class UndecodableRecording(ClientError):
+    code = "undecodable_recording"
+
+
+class NoAudioStream(UndecodableRecording):
+    code = "no_audio_stream"
+
+
+class Unauthorized(ClientError):
+    status = 401
+    code = "invalid_api_key"
+
+
+class NotFound(ClientError):
+    status = 404
+    code = "not_found"
+
+
+class Conflict(ClientError):
+    status = 409
+    code = "conflict"
+
+
+class _RetryLater(RayscribeError):
+    """`retry_after` is in seconds, and becomes the `Retry-After` header."""
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        Exception.__init__(self, message, retry_after)
+        self.message = message
+        self.retry_after = retry_after
+
+
+class QueueFull(_RetryLater, ClientError):
+    status = 429
+    code = "queue_full"
+
+
+class ServerError(RayscribeError):
+    pass
+
+
+class MissingToken(ServerError):
+    code = "missing_hub_token"
+
+
+class RecognitionFailed(ServerError):
+    code = "recognition_failed"
+
+
+class DiarizationFailed(ServerError):
+    code = "diarization_failed"
+
+
+class Unavailable(_RetryLater, ServerError):
+    status = 503
+    code = "unavailable"

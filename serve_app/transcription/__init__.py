@@ -1,0 +1,1 @@
+"""From windows and speaker turns to a transcript. Knows neither Ray nor torch."""

@@ -1,0 +1,175 @@
+"""What crosses the graph, and the Protocol each stage fulfils.
+
+The transcriber knows the stages by these Protocols only: in a replica they are Ray handles,
+in a unit test plain objects.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from serve_app.transcription.transcript import Turn, WindowTranscript
+
+SAMPLE_RATE = 16_000
+"""Samples a second of every waveform inside the graph (mono)."""
+
+Float32 = npt.NDArray[np.float32]
+Int16 = npt.NDArray[np.int16]
+
+Task = Literal["transcribe", "translate"]
+Priority = Literal["interactive", "bulk"]
+
+
+# ------------------------------------------------------------------------------- loading
+
+
+@dataclass(frozen=True, slots=True)
+class UrlSource:
+    """A recording to fetch over http or https."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlobSource:
+    """A recording in the blob store: `path` is a key of it, `name` what the client called it."""
+
+    path: str
+    name: str
+
+
+Source = UrlSource | BlobSource
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """`pcm` asks for the whole waveform beside the windows: diarization needs it."""
+
+    pcm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The unit of recognition: up to 30 s of the recording, cut at pauses.
+
+    `offset` is the sample of the recording at which `samples` (float32, mono, 16 kHz, in
+    [-1, 1], read-only after a hop) begins. `speech` lists (start, end) in samples from the
+    window's own start, in order, not overlapping: where voice activity was found.
+    """
+
+    index: int
+    offset: int
+    samples: Float32
+    speech: tuple[tuple[int, int], ...]
+
+    @property
+    def start(self) -> float:
+        """Seconds from the start of the recording."""
+        return self.offset / SAMPLE_RATE
+
+    @property
+    def end(self) -> float:
+        return (self.offset + len(self.samples)) / SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class PcmBlock:
+    """A stretch of the whole recording; blocks come in order and leave no gap."""
+
+    samples: Int16
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The last event of a load.
+
+    `speech` is how many seconds of `duration` voice activity was found in; `notes` are
+    sentences for the user, such as that the file ended early.
+    """
+
+    duration: float
+    speech: float
+    notes: tuple[str, ...] = ()
+
+
+LoadEvent = Window | PcmBlock | Loaded
+
+
+class AudioLoader(Protocol):
+    def load(self, source: Source, options: LoadOptions) -> AsyncIterator[LoadEvent]:
+        """Fetch, decode and cut a recording; windows come while the rest still loads.
+
+        The same source gives the same windows each time. Raises ClientError for a source
+        that cannot be fetched or decoded.
+        """
+        ...
+
+
+# --------------------------------------------------------------------------- recognition
+
+
+@dataclass(frozen=True, slots=True)
+class RecognitionOptions:
+    """How to recognize one window.
+
+    `request_id` says whose window it is, for fairness and cancelling. `language` is a Whisper
+    code ("en"), None to detect it, among `languages` where any are given. `prompt` is text
+    that the transcript should read as if it followed. `temperature` is where decoding starts.
+    `batch_size` caps how many windows of this request may be decoded at once.
+    """
+
+    request_id: str
+    task: Task = "transcribe"
+    language: str | None = None
+    languages: tuple[str, ...] = ()
+    word_timestamps: bool = False
+    prompt: str | None = None
+    temperature: float = 0.0
+    priority: Priority = "interactive"
+    batch_size: int | None = None
+
+
+class SpeechRecognizer(Protocol):
+    async def recognize(self, window: Window, options: RecognitionOptions) -> WindowTranscript:
+        """Recognize one window; batches form across all callers.
+
+        Raises QueueFull where too much audio already waits. A window that fails alone is
+        answered with `failed` set. Cancelling the call takes the window out of the queue, or
+        its row out of the batch.
+        """
+        ...
+
+
+# --------------------------------------------------------------------------- diarization
+
+
+@dataclass(frozen=True, slots=True)
+class DiarizationOptions:
+    """Bounds on the number of speakers, each None where unknown."""
+
+    num_speakers: int | None = None
+    min_speakers: int | None = None
+    max_speakers: int | None = None
+
+
+class Diarization(Protocol):
+    """One recording on its way to its speaker turns."""
+
+    async def feed(self, block: PcmBlock) -> None:
+        """Hand over the next block."""
+        ...
+
+    async def turns(self) -> tuple[Turn, ...]:
+        """Say that all blocks were fed, and wait for the turns, in order of their start.
+
+        Speakers are named SPEAKER_00, SPEAKER_01, … in order of appearance. Empty where
+        nobody speaks. Raises DiarizationFailed.
+        """
+        ...
+
+
+class SpeakerDiarizer(Protocol):
+    def begin(self, options: DiarizationOptions) -> Diarization: ...
