@@ -4,7 +4,7 @@ The transcriber knows the stages by these Protocols only: in a replica they are 
 in a unit test plain objects.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -99,10 +99,10 @@ LoadEvent = Window | PcmBlock | Loaded
 
 
 class AudioLoader(Protocol):
-    def load(self, source: Source, options: LoadOptions) -> AsyncIterator[LoadEvent]:
+    def load(self, source: Source, options: LoadOptions) -> AsyncGenerator[LoadEvent, None]:
         """Fetch, decode and cut a recording; windows come while the rest still loads.
 
-        The same source gives the same windows each time. Raises ClientError for a source
+        Closing the generator stops the download and the decoding. The same source gives the same windows each time. Raises ClientError for a source
         that cannot be fetched or decoded.
         """
         ...

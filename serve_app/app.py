@@ -1,0 +1,26 @@
+"""The graph: the one place where deployments are bound together."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ray.serve import Application
+
+from configs.settings import Settings
+from deployments.audio.deployment import AudioLoader
+from deployments.diarization.deployment import SpeakerDiarizer
+from deployments.recognition.deployment import SpeechRecognizer
+from serve_app.ingress import Ingress
+
+
+def build(args: Mapping[str, Any]) -> Application:
+    """The application of a profile; `args` are its settings (`configs.settings.Settings`).
+
+    Raises pydantic's ValidationError for a setting that does not exist or cannot be.
+    """
+    settings = Settings.from_args(args)
+    return Ingress.bind(  # type: ignore[no-any-return]
+        settings,
+        loader=AudioLoader.bind(settings),
+        recognizer=SpeechRecognizer.bind(settings),
+        diarizer=SpeakerDiarizer.bind(settings),
+    )

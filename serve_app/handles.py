@@ -1,0 +1,134 @@
+"""The stages as Ray handles: what turns the Protocols of `stages.py` into calls of replicas.
+
+A replica can die at any time. Each call here is repeatable (the same source gives the same
+windows, a window the same words), so a call whose replica died is made again on another.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import ray
+from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError, RayTaskError
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
+from ray.serve.handle import DeploymentHandle
+
+from serve_app.errors import QueueFull, RayscribeError, ServerError, Unavailable
+from serve_app.transcription.stages import (
+    Diarization,
+    DiarizationOptions,
+    LoadEvent,
+    LoadOptions,
+    PcmBlock,
+    RecognitionOptions,
+    Source,
+    Window,
+)
+from serve_app.transcription.transcript import Turn, WindowTranscript
+
+log = logging.getLogger("ray.serve")
+
+T = TypeVar("T")
+
+_TRIES = 5
+"""Replicas that may die under one call before it is given up."""
+
+_LOST = (ActorDiedError, ActorUnavailableError, RayActorError)
+
+
+class RayAudioLoader:
+    def __init__(self, handle: DeploymentHandle) -> None:
+        self._load = handle.options(stream=True).load
+
+    async def load(self, source: Source, options: LoadOptions) -> AsyncGenerator[LoadEvent, None]:
+        delivered = 0
+        for attempt in range(_TRIES):
+            try:
+                with _our_errors("audio loading"):
+                    seen = 0
+                    response = self._load.remote(source, options)
+                    try:
+                        async for event in response:
+                            seen += 1
+                            # A second load repeats what the first delivered.
+                            if seen > delivered:
+                                delivered = seen
+                                yield event
+                    finally:
+                        response.cancel()
+                return
+            except _LOST as lost:
+                await _before_another_try("audio loading", attempt, lost)
+
+
+class RaySpeechRecognizer:
+    def __init__(self, handle: DeploymentHandle) -> None:
+        self._recognize = handle.recognize
+
+    async def recognize(self, window: Window, options: RecognitionOptions) -> WindowTranscript:
+        return await _repeat("speech recognition", lambda: self._recognize.remote(window, options))
+
+
+class RayDiarization:
+    """The blocks of one recording lie in Ray's object store, which spills to disk, until the
+    diarizing replica reads them. This process owns them: they outlive the loader's replica."""
+
+    def __init__(self, handle: DeploymentHandle, options: DiarizationOptions) -> None:
+        self._diarize = handle.diarize
+        self._options = options
+        self._blocks: list[ray.ObjectRef] = []
+
+    async def feed(self, block: PcmBlock) -> None:
+        self._blocks.append(await asyncio.to_thread(ray.put, block.samples))
+
+    async def turns(self) -> tuple[Turn, ...]:
+        return await _repeat(
+            "speaker diarization", lambda: self._diarize.remote(self._blocks, self._options)
+        )
+
+
+class RaySpeakerDiarizer:
+    def __init__(self, handle: DeploymentHandle) -> None:
+        self._handle = handle
+
+    def begin(self, options: DiarizationOptions) -> Diarization:
+        return RayDiarization(self._handle, options)
+
+
+async def _repeat(stage: str, call: Callable[[], Awaitable[T]]) -> T:
+    for attempt in range(_TRIES):
+        try:
+            with _our_errors(stage):
+                return await call()
+        except _LOST as lost:
+            await _before_another_try(stage, attempt, lost)
+    raise AssertionError("the last try raises")
+
+
+async def _before_another_try(stage: str, attempt: int, lost: Exception) -> None:
+    if attempt == _TRIES - 1:
+        raise Unavailable(
+            f"The replicas of {stage} died {_TRIES} times under this request; see their logs.",
+            retry_after=30,
+        ) from lost
+    log.warning("A replica of %s died under a request, which goes to another: %s", stage, lost)
+    await asyncio.sleep(0.5 * 2**attempt)
+
+
+@contextmanager
+def _our_errors(stage: str) -> Any:
+    """Turn Ray's errors into ours. A lost replica passes through, for another try."""
+    try:
+        yield
+    except _LOST:
+        raise
+    except RayTaskError as error:
+        if isinstance(error.cause, RayscribeError):
+            raise error.cause from error
+        raise ServerError(f"A fault in {stage}: {error.cause!r}") from error
+    except BackPressureError as full:
+        raise QueueFull(f"Too many requests wait for {stage}; try again later.", 5) from full
+    except DeploymentUnavailableError as gone:
+        raise Unavailable(f"No replica of {stage} can be started; see its logs.", 30) from gone

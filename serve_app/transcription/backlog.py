@@ -1,0 +1,53 @@
+"""Windows that were cut before recognition has room for them."""
+
+import tempfile
+from collections import deque
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from serve_app.transcription.stages import Window
+
+
+class Backlog:
+    """A first-in, first-out store of windows whose samples lie in a file, not in memory.
+
+    Diarization needs the whole recording before it can begin, so loading must not stop while
+    recognition is busy: 10 h of windows are 2.3 GB, which belong on a disk. What is put goes
+    to an unnamed temporary file, which the system removes with the process.
+    """
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        self._parked: deque[tuple[Window, int, int]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return len(self._parked)
+
+    def put(self, window: Window) -> None:
+        self._file.seek(0, 2)
+        position = self._file.tell()
+        self._file.write(memoryview(np.ascontiguousarray(window.samples, dtype=np.float32)))
+        hollow = Window(window.index, window.offset, window.samples[:0], window.speech)
+        self._parked.append((hollow, position, len(window.samples)))
+
+    def get(self) -> Window:
+        """The oldest window. Raises IndexError where there is none."""
+        hollow, position, length = self._parked.popleft()
+        self._file.seek(position)
+        samples = np.frombuffer(self._file.read(length * 4), dtype=np.float32)
+        if not self._parked:
+            self._file.truncate(0)
+        return Window(hollow.index, hollow.offset, samples, hollow.speech)
