@@ -42,7 +42,7 @@ class AudioSettings(Section):
 
     max_duration_s: PositiveFloat = Field(12 * 3600, description="Longest recording, in seconds.")
     window_s: float = Field(30, ge=5, le=30, description="Longest window, in seconds.")
-    vad_threshold: float = Field(0.5, gt=0, lt=1, description="Speech probability that starts speech.")
+    vad_threshold: float = Field(0.5, gt=0, lt=1, description="Speech probability of a word.")
     vad_threads: PositiveInt = Field(1, description="Threads of voice activity detection.")
 
 

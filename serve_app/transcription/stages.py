@@ -102,8 +102,9 @@ class AudioLoader(Protocol):
     def load(self, source: Source, options: LoadOptions) -> AsyncGenerator[LoadEvent, None]:
         """Fetch, decode and cut a recording; windows come while the rest still loads.
 
-        Closing the generator stops the download and the decoding. The same source gives the same windows each time. Raises ClientError for a source
-        that cannot be fetched or decoded.
+        Closing the generator stops the download and the decoding. The same source gives the
+        same windows each time. Raises ClientError for a source that cannot be fetched or
+        decoded.
         """
         ...
 

@@ -25,8 +25,8 @@ from serve_app.transcription.stages import (
     Priority,
     RecognitionOptions,
     Source,
-    SpeechRecognizer,
     SpeakerDiarizer,
+    SpeechRecognizer,
     Task,
     Window,
 )

@@ -1,0 +1,116 @@
+"""Stages without models: they answer at once, or when a test lets them."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+
+import numpy as np
+
+from serve_app.transcription.stages import (
+    SAMPLE_RATE,
+    Diarization,
+    DiarizationOptions,
+    Loaded,
+    LoadEvent,
+    LoadOptions,
+    PcmBlock,
+    RecognitionOptions,
+    Source,
+    Window,
+)
+from serve_app.transcription.transcript import Segment, Turn, WindowTranscript, Word
+
+
+def window(index: int, seconds: float = 10.0, start: float | None = None) -> Window:
+    offset = round((index * seconds if start is None else start) * SAMPLE_RATE)
+    samples = np.full(round(seconds * SAMPLE_RATE), index / 100, dtype=np.float32)
+    return Window(index, offset, samples, ((0, len(samples)),))
+
+
+class FakeLoader:
+    """Yields what it was given; `closed` tells that its consumer let go of it."""
+
+    def __init__(self, windows: Sequence[Window], error: Exception | None = None) -> None:
+        self.windows = windows
+        self.error = error
+        self.loads: list[tuple[Source, LoadOptions]] = []
+        self.yielded = 0
+        self.closed = False
+
+    async def load(self, source: Source, options: LoadOptions) -> AsyncGenerator[LoadEvent, None]:
+        self.loads.append((source, options))
+        self.yielded = 0
+        try:
+            for each in self.windows:
+                if options.pcm:
+                    yield PcmBlock((each.samples * 32767).astype(np.int16))
+                self.yielded += 1
+                yield each
+                await asyncio.sleep(0)
+            if self.error is not None:
+                raise self.error
+            duration = max((each.end for each in self.windows), default=3.0)
+            yield Loaded(duration=duration, speech=duration)
+        finally:
+            self.closed = True
+
+
+def words_of(window: Window, options: RecognitionOptions) -> WindowTranscript:
+    """Says the window's number, with one word over its whole length."""
+    text = f" window {window.index}"
+    words = (Word(text, window.start, window.end, 0.9),) if options.word_timestamps else ()
+    language = options.language or "en"
+    segment = Segment(window.start, window.end, text, language, words=words)
+    detected = () if options.language else ((language, 0.95),)
+    return WindowTranscript(window.index, window.start, window.end, (segment,), language, detected)
+
+
+class FakeRecognizer:
+    """Answers by `answer`, after `gate` is set where one is given. Counts what runs at once."""
+
+    def __init__(
+        self,
+        answer: Callable[[Window, RecognitionOptions], WindowTranscript] = words_of,
+        gate: asyncio.Event | None = None,
+    ) -> None:
+        self.answer = answer
+        self.gate = gate
+        self.calls: list[tuple[Window, RecognitionOptions]] = []
+        self.running = 0
+        self.most_running = 0
+        self.cancelled = 0
+
+    async def recognize(self, window: Window, options: RecognitionOptions) -> WindowTranscript:
+        self.calls.append((window, options))
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        try:
+            await (self.gate.wait() if self.gate else asyncio.sleep(0))
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.running -= 1
+        return self.answer(window, options)
+
+
+class FakeDiarizer:
+    """Answers the turns it was given, once all blocks were fed."""
+
+    def __init__(self, turns: tuple[Turn, ...] = (), error: Exception | None = None) -> None:
+        self.answer = turns
+        self.error = error
+        self.options: DiarizationOptions | None = None
+        self.samples_fed = 0
+
+    def begin(self, options: DiarizationOptions) -> Diarization:
+        self.options = options
+        return self
+
+    async def feed(self, block: PcmBlock) -> None:
+        self.samples_fed += len(block.samples)
+
+    async def turns(self) -> tuple[Turn, ...]:
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+        return self.answer

@@ -1,0 +1,47 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from serve_app.blobs import BlobStore
+from serve_app.errors import NotFound, Unavailable
+
+
+async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+
+
+async def test_what_is_saved_can_be_read_and_removed(tmp_path: Path) -> None:
+    store = BlobStore(f"file://{tmp_path}/not/yet")
+    source = await store.save(chunks(b"one ", b"two"), "../fähre & “quote”.wav")
+    assert source.name == "../fähre & “quote”.wav"
+    with store.open(source) as file:
+        file.seek(4)
+        assert file.read() == b"two"
+    await store.delete(source)
+    await store.delete(source)
+    with pytest.raises(NotFound, match="upload it again"):
+        store.open(source)
+
+
+async def test_a_clients_name_never_becomes_a_path(tmp_path: Path) -> None:
+    store = BlobStore(f"file://{tmp_path}/store")
+    await store.save(chunks(b"x"), "../../escape.wav")
+    assert [path.parent for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "store"]
+
+
+async def test_a_broken_upload_leaves_nothing_behind(tmp_path: Path) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"half"
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await BlobStore(f"file://{tmp_path}").save(broken(), "a.wav")
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_store_that_cannot_be_written_to_is_our_fault(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(Unavailable, match="could not be stored"):
+        await BlobStore(f"file://{tmp_path}/file/store").save(chunks(b"x"), "a.wav")

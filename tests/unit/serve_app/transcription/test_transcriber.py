@@ -1,0 +1,265 @@
+import asyncio
+from contextlib import aclosing
+from dataclasses import replace
+
+import pytest
+
+from serve_app.errors import DiarizationFailed, QueueFull, RecognitionFailed, UndecodableRecording
+from serve_app.transcription.stages import (
+    SAMPLE_RATE,
+    DiarizationOptions,
+    RecognitionOptions,
+    UrlSource,
+    Window,
+)
+from serve_app.transcription.transcriber import (
+    Completed,
+    Event,
+    Progress,
+    Resume,
+    SegmentReady,
+    Transcriber,
+    TranscriptionRequest,
+    TurnsReady,
+    WindowDone,
+)
+from serve_app.transcription.transcript import Turn, WindowTranscript
+from tests.fakes.stages import FakeDiarizer, FakeLoader, FakeRecognizer, window, words_of
+
+REQUEST = TranscriptionRequest(id="r", source=UrlSource("http://recordings.test/a.wav"))
+WITH_SPEAKERS = replace(REQUEST, speakers=True)
+
+
+def transcriber(
+    loader: FakeLoader,
+    recognizer: FakeRecognizer | None = None,
+    diarizer: FakeDiarizer | None = None,
+    in_flight: int = 64,
+) -> Transcriber:
+    return Transcriber(
+        loader,
+        recognizer or FakeRecognizer(),
+        diarizer or FakeDiarizer(),
+        windows_in_flight=in_flight,
+    )
+
+
+async def events_of(
+    subject: Transcriber, request: TranscriptionRequest = REQUEST, resume: Resume | None = None
+) -> list[Event]:
+    return [event async for event in subject.transcribe(request, resume)]
+
+
+async def test_segments_come_in_order_whatever_the_order_of_recognition() -> None:
+    gates = {index: asyncio.Event() for index in range(4)}
+
+    class Backwards(FakeRecognizer):
+        async def recognize(self, window: Window, options: RecognitionOptions) -> WindowTranscript:
+            await gates[window.index].wait()
+            return words_of(window, options)
+
+    loader = FakeLoader([window(index) for index in range(4)])
+    running = asyncio.create_task(events_of(transcriber(loader, Backwards())))
+    for index in reversed(range(4)):
+        await asyncio.sleep(0)
+        gates[index].set()
+    events = await running
+
+    texts = [event.segment.text for event in events if isinstance(event, SegmentReady)]
+    assert texts == [" window 0", " window 1", " window 2", " window 3"]
+    assert isinstance(events[-1], Completed)
+    assert events[-1].transcript.text == "".join(texts)
+    assert events[-1].transcript.duration == 40.0
+
+
+async def test_all_windows_are_in_recognition_at_once_up_to_the_bound() -> None:
+    recognizer = FakeRecognizer(gate=asyncio.Event())
+    loader = FakeLoader([window(index) for index in range(20)])
+    running = asyncio.create_task(events_of(transcriber(loader, recognizer, in_flight=5)))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert recognizer.running == 5
+    assert loader.yielded <= 8, "a recognition that is busy holds the loader back"
+    assert recognizer.gate is not None
+    recognizer.gate.set()
+    await running
+    assert recognizer.most_running == 5
+    assert len(recognizer.calls) == 20
+
+
+async def test_diarization_does_not_wait_for_a_busy_recognition() -> None:
+    recognizer = FakeRecognizer(gate=asyncio.Event())
+    diarizer = FakeDiarizer((Turn(0, 200, "SPEAKER_00"),))
+    loader = FakeLoader([window(index) for index in range(20)])
+    subject = transcriber(loader, recognizer, diarizer, in_flight=2)
+    async with aclosing(subject.transcribe(WITH_SPEAKERS)) as events:
+        async for event in events:
+            if isinstance(event, TurnsReady):
+                break
+    assert diarizer.samples_fed == 200 * SAMPLE_RATE
+    assert len(recognizer.calls) == 2, "nothing was recognized yet"
+
+
+async def test_windows_parked_on_disk_come_back_whole() -> None:
+    windows = [window(index) for index in range(30)]
+    recognizer = FakeRecognizer()
+    subject = transcriber(FakeLoader(windows), recognizer, in_flight=1)
+    transcript = await subject.run(WITH_SPEAKERS)
+    assert len(transcript.segments) == 30
+    for given, (got, _) in zip(windows, recognizer.calls, strict=True):
+        assert (got.index, got.offset, got.speech) == (given.index, given.offset, given.speech)
+        assert (got.samples == given.samples).all()
+
+
+async def test_speakers_are_given_to_words() -> None:
+    turns = (Turn(0, 10, "SPEAKER_00"), Turn(10, 20, "SPEAKER_01"))
+    diarizer = FakeDiarizer(turns)
+    subject = transcriber(FakeLoader([window(0), window(1)]), diarizer=diarizer)
+    transcript = await subject.run(replace(WITH_SPEAKERS, num_speakers=2))
+    assert diarizer.options == DiarizationOptions(num_speakers=2)
+    assert [segment.speaker for segment in transcript.segments] == ["SPEAKER_00", "SPEAKER_01"]
+    assert transcript.turns == turns
+
+
+async def test_no_speakers_unless_asked_for() -> None:
+    loader = FakeLoader([window(0)])
+    transcript = await transcriber(loader).run(REQUEST)
+    assert transcript.turns is None
+    assert not loader.loads[0][1].pcm
+
+
+async def test_a_recording_without_speech_has_an_empty_transcript() -> None:
+    transcript = await transcriber(FakeLoader([])).run(WITH_SPEAKERS)
+    assert transcript.text == ""
+    assert transcript.language == "und"
+    assert transcript.turns == ()
+    assert transcript.quality.silent == transcript.duration == 3.0
+
+
+async def test_every_second_is_accounted_for() -> None:
+    def answer(window: Window, options: RecognitionOptions) -> WindowTranscript:
+        said = words_of(window, options)
+        match window.index:
+            case 0:
+                return replace(said, segments=())
+            case 1:
+                return replace(said, segments=(), failed="The device was lost.")
+            case 2:
+                return replace(said, decoded_again=1)
+        return said
+
+    windows = [window(index, start=20 * index) for index in range(4)]
+    quality = (await transcriber(FakeLoader(windows), FakeRecognizer(answer)).run(REQUEST)).quality
+    assert quality.transcribed == 20.0
+    assert quality.failed == 10.0
+    assert quality.decoded_again == 10.0
+    assert quality.transcribed + quality.silent + quality.failed == 70.0
+
+
+async def test_a_recording_of_which_nothing_was_recognized_is_an_error() -> None:
+    def fail(window: Window, options: RecognitionOptions) -> WindowTranscript:
+        return replace(words_of(window, options), segments=(), failed="The device was lost.")
+
+    with pytest.raises(RecognitionFailed, match="device was lost"):
+        await transcriber(FakeLoader([window(0)]), FakeRecognizer(fail)).run(REQUEST)
+
+
+@pytest.mark.parametrize("request_", [REQUEST, WITH_SPEAKERS])
+async def test_a_fault_of_the_loader_ends_all_work(request_: TranscriptionRequest) -> None:
+    recognizer = FakeRecognizer(gate=asyncio.Event())
+    loader = FakeLoader([window(0), window(1)], UndecodableRecording("This is not audio."))
+    with pytest.raises(UndecodableRecording):
+        await transcriber(loader, recognizer).run(request_)
+    assert recognizer.running == 0
+
+
+async def test_a_fault_of_diarization_is_reported_as_itself() -> None:
+    diarizer = FakeDiarizer(error=DiarizationFailed("No."))
+    with pytest.raises(DiarizationFailed):
+        await transcriber(FakeLoader([window(0)]), diarizer=diarizer).run(WITH_SPEAKERS)
+
+
+async def test_closing_the_events_cancels_every_stage() -> None:
+    recognizer = FakeRecognizer(gate=asyncio.Event())
+    loader = FakeLoader([window(index) for index in range(50)])
+    events = transcriber(loader, recognizer, in_flight=3).transcribe(REQUEST)
+    reading = asyncio.create_task(anext(events))
+    while recognizer.running < 3:
+        await asyncio.sleep(0)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert recognizer.cancelled == 3
+    assert loader.closed
+
+
+async def test_a_begun_recording_waits_for_room_but_a_new_one_is_turned_away() -> None:
+    refusals = iter([None, QueueFull("Full.", 0), QueueFull("Full.", 0), None])
+
+    def answer(window: Window, options: RecognitionOptions) -> WindowTranscript:
+        if (refusal := next(refusals)) is not None:
+            raise refusal
+        return words_of(window, options)
+
+    windows = [window(0), window(1)]
+    subject = transcriber(FakeLoader(windows), FakeRecognizer(answer), in_flight=1)
+    assert (await subject.run(REQUEST)).text == " window 0 window 1"
+
+    refusals = iter([QueueFull("Full.", 0)])
+    with pytest.raises(QueueFull):
+        await subject.run(REQUEST)
+
+
+async def test_an_outvoted_window_is_decoded_again_in_the_language_of_the_others() -> None:
+    def answer(window: Window, options: RecognitionOptions) -> WindowTranscript:
+        said = words_of(window, options)
+        if window.index == 2 and options.language is None:
+            detected = (("cy", 0.4), ("en", 0.3))
+            return replace(said, language="cy", language_probabilities=detected)
+        return said
+
+    recognizer = FakeRecognizer(answer)
+    windows = [window(index) for index in range(3)]
+    events = await events_of(transcriber(FakeLoader(windows), recognizer, in_flight=1))
+    assert [options.language for _, options in recognizer.calls] == [None, None, None, "en"]
+    done = [event.window for event in events if isinstance(event, WindowDone)]
+    assert [each.language for each in done] == ["en", "en", "en"]
+    assert done[2].decoded_again == 1
+
+
+async def test_a_window_sure_of_another_language_keeps_it() -> None:
+    def answer(window: Window, options: RecognitionOptions) -> WindowTranscript:
+        language = "de" if window.index == 2 else "en"
+        return replace(
+            words_of(window, options), language=language, language_probabilities=((language, 0.9),)
+        )
+
+    recognizer = FakeRecognizer(answer)
+    windows = [window(index) for index in range(3)]
+    transcript = await transcriber(FakeLoader(windows), recognizer).run(REQUEST)
+    assert len(recognizer.calls) == 3
+    assert transcript.language == "en"
+
+
+async def test_a_resumed_recording_repeats_no_finished_window() -> None:
+    windows = [window(index) for index in range(4)]
+    first = await events_of(transcriber(FakeLoader(windows)), WITH_SPEAKERS)
+    kept = {
+        event.window.index: event.window
+        for event in first
+        if isinstance(event, WindowDone) and event.window.index != 2
+    }
+    recognizer, loader = FakeRecognizer(), FakeLoader(windows)
+    second = await events_of(transcriber(loader, recognizer), WITH_SPEAKERS, Resume(kept, ()))
+    assert [window.index for window, _ in recognizer.calls] == [2]
+    assert not loader.loads[0][1].pcm, "the turns are known: diarization is not run again"
+    assert isinstance(first[-1], Completed)
+    assert isinstance(second[-1], Completed)
+    assert second[-1].transcript.segments == first[-1].transcript.segments
+
+
+async def test_progress_ends_at_the_whole_recording() -> None:
+    events = await events_of(transcriber(FakeLoader([window(0), window(1)])))
+    progress = [event for event in events if isinstance(event, Progress)]
+    assert progress[-1] == Progress(loaded=20.0, recognized=20.0, total=20.0)
+    assert [event.recognized for event in progress] == sorted(e.recognized for e in progress)
