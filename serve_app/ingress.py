@@ -9,8 +9,11 @@ from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import ReplicaState
 
 from configs.settings import Secrets, Settings
+from deployments.models.resolve import gated
 from serve_app.blobs import BlobStore
 from serve_app.handles import RayAudioLoader, RaySpeakerDiarizer, RaySpeechRecognizer
+from serve_app.http.app import create_app
+from serve_app.http.services import HttpConfig, Services
 from serve_app.transcription.transcriber import Transcriber
 
 
@@ -28,3 +31,48 @@ class ServeReadiness:
             stage: deployments[stage].replica_states.get(ReplicaState.RUNNING, 0) > 0
             for stage in self._stages
         }
+
+
+@serve.deployment(
+    name="Ingress",
+    max_ongoing_requests=256,
+    max_queued_requests=256,
+    graceful_shutdown_timeout_s=20,
+    ray_actor_options={"num_cpus": 0},
+)
+@serve.ingress()
+class Ingress:
+    """What clients reach. It does no work of its own, so it reserves no CPU."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        loader: DeploymentHandle,
+        recognizer: DeploymentHandle,
+        diarizer: DeploymentHandle,
+    ) -> None:
+        secrets = Secrets()
+        stages = (loader, recognizer, diarizer)
+        self._services = Services(
+            config=HttpConfig(
+                model=settings.recognition.model,
+                admin_key=secrets.admin_key,
+                fly_machine_id=secrets.fly_machine_id,
+                gated_without_token=gated(settings.diarization.model) and not secrets.hub_token,
+                max_upload_bytes=settings.fetch.max_bytes,
+            ),
+            transcriber=Transcriber(
+                RayAudioLoader(loader),
+                RaySpeechRecognizer(recognizer),
+                RaySpeakerDiarizer(diarizer),
+                windows_in_flight=settings.windows_in_flight,
+            ),
+            uploads=BlobStore(settings.storage),
+            readiness=ServeReadiness(
+                serve.get_replica_context().app_name,
+                tuple(stage.deployment_name for stage in stages),
+            ),
+        )
+
+    def __serve_build_asgi_app__(self) -> FastAPI:  # noqa: PLW3201 - the name is Serve's
+        return create_app(self._services)

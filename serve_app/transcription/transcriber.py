@@ -7,7 +7,7 @@ as they and all before them are known.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 
@@ -143,7 +143,7 @@ class Transcriber:
 
     async def transcribe(
         self, request: TranscriptionRequest, resume: Resume | None = None
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """The events of one recording; the last is Completed.
 
         Closing the iterator, or cancelling the task that reads it, stops all its work. Raises
