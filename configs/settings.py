@@ -1,18 +1,27 @@
 """The one typed tree of settings.
 
 A profile's `args` fill it, `RAYSCRIBE_*` environment variables override it (two underscores
-go down a level: `RAYSCRIBE_RECOGNITION__MODEL`), and an unknown key is refused. How many
-replicas, CPUs and GPUs a deployment gets is Serve's own part of a profile, not this one.
+go down a level: `RAYSCRIBE_RECOGNITION__MODEL`), and an unknown key or variable is refused.
+How many replicas, CPUs and GPUs a deployment gets is Serve's own part of a profile, not this.
 Secrets are apart, in `Secrets`: they come from the environment of the replica that needs
 them and from nowhere else.
 """
 
+import os
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -22,9 +31,24 @@ from pydantic_settings import (
 
 Network = IPv4Network | IPv6Network
 
+PREFIX = "RAYSCRIBE_"
+
+OTHER_VARIABLES = {
+    "RAYSCRIBE_CACHE": "Folder of the weights that were fetched and converted once; "
+    "~/.cache/rayscribe/models where it is not set.",
+}
+"""Variables with the prefix that are read elsewhere, and what they are for."""
+
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def usable_cores() -> int:
+    """Cores this process may run on. Ray's `num_cpus` is bookkeeping, and often a fraction."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class FetchSettings(Section):
@@ -60,8 +84,12 @@ class RecognitionSettings(Section):
     attention: Literal["auto", "flash_attention_2", "sdpa", "eager"] = Field(
         "auto", description="auto: FlashAttention 2 where the GPU and the installation have it."
     )
-    threads: int = Field(0, ge=0, description="CPU threads of the model; 0: what Ray reserved.")
-    slots: PositiveInt = Field(8, description="Windows decoded at once.")
+    threads: int = Field(
+        0, ge=0, description="CPU threads of the model; 0: every core the replica may run on."
+    )
+    slots: PositiveInt = Field(
+        8, description="Windows decoded at once; each holds its keys and values in memory."
+    )
     max_queued_audio_s: PositiveFloat = Field(
         24 * 3600, description="Seconds of audio that may wait; beyond it requests get a 429."
     )
@@ -71,6 +99,10 @@ class RecognitionSettings(Section):
     capture: Literal["auto", "off", "cuda_graph", "compile"] = Field(
         "auto", description="How the decoding step is captured; auto: a CUDA graph on a GPU."
     )
+
+    @property
+    def cpu_threads(self) -> int:
+        return self.threads or usable_cores()
 
 
 class DiarizationSettings(Section):
@@ -83,15 +115,30 @@ class DiarizationSettings(Section):
     )
     revision: str | None = Field(None, description="Revision of a hub id.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the models run.")
-    threads: int = Field(0, ge=0, description="CPU threads; 0: what Ray reserved.")
+    threads: int = Field(
+        0, ge=0, description="CPU threads of the models; 0: every core the replica may run on."
+    )
     batch_size: PositiveInt = Field(32, description="Chunks in a batch of its two models.")
+
+    @property
+    def cpu_threads(self) -> int:
+        return self.threads or usable_cores()
+
+
+def _network(text: str) -> Network:
+    try:
+        return ip_network(text.strip())
+    except ValueError as error:
+        raise ValueError(
+            f"{text.strip()!r} is not a network in CIDR notation such as 10.0.0.0/8: {error}."
+        ) from error
 
 
 class Settings(BaseSettings):
     """Everything a deployment needs to know that is not a secret."""
 
     model_config = SettingsConfigDict(
-        env_prefix="RAYSCRIBE_", env_nested_delimiter="__", extra="forbid", frozen=True
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
     fetch: FetchSettings = FetchSettings()
@@ -109,12 +156,36 @@ class Settings(BaseSettings):
         description="Where uploads lie: an fsspec URL that every node reaches.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_variables(cls, values: Any) -> Any:
+        # The environment source skips what it does not know, so a misspelt variable of the top
+        # level would pass in silence.
+        for variable in os.environ:
+            name = variable.upper()
+            field = name.removeprefix(PREFIX).partition("__")[0].lower()
+            if name.startswith(PREFIX) and not (
+                field in cls.model_fields or name in OTHER_VARIABLES or name in secret_variables()
+            ):
+                raise ValueError(
+                    f"The environment variable {variable} names no setting. Known are "
+                    f"{PREFIX} followed by {', '.join(sorted(cls.model_fields)).upper()}."
+                )
+        return values
+
     @field_validator("allowed_networks", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            value = [part.strip() for part in value.split(",") if part.strip()]
-        return tuple(ip_network(part) if isinstance(part, str) else part for part in value)
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, list | tuple):
+            raise ValueError(  # noqa: TRY004 — pydantic turns only this one into its own
+                "Networks are CIDRs, as a list or separated by commas."
+            )
+        return tuple(
+            _network(part) if isinstance(part, str) else part
+            for part in parts
+            if not isinstance(part, str) or part.strip()
+        )
 
     @classmethod
     def settings_customise_sources(
@@ -139,6 +210,23 @@ class Secrets(BaseSettings):
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
-    admin_key: str | None = Field(None, validation_alias="ADMIN_KEY")
-    hub_token: str | None = Field(None, validation_alias="HF_TOKEN")
-    fly_machine_id: str | None = Field(None, validation_alias="FLY_MACHINE_ID")
+    admin_key: str | None = Field(
+        None,
+        validation_alias="ADMIN_KEY",
+        repr=False,
+        description="Every request needs it, as `x-admin-api-key` or as a bearer token. Set but "
+        "empty counts as set.",
+    )
+    hub_token: str | None = Field(
+        None,
+        validation_alias="HF_TOKEN",
+        repr=False,
+        description="Token of the Hugging Face hub, for gated models.",
+    )
+    fly_machine_id: str | None = Field(
+        None, validation_alias="FLY_MACHINE_ID", description="Repeated in answers and webhooks."
+    )
+
+
+def secret_variables() -> frozenset[str]:
+    return frozenset(str(field.validation_alias).upper() for field in Secrets.model_fields.values())
