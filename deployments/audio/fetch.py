@@ -1,0 +1,137 @@
+"""Fetching a recording over http or https, once, into a spool that is read meanwhile."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+
+from configs.settings import FetchSettings
+from deployments.audio.spool import Spool
+from serve_app.errors import (
+    InvalidSource,
+    RecordingTooLarge,
+    SourceRefused,
+    SourceTimeout,
+    SourceUnreachable,
+    TooManyRedirects,
+)
+from serve_app.network import AddressGuard, printable
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_CHUNK = 1 << 18
+
+
+async def fetch(url: str, spool: Spool, settings: FetchSettings, guard: AddressGuard) -> str:
+    """Write the recording at `url` into `spool`; returns the content type that the server gave.
+
+    Raises InvalidSource or one of its kinds, RecordingTooLarge, or what `Spool.write` raises.
+    `spool` is left as it is then: whoever reads it has to be told by `Spool.fail`.
+    """
+    timeout = aiohttp.ClientTimeout(
+        total=settings.total_timeout_s,
+        connect=settings.connect_timeout_s,
+        sock_read=settings.read_timeout_s,
+    )
+    async with (
+        aiohttp.ClientSession(
+            connector=guard.connector(limit=1, force_close=True),
+            timeout=timeout,
+            # Cookies of one hop are nobody else's business, nor is a proxy that would hide
+            # from the guard where a connection leads.
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            headers={"User-Agent": "Rayscribe", "Accept-Encoding": "identity"},
+        ) as session,
+        _sentences(url, settings),
+        _follow(session, url, settings.max_redirects) as response,
+    ):
+        announced = response.content_length
+        if announced is not None and announced > settings.max_bytes:
+            raise _too_large(settings)
+        if "Content-Encoding" not in response.headers:
+            spool.expected = announced
+        async for chunk in response.content.iter_chunked(_CHUNK):
+            if spool.written + len(chunk) > settings.max_bytes:
+                raise _too_large(settings)
+            spool.write(chunk)
+        spool.finish()
+        return response.content_type
+
+
+@asynccontextmanager
+async def _follow(
+    session: aiohttp.ClientSession, url: str, max_redirects: int
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """The first answer that is no redirect. Each hop is a request of its own to the guard."""
+    shown = printable(url)
+    for _ in range(max_redirects + 1):
+        _check_scheme(url)
+        async with session.get(url, allow_redirects=False) as response:
+            if response.status in _REDIRECTS and "Location" in response.headers:
+                url = urljoin(str(response.url), response.headers["Location"])
+                continue
+            if not 200 <= response.status < 300:
+                raise SourceRefused(
+                    f"The server of {shown} answered {response.status} {response.reason or ''}".rstrip()
+                    + "; check that the URL can be opened without signing in."
+                )
+            yield response
+            return
+    raise TooManyRedirects(
+        f"{shown} redirects more than {max_redirects} times; give the URL of the recording itself."
+    )
+
+
+def _check_scheme(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme.lower() in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InvalidSource(
+            f"{printable(url)} cannot be fetched: only http:// and https:// URLs with a host can."
+        )
+
+
+def _too_large(settings: FetchSettings) -> RecordingTooLarge:
+    return RecordingTooLarge(
+        f"The recording is larger than the {settings.max_bytes:,} bytes that this service takes."
+    )
+
+
+@asynccontextmanager
+async def _sentences(url: str, settings: FetchSettings) -> AsyncIterator[None]:
+    """Turn what aiohttp raises into errors of ours."""
+    shown = printable(url)
+    try:
+        yield
+    except aiohttp.InvalidURL as error:
+        raise InvalidSource(f"{shown} is not a valid URL.") from error
+    except aiohttp.ConnectionTimeoutError as error:
+        raise SourceTimeout(
+            f"No connection to the server of {shown} within {settings.connect_timeout_s:g} s."
+        ) from error
+    except aiohttp.SocketTimeoutError as error:
+        raise SourceTimeout(
+            f"The server of {shown} sent nothing for {settings.read_timeout_s:g} s."
+        ) from error
+    except TimeoutError as error:
+        raise SourceTimeout(
+            f"Fetching {shown} took longer than {settings.total_timeout_s:g} s."
+        ) from error
+    except aiohttp.ClientConnectorDNSError as error:
+        raise SourceUnreachable(
+            f"The host of {shown} does not resolve to an address; check its spelling."
+        ) from error
+    except (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch) as error:
+        raise SourceUnreachable(
+            f"The server of {shown} did not prove who it is: its TLS certificate is not accepted."
+        ) from error
+    except aiohttp.ClientConnectorError as error:
+        raise SourceUnreachable(f"No connection to the server of {shown} is possible.") from error
+    except aiohttp.ClientError as error:
+        raise SourceUnreachable(
+            f"The transfer of {shown} broke off; try again, or upload the recording."
+        ) from error

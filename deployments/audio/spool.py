@@ -1,0 +1,135 @@
+"""A temporary file that one thread reads while it is still being written."""
+
+import errno
+import io
+import os
+import tempfile
+import threading
+from pathlib import Path
+
+from serve_app.errors import RayscribeError, ServerError, Unavailable
+
+
+class LoadCancelled(Exception):
+    """Nobody wants the recording any more."""
+
+
+class Spool:
+    """Bytes on disk with a writer and any number of readers.
+
+    The file has no name, so nothing is left of it when the process is gone, however it ends.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self._file = tempfile.TemporaryFile(dir=directory, buffering=0)  # noqa: SIM115
+        self._grown = threading.Condition()
+        self._written = 0
+        self._complete = False
+        self._error: Exception | None = None
+        self.expected: int | None = None
+
+    @property
+    def written(self) -> int:
+        return self._written
+
+    @property
+    def complete(self) -> bool:
+        return self._complete
+
+    def write(self, data: bytes) -> None:
+        """Append `data`. Raises Unavailable when the disk is full."""
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._file.fileno(), view) :]
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise Unavailable(
+                    "The service has no room left to keep the recording; try again later.", 60
+                ) from error
+            raise ServerError("The recording could not be written to disk.") from error
+        with self._grown:
+            self._written += len(data)
+            self._grown.notify_all()
+
+    def finish(self) -> None:
+        """Say that all is written."""
+        with self._grown:
+            self._complete = True
+            self._grown.notify_all()
+
+    def fail(self, error: RayscribeError | LoadCancelled) -> None:
+        """Raise `error` in every reader, now and later."""
+        with self._grown:
+            self._error = self._error or error
+            self._grown.notify_all()
+
+    def close(self) -> None:
+        """Give the disk space back. No reader may be at work any more."""
+        self._file.close()
+
+    def check(self) -> None:
+        """Raise the error that ended the writing, if one did."""
+        if self._error is not None:
+            raise self._error
+
+    def wait(self) -> None:
+        """Block until all is written. Raises what `fail` was given."""
+        with self._grown:
+            self._grown.wait_for(lambda: self._complete or self._error is not None)
+        self.check()
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Up to `size` bytes from `offset`, empty at the end; blocks while none are there yet."""
+        with self._grown:
+            self._grown.wait_for(
+                lambda: self._written > offset or self._complete or self._error is not None
+            )
+        self.check()
+        return os.pread(self._file.fileno(), size, offset)
+
+    def size(self) -> int:
+        """Bytes in all: as announced, or else counted once all are there."""
+        if self.expected is None or self._complete:
+            self.wait()
+            return self._written
+        return self.expected
+
+    def reader(self, *, seekable: bool) -> "SpoolReader":
+        return SpoolReader(self, seekable=seekable)
+
+
+class SpoolReader(io.RawIOBase):
+    """A file object at a position of its own. It has no name: only the content may speak."""
+
+    def __init__(self, spool: Spool, *, seekable: bool) -> None:
+        super().__init__()
+        self._spool = spool
+        self._seekable = seekable
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._seekable
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_CUR:
+            offset += self._position
+        elif whence == os.SEEK_END:
+            offset += self._spool.size()
+        if offset < 0:
+            raise OSError(errno.EINVAL, "negative position")
+        self._position = offset
+        return offset
+
+    def read(self, size: int = -1) -> bytes:
+        if size < 0:
+            raise io.UnsupportedOperation("a reader needs to say how much")
+        data = self._spool.read_at(self._position, size)
+        self._position += len(data)
+        return data
