@@ -1,0 +1,1 @@
+"""Plain objects in the place of the graph's parts."""

@@ -1,0 +1,1 @@
+"""The HTTP app: two dialects, one service. Knows neither Ray nor torch."""

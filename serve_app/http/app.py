@@ -1,0 +1,44 @@
+"""The HTTP app. It needs no Ray: what it stands on comes in as `Services`."""
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from serve_app import __version__
+from serve_app.http import docs, errors, health, openai, seed
+from serve_app.http.auth import AdminKeyAuth
+from serve_app.http.body_limit import BodyLimit
+from serve_app.http.request_id import RequestIds
+from serve_app.http.services import Services
+
+MAX_BODY_BYTES = 2**20
+"""For every body that is not an upload."""
+
+_DESCRIPTION = """
+Speech to text with speakers. Two dialects of one service: `POST /` is
+insanely-fast-whisper-api's, `/v1/audio` is OpenAI's.
+"""
+
+
+def create_app(services: Services) -> FastAPI:
+    """The app over these services; it keeps no state of its own."""
+    middleware = [
+        Middleware(RequestIds),
+        Middleware(errors.UnexpectedErrors),
+        Middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, uploads=openai.UPLOAD_PATHS),
+    ]
+    if (key := services.config.admin_key) is not None:
+        middleware.insert(2, Middleware(AdminKeyAuth, key=key))
+    app = FastAPI(
+        title="Rayscribe",
+        version=__version__,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        middleware=middleware,
+    )
+    errors.install(app)
+    docs.install(app)
+    app.include_router(seed.router(services))
+    app.include_router(openai.router(services))
+    app.include_router(health.router(services.readiness))
+    return app

@@ -1,0 +1,280 @@
+"""The dialect of OpenAI's audio API: transcriptions, translations, models."""
+
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Annotated, Any, Literal
+
+import anyio
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, Field
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from serve_app.errors import InvalidOption, InvalidSource, NotFound
+from serve_app.http.disconnect import while_connected
+from serve_app.http.events import server_sent_events
+from serve_app.http.forms import read_form
+from serve_app.http.openai_answers import (
+    DiarizedAnswer,
+    JsonAnswer,
+    VerboseAnswer,
+    answer,
+    media_type,
+)
+from serve_app.http.openai_form import F, TranscriptionForm, TranslationForm, parse_form
+from serve_app.http.schemas import OpenAIError, errors
+from serve_app.http.services import Services, Uploads
+from serve_app.transcription.stages import BlobSource, Source, UrlSource
+from serve_app.transcription.transcriber import Event, TranscriptionRequest
+
+TRANSCRIPTIONS = "/v1/audio/transcriptions"
+TRANSLATIONS = "/v1/audio/translations"
+UPLOAD_PATHS = frozenset({TRANSCRIPTIONS, TRANSLATIONS})
+
+ALIASES = frozenset(
+    {
+        "whisper-1",
+        "gpt-4o-transcribe",
+        "gpt-4o-mini-transcribe",
+        "gpt-4o-transcribe-diarize",
+        "gpt-transcribe",
+    }
+)
+"""OpenAI's own names, which all mean the configured model."""
+
+
+class Model(BaseModel):
+    id: str
+    object: Literal["model"] = "model"
+    created: int = Field(description="When this process started, in seconds since 1970.")
+    owned_by: str
+
+
+class ModelList(BaseModel):
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+async def _request_stack() -> AsyncIterator[AsyncExitStack]:
+    """What a request has opened is closed once its answer was sent, or its client is gone."""
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
+RequestStack = Annotated[AsyncExitStack, Depends(_request_stack)]
+
+
+def router(services: Services) -> APIRouter:
+    routes = APIRouter(tags=["OpenAI"])
+    dialect = _Dialect(services)
+
+    @routes.post(
+        TRANSCRIPTIONS,
+        summary="Transcribe an uploaded recording",
+        response_model=JsonAnswer | VerboseAnswer | DiarizedAnswer,
+        responses=_responses(streams=True),
+        openapi_extra=_form_body(TranscriptionForm),
+    )
+    async def transcriptions(request: Request, stack: RequestStack) -> Response:
+        form, source = await dialect.read(request, stack, TranscriptionForm)
+        return await dialect.transcribe(request, stack, form, source)
+
+    @routes.post(
+        TRANSLATIONS,
+        summary="Transcribe an uploaded recording in English, whatever is spoken",
+        response_model=JsonAnswer | VerboseAnswer,
+        responses=_responses(streams=False),
+        openapi_extra=_form_body(TranslationForm),
+    )
+    async def translations(request: Request, stack: RequestStack) -> Response:
+        form, source = await dialect.read(request, stack, TranslationForm)
+        return await dialect.translate(request, form, source)
+
+    @routes.get("/v1/models", summary="The configured model")
+    async def models() -> ModelList:
+        return ModelList(data=[dialect.model])
+
+    @routes.get(
+        "/v1/models/{model_id:path}",
+        summary="The configured model, by its id or an alias",
+        responses=errors(OpenAIError, {404: "There is no such model."}),
+    )
+    async def model(model_id: str) -> Model:
+        dialect.check_model(model_id)
+        return dialect.model
+
+    return routes
+
+
+class _Dialect:
+    """From a form to an answer."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        name = services.config.model
+        owner = name.split("/")[0] if "/" in name else "rayscribe"
+        self.model = Model(id=name, created=int(time.time()), owned_by=owner)
+
+    def check_model(self, name: str) -> None:
+        if name != self.model.id and name not in ALIASES:
+            raise NotFound(
+                f"The model {name!r} does not exist here; use {self.model.id!r} or 'whisper-1'."
+            )
+
+    async def read(
+        self, request: Request, stack: AsyncExitStack, model: type[F]
+    ) -> tuple[F, Source]:
+        """The form, checked, and its recording, which is deleted when the stack closes."""
+        uploads = self.services.uploads
+        limit = self.services.config.max_upload_bytes
+        received = await read_form(request, uploads, max_file_bytes=limit)
+        if received.file is not None:
+            stack.push_async_callback(_delete, uploads, received.file)
+        form = parse_form(model, received.fields)
+        self.check_model(form.model)
+        return form, _source(received.file, form.url)
+
+    async def transcribe(
+        self, request: Request, stack: AsyncExitStack, form: TranscriptionForm, source: Source
+    ) -> Response:
+        wanted = TranscriptionRequest(
+            id=str(uuid.uuid4()),
+            source=source,
+            language=form.language,
+            languages=form.languages,
+            words=form.wants_words,
+            speakers=form.wants_speakers,
+            num_speakers=form.num_speakers,
+            min_speakers=form.min_speakers,
+            max_speakers=form.max_speakers,
+            prompt=form.hints,
+            temperature=form.temperature,
+        )
+        if form.stream:
+            return await self._stream(request, stack, form, wanted)
+        return await self._answer(request, form, wanted)
+
+    async def translate(self, request: Request, form: TranslationForm, source: Source) -> Response:
+        wanted = TranscriptionRequest(
+            id=str(uuid.uuid4()),
+            source=source,
+            task="translate",
+            words=form.response_format in ("srt", "vtt"),
+            prompt=form.prompt,
+            temperature=form.temperature,
+        )
+        return await self._answer(request, form, wanted)
+
+    async def _answer(
+        self, request: Request, form: TranslationForm, wanted: TranscriptionRequest
+    ) -> Response:
+        transcript = await while_connected(request, self.services.transcriber.run(wanted))
+        body = answer(transcript, form, wanted.task)
+        if isinstance(body, str):
+            return Response(body, media_type=f"{media_type(form.response_format)}; charset=utf-8")
+        return JSONResponse(body)
+
+    async def _stream(
+        self,
+        request: Request,
+        stack: AsyncExitStack,
+        form: TranscriptionForm,
+        wanted: TranscriptionRequest,
+    ) -> Response:
+        events = self.services.transcriber.transcribe(wanted)
+        stack.push_async_callback(_close, events)
+        # A recording that cannot be loaded fails before the first event: that is a status still.
+        first = await while_connected(request, _next(events))
+
+        async def all_events() -> AsyncIterator[Event]:
+            if first is not None:
+                yield first
+            async for event in events:
+                yield event
+
+        return StreamingResponse(
+            server_sent_events(all_events(), form),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
+        )
+
+
+async def _next(events: AsyncIterator[Event]) -> Event | None:
+    return await anext(events, None)
+
+
+def _source(file: BlobSource | None, url: str | None) -> Source:
+    if file is not None and url is not None:
+        raise InvalidOption("The form has a 'file' and a 'url'; send one of them.", "url")
+    if file is not None:
+        return file
+    if url is None:
+        raise InvalidOption("The form has no recording; send it as 'file', or a 'url'.", "file")
+    if not url.lower().startswith(("http://", "https://")):
+        raise InvalidSource(f"The url {url!r} does not begin with http:// or https://.")
+    return UrlSource(url)
+
+
+async def _delete(uploads: Uploads, source: BlobSource) -> None:
+    # The client may have gone, and with it this task been cancelled: the file goes all the same.
+    with anyio.CancelScope(shield=True):
+        await uploads.delete(source)
+
+
+async def _close(events: Any) -> None:
+    with anyio.CancelScope(shield=True):
+        await events.aclose()
+
+
+def _form_body(model: type[BaseModel]) -> dict[str, Any]:
+    """The form for the OpenAPI document; it is read by hand, so that the file can stream."""
+    schema = model.model_json_schema(by_alias=True)
+    definitions = schema.pop("$defs", {})
+    schema = _inline(schema, definitions)
+    schema["properties"] = {
+        "file": {
+            "type": "string",
+            "format": "binary",
+            "description": "The recording, in any container or codec that FFmpeg reads.",
+        }
+    } | schema["properties"]
+    return {
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+    }
+
+
+def _inline(schema: Any, definitions: dict[str, Any]) -> Any:
+    if isinstance(schema, dict):
+        if (reference := schema.get("$ref")) is not None:
+            return _inline(definitions[reference.rsplit("/", 1)[1]], definitions)
+        return {key: _inline(value, definitions) for key, value in schema.items()}
+    if isinstance(schema, list):
+        return [_inline(value, definitions) for value in schema]
+    return schema
+
+
+def _responses(*, streams: bool) -> dict[int | str, dict[str, Any]]:
+    content: dict[str, Any] = {
+        name: {"schema": {"type": "string"}}
+        for name in ("text/plain", "application/x-subrip", "text/vtt")
+    }
+    if streams:
+        content["text/event-stream"] = {"schema": {"type": "string"}}
+    return {
+        200: {"description": "The transcript, as `response_format` asks.", "content": content},
+        **errors(
+            OpenAIError,
+            {
+                400: "The recording cannot be fetched or decoded, or the form is damaged.",
+                401: "The key is missing or wrong.",
+                404: "There is no such model.",
+                413: "The recording is larger or longer than the limits.",
+                415: "The body is not a form.",
+                422: "An option has a value that it cannot have.",
+                429: "Too much audio waits; `Retry-After` says when to try again.",
+                500: "A fault of the service.",
+                503: "A stage cannot answer now; `Retry-After` says when to try again.",
+            },
+        ),
+    }

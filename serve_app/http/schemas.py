@@ -1,0 +1,69 @@
+"""Options that both dialects have, and the error bodies for the OpenAPI document."""
+
+from typing import Annotated, Any, Protocol, TypeVar
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from serve_app.transcription.language_names import parse_language
+
+
+def _parse(text: str | None) -> str | None:
+    return None if text is None else parse_language(text)
+
+
+Language = Annotated[str | None, AfterValidator(_parse)]
+"""A code or an English name on the wire, Whisper's code or None once validated."""
+
+BatchSize = Annotated[
+    int, Field(ge=1, description="Windows of this request that may share one batch.")
+]
+
+SpeakerCount = Annotated[
+    int | None, Field(ge=1, le=100, description="A bound on the number of speakers.")
+]
+
+
+class _SpeakerBounds(Protocol):
+    num_speakers: int | None
+    min_speakers: int | None
+    max_speakers: int | None
+
+
+Bounded = TypeVar("Bounded", bound=_SpeakerBounds)
+
+
+def ordered_bounds(options: Bounded) -> Bounded:
+    """Raises ValueError where the bounds on the number of speakers exclude each other."""
+    low, exact, high = options.min_speakers, options.num_speakers, options.max_speakers
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"min_speakers ({low}) is larger than max_speakers ({high})")
+    if exact is not None and not (low or exact) <= exact <= (high or exact):
+        raise ValueError(f"num_speakers ({exact}) lies outside min_speakers and max_speakers")
+    return options
+
+
+class Detail(BaseModel):
+    """An error outside /v1."""
+
+    detail: str
+
+
+class OpenAIErrorBody(BaseModel):
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class OpenAIError(BaseModel):
+    """An error under /v1."""
+
+    error: OpenAIErrorBody
+
+
+def errors(model: type[BaseModel], descriptions: dict[int, str]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route: each error status with its body and meaning."""
+    return {
+        status: {"model": model, "description": description}
+        for status, description in descriptions.items()
+    }

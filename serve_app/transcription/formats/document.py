@@ -1,0 +1,88 @@
+"""The transcript as JSON: OpenAI's `verbose_json`, with speakers and quality beside it."""
+
+import json
+from collections.abc import Collection
+from dataclasses import asdict
+from typing import Any
+
+from serve_app.transcription.language_names import language_name
+from serve_app.transcription.stages import Task
+from serve_app.transcription.transcript import Segment, Transcript, Word
+
+
+def json_text(transcript: Transcript) -> str:
+    """The document with all that the transcript holds, ending in a line break."""
+    granularities = {"segment", "word"} if transcript.words else {"segment"}
+    document = verbose_document(transcript, granularities=granularities)
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+
+
+def verbose_document(
+    transcript: Transcript,
+    *,
+    task: Task = "transcribe",
+    granularities: Collection[str] = ("segment",),
+) -> dict[str, Any]:
+    """OpenAI's `verbose_json` with `words` and `segments` as asked for.
+
+    Beyond OpenAI's fields it has `quality`, and where speakers were asked for `speakers` (the
+    turns) and a `speaker` on each segment and word.
+    """
+    with_speakers = transcript.turns is not None
+    document: dict[str, Any] = {
+        "task": task,
+        "language": language_name("en" if task == "translate" else transcript.language),
+        "duration": seconds(transcript.duration),
+        "text": transcript.text.strip(),
+    }
+    if "word" in granularities:
+        document["words"] = [_word(word, with_speakers) for word in transcript.words]
+    if "segment" in granularities:
+        document["segments"] = [
+            _segment(index, segment, with_speakers)
+            for index, segment in enumerate(transcript.segments)
+        ]
+    if transcript.turns is not None:
+        document["speakers"] = [
+            {"start": seconds(turn.start), "end": seconds(turn.end), "speaker": turn.speaker}
+            for turn in transcript.turns
+        ]
+    quality = asdict(transcript.quality)
+    document["quality"] = {name: seconds(value) for name, value in quality.items()}
+    document["usage"] = usage(transcript)
+    return document
+
+
+def usage(transcript: Transcript) -> dict[str, Any]:
+    """OpenAI's account of what was worked on: seconds of audio."""
+    return {"type": "duration", "seconds": seconds(transcript.duration)}
+
+
+def seconds(value: float) -> float:
+    return round(value, 3)
+
+
+def _word(word: Word, with_speakers: bool) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "word": word.text.strip(),
+        "start": seconds(word.start),
+        "end": seconds(word.end),
+    }
+    return entry | {"speaker": word.speaker} if with_speakers else entry
+
+
+def _segment(index: int, segment: Segment, with_speakers: bool) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "id": index,
+        # In frames of 10 ms, as Whisper counts.
+        "seek": round(segment.start * 100),
+        "start": seconds(segment.start),
+        "end": seconds(segment.end),
+        "text": segment.text,
+        "tokens": list(segment.tokens),
+        "temperature": segment.temperature,
+        "avg_logprob": segment.avg_logprob,
+        "compression_ratio": segment.compression_ratio,
+        "no_speech_prob": segment.no_speech_prob,
+    }
+    return entry | {"speaker": segment.speaker} if with_speakers else entry

@@ -1,0 +1,19 @@
+"""Plain text: one paragraph, or one a speaker's turn."""
+
+from itertools import groupby
+
+from serve_app.transcription.formats.pieces import pieces
+from serve_app.transcription.transcript import Transcript
+
+
+def txt(transcript: Transcript) -> str:
+    """The text, ending in a line break; empty where nobody spoke.
+
+    Where speakers were asked for, each turn is a line that begins with its speaker.
+    """
+    lines = []
+    for speaker, run in groupby(pieces(transcript), key=lambda piece: piece.speaker):
+        text = "".join(piece.text for piece in run).strip()
+        if text:
+            lines.append(f"{speaker}: {text}" if speaker else text)
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,147 @@
+"""What the HTTP app stands on, without a graph behind it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from serve_app.errors import RayscribeError
+from serve_app.http.services import HttpConfig, Services
+from serve_app.transcription.stages import BlobSource
+from serve_app.transcription.transcriber import (
+    Completed,
+    Event,
+    Progress,
+    SegmentReady,
+    TranscriptionRequest,
+)
+from serve_app.transcription.transcript import Quality, Segment, Transcript, Turn, Word
+
+MODEL = "openai/whisper-tiny"
+
+
+def segment(text: str, start: float, end: float, speaker: str | None = None) -> Segment:
+    """A segment whose words share its time evenly."""
+    parts = [f" {part}" for part in text.split()]
+    step = (end - start) / max(1, len(parts))
+    words = tuple(
+        Word(part, start + index * step, start + (index + 1) * step, 0.9, speaker)
+        for index, part in enumerate(parts)
+    )
+    return Segment(
+        start, end, f" {text}", "en", tokens=(1, 2), avg_logprob=-0.2, words=words, speaker=speaker
+    )
+
+
+def transcript(*segments: Segment, turns: tuple[Turn, ...] | None = None) -> Transcript:
+    duration = segments[-1].end + 0.5 if segments else 3.0
+    return Transcript(
+        segments=segments,
+        language="en" if segments else "und",
+        duration=duration,
+        turns=turns,
+        quality=Quality(transcribed=duration - 0.5 if segments else 0.0, silent=0.5),
+    )
+
+
+GREETING = transcript(segment("Hello there.", 0.0, 1.5), segment("How are you?", 2.0, 3.25))
+
+DIALOGUE = transcript(
+    segment("Hello there.", 0.0, 1.5, "SPEAKER_00"),
+    segment("How are you?", 2.0, 3.25, "SPEAKER_01"),
+    turns=(Turn(0.0, 1.6, "SPEAKER_00"), Turn(1.9, 3.3, "SPEAKER_01")),
+)
+
+SILENCE = transcript()
+SILENCE_WITH_SPEAKERS = transcript(turns=())
+
+
+@dataclass
+class FakeTranscriber:
+    """Answers every request with one transcript, or with an error before or after its events.
+
+    `forever` never answers: `started` and `stopped` say when the work began, and when it was
+    given up.
+    """
+
+    result: Transcript = GREETING
+    error: Exception | None = None
+    late_error: Exception | None = None
+    forever: bool = False
+    requests: list[TranscriptionRequest] = field(default_factory=list)
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def transcribe(self, request: TranscriptionRequest) -> AsyncGenerator[Event, None]:
+        self.requests.append(request)
+        self.started.set()
+        try:
+            if self.error is not None:
+                raise self.error
+            yield Progress(self.result.duration, 0.0, self.result.duration)
+            if self.forever:
+                await asyncio.Event().wait()
+            for part in self.result.segments:
+                yield SegmentReady(part)
+                yield Progress(self.result.duration, part.end, self.result.duration)
+            if self.late_error is not None:
+                raise self.late_error
+            yield Completed(self.result)
+        finally:
+            self.stopped.set()
+
+    async def run(self, request: TranscriptionRequest) -> Transcript:
+        async with aclosing(self.transcribe(request)) as events:
+            async for event in events:
+                if isinstance(event, Completed):
+                    return event.transcript
+        raise AssertionError("the events end with Completed")
+
+
+@dataclass
+class FakeUploads:
+    """Keeps uploads in memory; `kept` has what was saved and not deleted."""
+
+    kept: dict[str, bytes] = field(default_factory=dict)
+    saved: list[tuple[str, int]] = field(default_factory=list)
+    largest_chunk: int = 0
+    error: RayscribeError | None = None
+
+    async def save(self, chunks: AsyncIterable[bytes], name: str) -> BlobSource:
+        if self.error is not None:
+            raise self.error
+        data = bytearray()
+        async for chunk in chunks:
+            self.largest_chunk = max(self.largest_chunk, len(chunk))
+            data += chunk
+        source = BlobSource(f"blob-{len(self.saved)}", name)
+        self.saved.append((name, len(data)))
+        self.kept[source.path] = bytes(data)
+        return source
+
+    async def delete(self, source: BlobSource) -> None:
+        del self.kept[source.path]
+
+
+@dataclass
+class FakeReadiness:
+    state: Mapping[str, bool] = field(
+        default_factory=lambda: {"AudioLoader": True, "SpeechRecognizer": True}
+    )
+
+    async def stages(self) -> Mapping[str, bool]:
+        return self.state
+
+
+def services(
+    transcriber: FakeTranscriber | None = None,
+    uploads: FakeUploads | None = None,
+    readiness: FakeReadiness | None = None,
+    config: HttpConfig | None = None,
+) -> Services:
+    return Services(
+        config=config or HttpConfig(model=MODEL),
+        transcriber=transcriber or FakeTranscriber(),
+        uploads=uploads or FakeUploads(),
+        readiness=readiness or FakeReadiness(),
+    )
