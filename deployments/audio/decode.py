@@ -8,7 +8,7 @@ a file that refers to another one is refused when it tries to open it.
 from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
-from typing import NoReturn, Protocol
+from typing import NoReturn, Protocol, cast
 
 import av
 import av.container
@@ -69,6 +69,7 @@ class Decoder:
         try:
             container = av.open(
                 self._file,
+                mode="r",
                 metadata_errors="replace",
                 io_open=_refuse_reference,
                 container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "none"},
@@ -208,7 +209,7 @@ class _Chain:
 
     def _resample(self, frame: av.AudioFrame | None) -> Iterator[Float32]:
         for resampled in self._resampler.resample(frame):
-            planes: Float32 = resampled.to_ndarray()
+            planes = cast("Float32", resampled.to_ndarray())
             yield planes if self._channels is None else planes[self._channels]
 
 

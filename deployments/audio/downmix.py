@@ -58,4 +58,5 @@ class Downmix:
             relative = np.where(correlation > -_OPPOSED, 1.0, relative)
             self._sign = relative * relative[0]  # the first channel is never the one turned over
         counted = self._heard if self._heard.any() else np.ones_like(self._heard)
-        return (self._sign * counted / counted.sum()).astype(np.float32)
+        weights: Float32 = (self._sign * counted / counted.sum()).astype(np.float32)
+        return weights

@@ -22,8 +22,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CHUNK = 1 << 18
 
 
-async def fetch(url: str, spool: Spool, settings: FetchSettings, guard: AddressGuard) -> str:
-    """Write the recording at `url` into `spool`; returns the content type that the server gave.
+async def fetch(url: str, spool: Spool, settings: FetchSettings, guard: AddressGuard) -> None:
+    """Write the recording at `url` into `spool`.
 
     Raises InvalidSource or one of its kinds, RecordingTooLarge, or what `Spool.write` raises.
     `spool` is left as it is then: whoever reads it has to be told by `Spool.fail`.
@@ -51,12 +51,12 @@ async def fetch(url: str, spool: Spool, settings: FetchSettings, guard: AddressG
             raise _too_large(settings)
         if "Content-Encoding" not in response.headers:
             spool.expected = announced
+        spool.media_type = response.content_type
         async for chunk in response.content.iter_chunked(_CHUNK):
             if spool.written + len(chunk) > settings.max_bytes:
                 raise _too_large(settings)
             spool.write(chunk)
         spool.finish()
-        return response.content_type
 
 
 @asynccontextmanager
@@ -72,9 +72,10 @@ async def _follow(
                 url = urljoin(str(response.url), response.headers["Location"])
                 continue
             if not 200 <= response.status < 300:
+                answer = f"{response.status} {response.reason or ''}".rstrip()
                 raise SourceRefused(
-                    f"The server of {shown} answered {response.status} {response.reason or ''}".rstrip()
-                    + "; check that the URL can be opened without signing in."
+                    f"The server of {shown} answered {answer}; "
+                    "check that the URL can be opened without signing in."
                 )
             yield response
             return

@@ -18,6 +18,8 @@ class Spool:
     """Bytes on disk with a writer and any number of readers.
 
     The file has no name, so nothing is left of it when the process is gone, however it ends.
+    The writer sets `expected`, the size in bytes where it is announced, and `media_type`, what
+    the remote server calls the content, before it writes.
     """
 
     def __init__(self, directory: Path | None = None) -> None:
@@ -27,6 +29,7 @@ class Spool:
         self._complete = False
         self._error: Exception | None = None
         self.expected: int | None = None
+        self.media_type = ""
 
     @property
     def written(self) -> int:

@@ -1,0 +1,40 @@
+"""The Ray Serve deployment of the audio stage; the work is in `loader`."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from ray import serve
+
+from configs.settings import Settings
+from deployments.audio.loader import Loader
+from serve_app.transcription.stages import LoadEvent, LoadOptions, Source
+
+
+# A load waits for the network and for whoever takes its windows most of the time, so a
+# replica takes several on one CPU. A profile overrides any of these.
+@serve.deployment(
+    ray_actor_options={"num_cpus": 1},
+    max_ongoing_requests=8,
+    max_queued_requests=64,
+    health_check_period_s=10,
+    health_check_timeout_s=30,
+    graceful_shutdown_wait_loop_s=2,
+    graceful_shutdown_timeout_s=60,
+)
+class AudioLoader:
+    """Fetches, decodes and cuts recordings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._loader = Loader(settings)
+        self._loader.check()
+
+    async def load(self, source: Source, options: LoadOptions) -> AsyncIterator[LoadEvent]:
+        """Stream the events of one recording; call it by a handle with `stream=True`."""
+        async with aclosing(self._loader.load(source, options)) as events:
+            async for event in events:
+                yield event
+
+    async def check_health(self) -> None:
+        """Raises when voice activity detection does not run or the disk cannot be written."""
+        await asyncio.to_thread(self._loader.check)

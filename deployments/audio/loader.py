@@ -1,0 +1,181 @@
+"""One recording's way from its source to windows, fetching and decoding at the same time."""
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from itertools import islice
+
+import numpy as np
+
+from configs.settings import Settings
+from deployments.audio.decode import Decoder
+from deployments.audio.fetch import fetch
+from deployments.audio.segmentation import PcmBlocks, Segmenter
+from deployments.audio.spool import LoadCancelled, Spool
+from deployments.audio.storage import Storage
+from deployments.audio.voice_activity import SileroNetwork
+from serve_app.errors import RayscribeError, UndecodableRecording
+from serve_app.network import AddressGuard
+from serve_app.transcription.stages import (
+    SAMPLE_RATE,
+    BlobSource,
+    Float32,
+    Loaded,
+    LoadEvent,
+    LoadOptions,
+    Source,
+    UrlSource,
+)
+
+_SMALL_BYTES = 4 * 2**20
+"""A download announced to be smaller is decoded once it is complete. It may then be read in
+any order, which some formats need and which alone trims an MP3 exactly."""
+
+_MAX_LOADS = 256
+
+Events = Generator[LoadEvent, None, None]
+
+
+class Loader:
+    """Loads recordings, several at a time, each in a thread of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._network = SileroNetwork(settings.audio.vad_threads)
+        self._storage = Storage(settings.storage)
+        self._guard = AddressGuard(settings.allowed_networks)
+        # Not the event loop's own pool: a thread that waits for a slow server would keep
+        # everything else that uses that one waiting too.
+        self._threads = ThreadPoolExecutor(_MAX_LOADS, thread_name_prefix="load")
+
+    async def load(self, source: Source, options: LoadOptions) -> AsyncGenerator[LoadEvent, None]:
+        """See `serve_app.transcription.stages.AudioLoader`.
+
+        Nothing is decoded ahead of the caller by more than one event. Closing the iterator,
+        or cancelling its task, ends download and decoding and leaves nothing on disk.
+        """
+        stop = threading.Event()
+        spool: Spool | None = None
+        download: asyncio.Task[None] | None = None
+        if isinstance(source, UrlSource):
+            spool = Spool()
+            download = asyncio.create_task(self._download(source.url, spool))
+            events = self._from_spool(spool, options, stop)
+        else:
+            events = self._from_storage(source, options, stop)
+        step: Future[LoadEvent | None] | None = None
+        try:
+            while True:
+                step = self._threads.submit(next, events, None)
+                event = await asyncio.wrap_future(step)
+                if event is None:
+                    return
+                yield event
+        except LoadCancelled:
+            if download is not None:
+                await download  # an error that is none of ours to foresee is raised here
+            raise
+        finally:
+            stop.set()
+            if spool is not None:
+                spool.fail(LoadCancelled())
+            if download is not None:
+                download.cancel()
+                await asyncio.wait([download])
+            if step is not None and not step.done():
+                await asyncio.wait([asyncio.wrap_future(step)])
+            events.close()
+            if spool is not None:
+                spool.close()
+
+    def check(self) -> None:
+        """Do a little of the work. Raises whatever keeps the loader from doing it all."""
+        segmenter = Segmenter(self._network, self._settings.audio)
+        list(segmenter.feed(np.zeros(SAMPLE_RATE, np.float32)))
+        list(segmenter.flush())
+        with closing(Spool()) as spool:
+            spool.write(b"?")
+
+    async def _download(self, url: str, spool: Spool) -> None:
+        try:
+            await fetch(url, spool, self._settings.fetch, self._guard)
+        except RayscribeError as error:
+            spool.fail(error)
+        finally:
+            if not spool.complete:
+                spool.fail(LoadCancelled())  # unless it failed already: the first reason counts
+
+    def _from_storage(
+        self, source: BlobSource, options: LoadOptions, stop: threading.Event
+    ) -> Events:
+        with self._storage.open(source) as file:
+            decoder = Decoder(file, max_duration_s=self._settings.audio.max_duration_s)
+            yield from self._events(decoder, decoder.notes, options, stop)
+
+    def _from_spool(self, spool: Spool, options: LoadOptions, stop: threading.Event) -> Events:
+        notes: list[str] = []
+        try:
+            yield from self._events(self._decode(spool, notes), notes, options, stop)
+        except UndecodableRecording as error:
+            spool.check()
+            if spool.media_type.startswith("text/"):
+                raise type(error)(
+                    f"{error.message} The server calls it {spool.media_type}: "
+                    "the URL may lead to a page about the recording."
+                ) from error
+            raise
+
+    def _decode(self, spool: Spool, notes: list[str]) -> Iterator[Float32]:
+        """The blocks of a recording that may still be on its way.
+
+        While it is, it is read from front to back. A file that cannot be decoded so, such as
+        an MP4 whose index is at its end, is decoded again when it is complete, past the
+        blocks that were handed out.
+        """
+        limit = self._settings.audio.max_duration_s
+        spool.read_at(0, 1)  # with the first byte the announced size is known
+        count = 0
+        if spool.expected is None or spool.expected > _SMALL_BYTES:
+            decoder = Decoder(spool.reader(seekable=False), max_duration_s=limit)
+            held: Float32 | None = None  # the last block may end where the trouble began
+            try:
+                for block in decoder:
+                    if held is not None:
+                        yield held
+                        count += 1
+                    held = block
+            except UndecodableRecording:
+                spool.check()
+            else:
+                spool.check()
+                if held is not None and not decoder.broken_off:
+                    yield held
+                    notes += decoder.notes
+                    return
+        spool.wait()
+        decoder = Decoder(spool.reader(seekable=True), max_duration_s=limit)
+        yield from islice(decoder, count, None)
+        notes += decoder.notes
+
+    def _events(
+        self,
+        blocks: Iterable[Float32],
+        notes: list[str],
+        options: LoadOptions,
+        stop: threading.Event,
+    ) -> Events:
+        """`notes` is read at the end, when the decoder has filled it."""
+        segmenter = Segmenter(self._network, self._settings.audio)
+        waveform = PcmBlocks() if options.pcm else None
+        for block in blocks:
+            if stop.is_set():
+                raise LoadCancelled
+            if waveform is not None:
+                yield from waveform.feed(block)
+            yield from segmenter.feed(block)
+        if waveform is not None:
+            yield from waveform.flush()
+        yield from segmenter.flush()
+        yield Loaded(segmenter.samples / SAMPLE_RATE, segmenter.speech / SAMPLE_RATE, tuple(notes))

@@ -1,0 +1,110 @@
+"""From decoded blocks to load events: voice activity, windows, the waveform on request."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from configs.settings import AudioSettings
+from deployments.audio.pieces import PieceFinder
+from deployments.audio.voice_activity import Frames, SileroNetwork, VoiceActivity
+from deployments.audio.windows import PAD, Stretch, WindowPlanner
+from serve_app.transcription.stages import SAMPLE_RATE, Float32, PcmBlock, Window
+
+_PCM_SAMPLES = 30 * SAMPLE_RATE
+
+
+class SampleBuffer:
+    """The part of a recording that windows may still need."""
+
+    def __init__(self) -> None:
+        self._blocks: deque[Float32] = deque()
+        self._start = 0
+        self.end = 0
+
+    def append(self, block: Float32) -> None:
+        self._blocks.append(block)
+        self.end += len(block)
+
+    def drop_before(self, sample: int) -> None:
+        while self._blocks and self._start + len(self._blocks[0]) <= sample:
+            self._start += len(self._blocks.popleft())
+
+    def cut(self, start: int, end: int) -> Float32:
+        """A copy of samples `start` to `end`, which must still be held."""
+        parts = []
+        position = self._start
+        for block in self._blocks:
+            parts.append(block[max(start - position, 0) : max(end - position, 0)])
+            position += len(block)
+        return np.concatenate(parts)
+
+
+class Segmenter:
+    """The events of one recording, as its blocks come.
+
+    It holds the speech of three windows and the block at hand, whatever the length. `speech`
+    counts the samples of speech in the windows so far.
+    """
+
+    def __init__(self, network: SileroNetwork, settings: AudioSettings) -> None:
+        self._activity = VoiceActivity(network)
+        self._finder = PieceFinder(settings.vad_threshold)
+        self._planner = WindowPlanner(settings.window_s)
+        self._buffer = SampleBuffer()
+        self._index = 0
+        self.speech = 0
+
+    @property
+    def samples(self) -> int:
+        """Samples fed so far."""
+        return self._buffer.end
+
+    def feed(self, block: Float32) -> Iterator[Window]:
+        """The windows that `block` settles."""
+        self._buffer.append(block)
+        for frames in self._activity.feed(block):
+            yield from self._windows(self._plan(frames))
+        yield from self._windows(self._planner.advance(self._finder.settled))
+        pending = self._planner.needed_from
+        settled = self._finder.settled - PAD
+        self._buffer.drop_before(settled if pending is None else min(settled, pending))
+
+    def flush(self) -> Iterator[Window]:
+        """The windows that the end of the recording settles."""
+        for frames in self._activity.flush():
+            yield from self._windows(self._plan(frames))
+        for piece in self._finder.flush():
+            yield from self._windows(self._planner.add(piece))
+        yield from self._windows(self._planner.finish(self.samples))
+
+    def _plan(self, frames: Frames) -> Iterator[Stretch]:
+        for piece in self._finder.feed(frames):
+            yield from self._planner.add(piece)
+
+    def _windows(self, stretches: Iterable[Stretch]) -> Iterator[Window]:
+        for stretch in stretches:
+            samples = self._buffer.cut(stretch.start, stretch.end)
+            self.speech += sum(end - start for start, end in stretch.speech)
+            yield Window(self._index, stretch.start, samples, stretch.speech)
+            self._index += 1
+
+
+class PcmBlocks:
+    """Gathers decoded blocks to 16-bit ones of half a minute."""
+
+    def __init__(self) -> None:
+        self._held: list[Float32] = []
+        self._size = 0
+
+    def feed(self, block: Float32) -> Iterator[PcmBlock]:
+        self._held.append(block)
+        self._size += len(block)
+        if self._size >= _PCM_SAMPLES:
+            yield from self.flush()
+
+    def flush(self) -> Iterator[PcmBlock]:
+        if self._size:
+            samples = np.concatenate(self._held)
+            yield PcmBlock(np.rint(samples * 32767).astype(np.int16))
+            self._held, self._size = [], 0

@@ -1,0 +1,167 @@
+"""Where to cut a recording into windows: few, full, and between words.
+
+The cuts are a shortest path. Its nodes are the places between pieces of speech, its edges the
+windows that would reach from one to the next, and an edge costs what the window does: a
+constant, its seconds, and a charge for the cut at its end that falls with the length of the
+pause there. So cuts gather in the longest pauses, long silences are left out because their
+seconds cost more than a second window, and as few windows as possible are made otherwise.
+
+The path over a whole recording cannot be waited for. Each window is settled from a path over
+the speech of three windows; what comes later changes it hardly ever.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from deployments.audio.pieces import Piece
+from serve_app.transcription.stages import SAMPLE_RATE
+
+PAD = round(0.3 * SAMPLE_RATE)
+"""Samples kept before and after speech, so that no soft sound of a word is lost."""
+
+MAX_PAUSE = 3 * SAMPLE_RATE
+"""A longer pause always ends a window."""
+
+_HORIZON = 3  # windows
+_SPEECH_PAD = round(0.1 * SAMPLE_RATE)
+
+# In seconds of recognition. A window costs 0.15 s to start; the rest is the worth of context:
+# Whisper writes better text, and knows the language better, in longer windows.
+_WINDOW_COST = 2.0
+_CUT_COST = 6.0  # of a cut in a pause of no length
+_CUT_DECAY_S = 0.25
+_BREAK_COST = 8.0  # of a cut within speech, as quiet as can be
+_BREAK_RANGE = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A window to be: samples `start` to `end` of the recording, and the speech in it."""
+
+    start: int
+    end: int
+    speech: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A piece, the samples that a window beginning with it has before it, the cost of that cut."""
+
+    piece: Piece
+    lead: int
+    cost: float
+
+
+class WindowPlanner:
+    """Plans the windows of one recording as its pieces come, in order.
+
+    Windows do not overlap, hold every piece, and are at most `window_s` long. The same pieces
+    give the same windows, whenever they come.
+    """
+
+    def __init__(self, window_s: float) -> None:
+        self._limit = math.floor(window_s * SAMPLE_RATE)
+        self._nodes: list[_Node] = []
+        self._last_end: int | None = None
+
+    @property
+    def needed_from(self) -> int | None:
+        """The first sample that a planned but unsettled window needs; None without any."""
+        return self._nodes[0].piece.start - self._nodes[0].lead if self._nodes else None
+
+    def add(self, piece: Piece) -> Iterator[Stretch]:
+        """The windows that `piece` settles."""
+        if self._last_end is None:
+            node = _Node(piece, min(PAD, piece.start), 0.0)
+        else:
+            pause = piece.start - self._last_end
+            if pause >= MAX_PAUSE:
+                yield from self._settle_all(PAD)
+            node = _Node(piece, min(PAD, pause // 2), _cut_cost(pause, piece.bond))
+        self._nodes.append(node)
+        self._last_end = piece.end
+        while piece.end - self._nodes[0].piece.start > _HORIZON * self._limit:
+            yield self._settle_first()
+
+    def advance(self, position: int) -> Iterator[Stretch]:
+        """The windows that are settled because no piece starts before sample `position`."""
+        if self._last_end is not None and position - self._last_end >= MAX_PAUSE:
+            yield from self._settle_all(PAD)
+
+    def finish(self, length: int) -> Iterator[Stretch]:
+        """The remaining windows of a recording of `length` samples."""
+        if self._last_end is not None:
+            yield from self._settle_all(min(PAD, length - self._last_end))
+
+    def _settle_first(self) -> Stretch:
+        # What follows the last piece is not known yet: one that goes on leaves no room.
+        count = self._shortest_path(trail=0)[0]
+        stretch = self._stretch(count, trail=0)
+        del self._nodes[:count]
+        return stretch
+
+    def _settle_all(self, trail: int) -> Iterator[Stretch]:
+        if self._nodes:
+            for count in self._shortest_path(trail):
+                yield self._stretch(count, trail)
+                del self._nodes[:count]
+
+    def _stretch(self, count: int, trail: int) -> Stretch:
+        """The window of the first `count` nodes; `trail` samples follow the very last one."""
+        inside = self._nodes[:count]
+        after = self._nodes[count].lead if count < len(self._nodes) else trail
+        start = inside[0].piece.start - inside[0].lead
+        end = inside[-1].piece.end + after
+        speech: list[tuple[int, int]] = []
+        for node in inside:
+            if speech and node.piece.bond is not None:
+                speech[-1] = (speech[-1][0], node.piece.end - start)
+            else:
+                speech.append((node.piece.start - start, node.piece.end - start))
+        return Stretch(start, end, _padded(speech, end - start))
+
+    def _shortest_path(self, trail: int) -> list[int]:
+        """How many nodes each window on the path takes, in order."""
+        nodes = self._nodes
+        costs = [0.0]
+        origins = [0]
+        for last in range(len(nodes)):
+            after = nodes[last + 1].lead if last + 1 < len(nodes) else trail
+            cut = nodes[last + 1].cost if last + 1 < len(nodes) else 0.0
+            end = nodes[last].piece.end + after
+            best, origin = math.inf, last
+            for first in range(last, -1, -1):
+                length = end - nodes[first].piece.start + nodes[first].lead
+                if length > self._limit:
+                    break
+                cost = costs[first] + _WINDOW_COST + length / SAMPLE_RATE + cut
+                if cost < best:
+                    best, origin = cost, first
+            costs.append(best)
+            origins.append(origin)
+        counts: list[int] = []
+        node = len(nodes)
+        while node:
+            counts.append(node - origins[node])
+            node = origins[node]
+        return counts[::-1]
+
+
+def _cut_cost(pause: int, bond: float | None) -> float:
+    if bond is not None:
+        return _BREAK_COST + _BREAK_RANGE * bond
+    return _CUT_COST * math.exp(-pause / SAMPLE_RATE / _CUT_DECAY_S)
+
+
+def _padded(speech: list[tuple[int, int]], length: int) -> tuple[tuple[int, int], ...]:
+    """Spans widened a little, as detectors lag, without touching each other."""
+    edges = [0, *(edge for span in speech for edge in span), length]
+    padded = []
+    for index, (start, end) in enumerate(speech):
+        before, after = edges[2 * index], edges[2 * index + 3]
+        # The outer gaps are the window's own padding, of which all may be used.
+        room_before = start - before if index == 0 else (start - before) // 2
+        room_after = after - end if index == len(speech) - 1 else (after - end) // 2
+        padded.append((start - min(_SPEECH_PAD, room_before), end + min(_SPEECH_PAD, room_after)))
+    return tuple(padded)
