@@ -31,6 +31,16 @@ _RATES = range(1_000, 768_001)
 _MISSING_S = 1.0
 
 
+class _Nameless:
+    """A file object without its name, which FFmpeg would draw conclusions from."""
+
+    def __init__(self, file: "Readable") -> None:
+        self.read = file.read
+        self.seek = file.seek
+        self.tell = file.tell
+        self.seekable = file.seekable
+
+
 class Readable(Protocol):
     """What the decoder needs of a file; of one that is not seekable it reads on only."""
 
@@ -43,7 +53,7 @@ class Readable(Protocol):
 class Decoder:
     """One pass over a file's first audio track.
 
-    Iterate over it for blocks of BLOCK samples (float32, 16 kHz, mono; the last one may be
+    Iterate over it once for blocks of BLOCK samples (float32, 16 kHz, mono; the last one may be
     shorter). A fault in the middle ends or thins the recording and leaves a sentence in
     `notes`; where nothing at all could be decoded it raises.
 
@@ -68,7 +78,7 @@ class Decoder:
     def __iter__(self) -> Iterator[Float32]:
         try:
             container = av.open(
-                self._file,
+                _Nameless(self._file),
                 mode="r",
                 metadata_errors="replace",
                 io_open=_refuse_reference,

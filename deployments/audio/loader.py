@@ -14,8 +14,8 @@ from deployments.audio.decode import Decoder
 from deployments.audio.fetch import fetch
 from deployments.audio.segmentation import PcmBlocks, Segmenter
 from deployments.audio.spool import LoadCancelled, Spool
-from deployments.audio.storage import Storage
 from deployments.audio.voice_activity import SileroNetwork
+from serve_app.blobs import BlobStore
 from serve_app.errors import RayscribeError, UndecodableRecording
 from serve_app.network import AddressGuard
 from serve_app.transcription.stages import (
@@ -44,7 +44,7 @@ class Loader:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._network = SileroNetwork(settings.audio.vad_threads)
-        self._storage = Storage(settings.storage)
+        self._blobs = BlobStore(settings.storage)
         self._guard = AddressGuard(settings.allowed_networks)
         # Not the event loop's own pool: a thread that waits for a slow server would keep
         # everything else that uses that one waiting too.
@@ -64,7 +64,7 @@ class Loader:
             download = asyncio.create_task(self._download(source.url, spool))
             events = self._from_spool(spool, options, stop)
         else:
-            events = self._from_storage(source, options, stop)
+            events = self._from_blobs(source, options, stop)
         step: Future[LoadEvent | None] | None = None
         try:
             while True:
@@ -107,10 +107,10 @@ class Loader:
             if not spool.complete:
                 spool.fail(LoadCancelled())  # unless it failed already: the first reason counts
 
-    def _from_storage(
+    def _from_blobs(
         self, source: BlobSource, options: LoadOptions, stop: threading.Event
     ) -> Events:
-        with self._storage.open(source) as file:
+        with self._blobs.open(source) as file:
             decoder = Decoder(file, max_duration_s=self._settings.audio.max_duration_s)
             yield from self._events(decoder, decoder.notes, options, stop)
 

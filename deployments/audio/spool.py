@@ -103,7 +103,7 @@ class Spool:
 
 
 class SpoolReader(io.RawIOBase):
-    """A file object at a position of its own. It has no name: only the content may speak."""
+    """A file object over a spool, at a position of its own."""
 
     def __init__(self, spool: Spool, *, seekable: bool) -> None:
         super().__init__()
