@@ -44,6 +44,10 @@ ALIASES = frozenset(
 """OpenAI's own names, which all mean the configured model."""
 
 
+class UnknownModel(NotFound):
+    code = "model_not_found"
+
+
 class Model(BaseModel):
     id: str
     object: Literal["model"] = "model"
@@ -118,7 +122,7 @@ class _Dialect:
 
     def check_model(self, name: str) -> None:
         if name != self.model.id and name not in ALIASES:
-            raise NotFound(
+            raise UnknownModel(
                 f"The model {name!r} does not exist here; use {self.model.id!r} or 'whisper-1'."
             )
 
