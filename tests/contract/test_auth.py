@@ -7,6 +7,8 @@ from serve_app.http.services import HttpConfig
 from tests.contract.conftest import MakeClient
 from tests.fakes.services import MODEL, FakeTranscriber, FakeUploads
 
+KEY = "café".encode()
+
 PATHS = [
     ("POST", "/"),
     ("GET", "/docs"),
@@ -40,16 +42,16 @@ def test_every_path_needs_the_key(locked: TestClient, method: str, path: str) ->
 
 @pytest.mark.parametrize(("method", "path"), PATHS)
 def test_the_key_opens_it(locked: TestClient, method: str, path: str) -> None:
-    answer = locked.request(method, path, headers={"x-admin-api-key": "café".encode()})
+    answer = locked.request(method, path, headers={b"x-admin-api-key": KEY})
     assert answer.status_code != 401
 
 
 def test_a_bearer_token_opens_v1_only(locked: TestClient) -> None:
-    headers = {"authorization": b"bearer " + "café".encode()}
+    headers = {b"authorization": b"bearer " + KEY}
     assert locked.get("/v1/models", headers=headers).status_code == 200
     assert locked.get("/health", headers=headers).status_code == 401
-    for wrong in (b"Bearer wrong", b"Bearer", b"Basic " + "café".encode()):
-        assert locked.get("/v1/models", headers={"authorization": wrong}).status_code == 401
+    for wrong in (b"Bearer wrong", b"Bearer", b"Basic " + KEY):
+        assert locked.get("/v1/models", headers={b"authorization": wrong}).status_code == 401
 
 
 def test_an_empty_key_has_to_be_sent(make_client: MakeClient) -> None:

@@ -22,9 +22,14 @@ ROUTE = "/v1/audio/transcriptions"
 FILE = ("speech.wav", b"RIFF....", "audio/wav")
 
 
-def post(client: TestClient, route: str = ROUTE, **fields: Any) -> httpx2.Response:
+def post(client: TestClient, **fields: Any) -> httpx2.Response:
     data = {"model": "whisper-1"} | fields
-    return client.post(route, data=data, files={"file": FILE})
+    return client.post(ROUTE, data=data, files={"file": FILE})
+
+
+def translate(client: TestClient, **fields: Any) -> httpx2.Response:
+    data = {"model": "whisper-1"} | fields
+    return client.post("/v1/audio/translations", data=data, files={"file": FILE})
 
 
 def events(answer: httpx2.Response) -> list[Any]:
@@ -279,14 +284,13 @@ def test_models(client: TestClient) -> None:
 
 
 def test_translations(client: TestClient, transcriber: FakeTranscriber) -> None:
-    route = "/v1/audio/translations"
-    body = post(client, route, response_format="verbose_json", prompt="So").json()
+    body = translate(client, response_format="verbose_json", prompt="So").json()
     assert (body["task"], body["language"]) == ("translate", "english")
     assert transcriber.requests[0].task == "translate"
     assert transcriber.requests[0].prompt == "So"
-    assert post(client, route).json()["text"] == "Hello there. How are you?"
-    assert post(client, route, response_format="srt").status_code == 200
-    assert post(client, route, response_format="diarized_json").status_code == 422
+    assert translate(client).json()["text"] == "Hello there. How are you?"
+    assert translate(client, response_format="srt").status_code == 200
+    assert translate(client, response_format="diarized_json").status_code == 422
 
 
 def test_stream(client: TestClient) -> None:
