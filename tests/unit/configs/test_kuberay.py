@@ -3,6 +3,7 @@
 import copy
 import importlib.metadata
 import math
+import re
 import tomllib
 from collections.abc import Callable
 from typing import Any
@@ -155,6 +156,16 @@ def test_pods_outlive_the_graceful_end_of_their_replicas(
     for pod in pods(cluster):
         assert pod["terminationGracePeriodSeconds"] > longest
     assert service["spec"]["rayClusterDeletionDelaySeconds"] > longest
+
+
+def test_a_worker_drains_before_it_stops(service: dict[str, Any]) -> None:
+    pod = worker_pod(service["spec"])
+    *_, script = pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
+    seconds = {int(number) for number in re.findall(r"(?:seconds|timeout) (\d+)", script)}
+    stages = read("serve_config.yaml")["applications"][0]["deployments"]
+    (drains,) = seconds
+    assert max(stage["graceful_shutdown_timeout_s"] for stage in stages) < drains
+    assert drains < pod["terminationGracePeriodSeconds"]
 
 
 def test_no_secret_stands_in_the_file(cluster: dict[str, Any]) -> None:
