@@ -39,7 +39,7 @@ class Backlog:
     def put(self, window: Window) -> None:
         self._file.seek(0, 2)
         position = self._file.tell()
-        self._file.write(memoryview(np.ascontiguousarray(window.samples, dtype=np.float32)))
+        self._file.write(window.samples.tobytes())
         hollow = Window(window.index, window.offset, window.samples[:0], window.speech)
         self._parked.append((hollow, position, len(window.samples)))
 

@@ -12,9 +12,9 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 
 from serve_app.errors import QueueFull, RayscribeError, RecognitionFailed
-from serve_app.transcription import speakers
 from serve_app.transcription.backlog import Backlog
 from serve_app.transcription.languages import UNDETERMINED, LanguageVotes
+from serve_app.transcription.speakers import assign
 from serve_app.transcription.stages import (
     AudioLoader,
     Diarization,
@@ -326,7 +326,7 @@ class _Recording:
             raise RecognitionFailed(f"No part of the recording was recognized: {failed[0].failed}")
         segments = tuple(segment for window in self.windows for segment in window.segments)
         if self.turns is not None:
-            segments = speakers.assign(segments, self.turns)
+            segments = assign(segments, self.turns)
         return Transcript(
             segments=segments,
             language=self._language(),

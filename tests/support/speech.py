@@ -1,0 +1,66 @@
+"""Real recordings with references: a folder beside the repository, where it is there, and the
+two-speaker sample that pyannote.audio installs, which always is."""
+
+import json
+import os
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+SPEECH = Path(
+    os.environ.get("SPEECH_DIR", Path(__file__).parents[3] / "shared" / "speech")
+).resolve()
+
+needs_speech = pytest.mark.skipif(
+    not (SPEECH / "manifest.jsonl").is_file(),
+    reason="the folder of recordings is not beside the repository (SPEECH_DIR names another)",
+)
+
+_PYANNOTE = find_spec("pyannote.audio")  # finding it imports neither it nor torch
+assert _PYANNOTE is not None
+assert _PYANNOTE.origin is not None
+
+SAMPLE = Path(_PYANNOTE.origin).parent / "sample" / "sample.wav"
+"""30 s of a telephone call between two speakers."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One line of the manifest. `case` and `expect` are of the `hard/` recordings only."""
+
+    path: Path
+    name: str
+    language: str | None
+    text: str | None
+    case: str | None
+    expect: str | None
+
+
+@cache
+def recordings(folder: str) -> tuple[Recording, ...]:
+    """The manifest's recordings of one folder; empty where there is no manifest."""
+    manifest = SPEECH / "manifest.jsonl"
+    if not manifest.is_file():
+        return ()
+    rows = (json.loads(line) for line in manifest.read_text().splitlines())
+    return tuple(
+        Recording(
+            path=SPEECH / row["path"],
+            name=row["path"].partition("/")[2],
+            language=row["language"],
+            text=row["text"],
+            case=row.get("case"),
+            expect=row.get("expect"),
+        )
+        for row in rows
+        if row["path"].startswith(f"{folder}/")
+    )
+
+
+def sample_words() -> list[str]:
+    """What is said in SAMPLE, in order, from its reference."""
+    lines = SAMPLE.with_suffix(".stm").read_text().splitlines()
+    return " ".join(line.split(maxsplit=5)[5] for line in lines).split()
