@@ -1,0 +1,111 @@
+"""The memory that docs/deployment.md reckons for each profile, against the cards it names.
+
+Estimates: they hold the numbers of the profiles and of the page together, and have yet to be
+compared with a GPU.
+"""
+
+from dataclasses import dataclass
+
+import pytest
+
+from configs.settings import Settings
+from tests.unit.configs.strict import ROOT, read
+
+GB = 1e9
+HALF = 2
+POSITIONS = 1500
+"""Of the encoder's output: 30 s at 50 a second."""
+TOKENS = 448
+
+
+@dataclass(frozen=True)
+class Whisper:
+    parameters: float
+    width: int
+    encoder_layers: int
+    decoder_layers: int
+
+    @property
+    def weights(self) -> float:
+        return self.parameters * HALF
+
+    @property
+    def slot(self) -> float:
+        """Keys and values of one window: cross-attention and self-attention."""
+        return 2 * self.decoder_layers * self.width * (POSITIONS + TOKENS) * HALF
+
+    @property
+    def silent_suffix(self) -> float:
+        """Keys and values of 30 s of silence in each layer of the encoder."""
+        return 2 * self.encoder_layers * self.width * POSITIONS * HALF
+
+    @property
+    def encoding(self) -> float:
+        """One window in a layer of the encoder: feed-forward twice, six more of the width."""
+        return POSITIONS * (2 * 4 + 6) * self.width * HALF
+
+
+WHISPER = {
+    "openai/whisper-large-v3": Whisper(1.5435e9, 1280, 32, 32),
+    "openai/whisper-large-v3-turbo": Whisper(0.8089e9, 1280, 32, 4),
+}
+
+# The CUDA context and libraries of a process; graphs, workspaces and what fragmentation loses.
+CONTEXT = 0.8 * GB
+RESERVE = 1.0 * GB
+
+# One 10 s chunk in the embedding network: four maps of 32 channels × 80 × 998 in float32.
+CHUNK = 4 * 32 * 80 * 998 * 4
+
+
+def recognizer(settings: Settings) -> float:
+    model = WHISPER[settings.recognition.model]
+    per_slot = model.slot + model.encoding
+    fixed = model.weights + model.silent_suffix + CONTEXT + RESERVE
+    return fixed + settings.recognition.slots * per_slot
+
+
+def diarizer(settings: Settings) -> float:
+    return CONTEXT + RESERVE / 2 + settings.diarization.batch_size * CHUNK
+
+
+@pytest.mark.parametrize(
+    ("path", "card", "together"),
+    [
+        ("serve_config.yaml", 24.1 * GB, True),
+        ("configs/gpu.yaml", 8.5 * GB, True),
+        ("configs/multi-gpu.yaml", 24.1 * GB, False),
+    ],
+)
+def test_the_models_leave_a_tenth_of_the_card(path: str, card: float, together: bool) -> None:
+    app = read(path)["applications"][0]
+    settings = Settings.from_args(app["args"])
+    usable = 0.9 * card
+    if together:
+        assert recognizer(settings) + diarizer(settings) < usable
+        options = {each["name"]: each["ray_actor_options"] for each in app["deployments"]}
+        assert recognizer(settings) < options["SpeechRecognizer"]["num_gpus"] * card
+        assert diarizer(settings) < options["SpeakerDiarizer"]["num_gpus"] * card
+    else:
+        assert recognizer(settings) < usable
+        assert 4 * diarizer(settings) < usable
+
+
+def test_the_figures_of_the_page() -> None:
+    large = WHISPER["openai/whisper-large-v3"]
+    turbo = WHISPER["openai/whisper-large-v3-turbo"]
+    page = (ROOT / "docs/deployment.md").read_text()
+    for what, value, other in [
+        ("weights", large.weights / GB, turbo.weights / GB),
+        ("a slot", large.slot / 1e6, turbo.slot / 1e6),
+    ]:
+        digits = 2 if what == "weights" else 0
+        unit = "GB" if what == "weights" else "MB"
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| {what}")]
+        assert f"{value:.{digits}f} {unit}" in row
+        assert f"{other:.{digits}f} {unit}" in row
+    for path in ("serve_config.yaml", "configs/gpu.yaml", "configs/multi-gpu.yaml"):
+        settings = Settings.from_args(read(path)["applications"][0]["args"])
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| `{path}`")]
+        assert f"{recognizer(settings) / GB:.1f} GB" in row
+        assert f"{diarizer(settings) / GB:.1f} GB" in row
