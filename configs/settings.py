@@ -134,6 +134,49 @@ def _network(text: str) -> Network:
         ) from error
 
 
+class JobSettings(Section):
+    """Asynchronous work: where its rows lie, and how runners share it."""
+
+    database_url: str = Field(
+        "sqlite:///~/.cache/rayscribe/jobs.sqlite",
+        description="sqlite:///FILE on one machine, postgresql://HOST/NAME for several replicas "
+        "or machines. RAYSCRIBE_DATABASE_URL overrides it.",
+    )
+    concurrency: PositiveInt = Field(4, description="Jobs that one replica works on at once.")
+    lease_s: PositiveFloat = Field(
+        30, description="Seconds after which the jobs of a runner that fell silent go to others."
+    )
+    poll_s: PositiveFloat = Field(
+        0.5, description="How often a runner looks for new and for cancelled jobs, in seconds."
+    )
+    max_attempts: PositiveInt = Field(
+        8, description="Tries without any progress after which a job fails."
+    )
+    retry_delay_s: PositiveFloat = Field(
+        2, description="Seconds before the second try; each further one doubles it, to 5 min."
+    )
+    retention_s: PositiveFloat = Field(
+        7 * 24 * 3600, description="Seconds that an ended job, its recording and result are kept."
+    )
+    inline_bytes: int = Field(
+        256 * 1024, ge=0, description="Larger results go to `storage`, not into a row."
+    )
+
+
+class WebhookSettings(Section):
+    """How the end of a job is announced."""
+
+    timeout_s: PositiveFloat = Field(15, description="Seconds a receiver has to answer.")
+    concurrency: PositiveInt = Field(16, description="Deliveries that one replica tries at once.")
+    first_delay_s: PositiveFloat = Field(
+        5, description="Seconds before the second try; each further one waits three times longer."
+    )
+    max_delay_s: PositiveFloat = Field(6 * 3600, description="Longest wait between two tries.")
+    retry_for_s: PositiveFloat = Field(
+        28 * 3600, description="Seconds for which a failing delivery is tried again."
+    )
+
+
 class Settings(BaseSettings):
     """Everything a deployment needs to know that is not a secret."""
 
@@ -145,6 +188,8 @@ class Settings(BaseSettings):
     audio: AudioSettings = AudioSettings()
     recognition: RecognitionSettings = RecognitionSettings()
     diarization: DiarizationSettings = DiarizationSettings()
+    jobs: JobSettings = JobSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     windows_in_flight: PositiveInt = Field(
         64, description="Windows of one recording that may be in recognition at once."
     )
@@ -153,7 +198,7 @@ class Settings(BaseSettings):
     )
     storage: str = Field(
         "file://" + str(Path.home() / ".cache" / "rayscribe" / "storage"),
-        description="Where uploads lie: an fsspec URL that every node reaches.",
+        description="Where uploads and large results lie: an fsspec URL that every node reaches.",
     )
 
     @model_validator(mode="before")
@@ -225,6 +270,20 @@ class Secrets(BaseSettings):
     )
     fly_machine_id: str | None = Field(
         None, validation_alias="FLY_MACHINE_ID", description="Repeated in answers and webhooks."
+    )
+    database_url: str | None = Field(
+        None,
+        validation_alias="RAYSCRIBE_DATABASE_URL",
+        repr=False,
+        description="Address of the job store with its password; it overrides "
+        "`jobs.database_url`.",
+    )
+    webhook_secret: str | None = Field(
+        None,
+        validation_alias="RAYSCRIBE_WEBHOOK_SECRET",
+        repr=False,
+        description="Signs webhooks by the Standard Webhooks scheme: base64, with or without "
+        "its prefix `whsec_`.",
     )
 
 

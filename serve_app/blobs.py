@@ -1,18 +1,24 @@
-"""Uploaded recordings, where every node can read them.
+"""Uploaded recordings and large results, where every node can read them.
 
 A folder on one machine; on a cluster, a shared volume or an object store, by any URL that
 fsspec knows (`s3://bucket/prefix` needs the package s3fs).
 """
 
 import asyncio
+import re
+import time
 import uuid
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, AsyncIterator
 from typing import BinaryIO, cast
 
 import fsspec
 
 from serve_app.errors import NotFound, Unavailable
 from serve_app.transcription.stages import BlobSource
+
+
+_KEY = re.compile(r"/[0-9a-f]{32}$")
+"""What `uuid4().hex` makes: other files in the folder are none of ours."""
 
 
 class BlobStore:
@@ -38,11 +44,31 @@ class BlobStore:
                     await asyncio.to_thread(file.write, chunk)
                 except OSError as error:
                     raise self._unwritable(error) from error
-            await asyncio.to_thread(file.close)
+            try:
+                await asyncio.to_thread(file.close)
+            except OSError as error:
+                raise self._unwritable(error) from error
         except BaseException:
             await asyncio.shield(asyncio.to_thread(self._discard, file, source))
             raise
         return source
+
+    async def put(self, content: bytes) -> str:
+        """Store a result too large for a row of the job store, and return its key.
+
+        Raises Unavailable where the store cannot be written to.
+        """
+
+        async def whole() -> AsyncIterator[bytes]:
+            yield content
+
+        return (await self.save(whole(), "result")).path
+
+    async def get(self, key: str) -> bytes:
+        """What `put` stored. Raises NotFound."""
+        file = await asyncio.to_thread(self.open, BlobSource(key, "result"))
+        with file:
+            return await asyncio.to_thread(file.read)
 
     def open(self, source: BlobSource) -> BinaryIO:
         """The recording as a seekable file. Raises NotFound."""
@@ -56,6 +82,23 @@ class BlobStore:
     async def delete(self, source: BlobSource) -> None:
         """Remove a recording; it is no error if it is gone already."""
         await asyncio.to_thread(self._remove, source)
+
+    async def older_than(self, seconds: float) -> list[str]:
+        """Keys of what was stored longer ago than that. Raises Unavailable."""
+        return await asyncio.to_thread(self._older_than, time.time() - seconds)
+
+    def _older_than(self, moment: float) -> list[str]:
+        try:
+            if not self._files.exists(self._root):
+                return []
+            paths = [path for path in self._files.find(self._root) if _KEY.search(path)]
+            return [
+                path.rpartition("/")[2]
+                for path in paths
+                if self._files.modified(path).timestamp() < moment
+            ]
+        except OSError as error:
+            raise Unavailable(f"The blob store cannot be listed: {error}", 30) from error
 
     def _path(self, source: BlobSource) -> str:
         return f"{self._root}/{source.path}"

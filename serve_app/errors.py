@@ -16,6 +16,7 @@ RayscribeError                  500
 │   ├── Unauthorized            401
 │   ├── NotFound                404
 │   ├── Conflict                409
+│   │   └── Cancelled           409  somebody cancelled the task while its client waited
 │   └── QueueFull               429  with the seconds after which to try again
 └── ServerError                 500  the service is at fault
     ├── MissingToken            500  a gated model is configured and no hub token is set
@@ -23,6 +24,7 @@ RayscribeError                  500
     ├── DiarizationFailed       500
     ├── NotOffered              501  this service runs without what the request needs
     └── Unavailable             503  a stage has no replica that can answer now
+        └── StoreUnavailable    503  the job store cannot be reached, or its disk is full
 
 Messages are sentences: what was wrong, with what, and what to do. Every argument goes to
 `Exception.__init__`, so that an error keeps its class and its attributes when it is pickled
@@ -118,6 +120,10 @@ class Conflict(ClientError):
     code = "conflict"
 
 
+class Cancelled(Conflict):
+    code = "cancelled"
+
+
 class _RetryLater(RayscribeError):
     """`retry_after` is in seconds, and becomes the `Retry-After` header."""
 
@@ -158,3 +164,7 @@ class NotOffered(ServerError):
 
     status = 501
     code = "not_offered"
+
+
+class StoreUnavailable(Unavailable):
+    code = "store_unavailable"

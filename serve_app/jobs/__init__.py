@@ -1,0 +1,1 @@
+"""Work that outlives its request: rows under leases, never memory alone. Knows no Ray."""

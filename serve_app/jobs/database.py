@@ -1,0 +1,179 @@
+"""The database behind the job store: SQLite in a file, or PostgreSQL.
+
+Every transaction that writes takes SQLite's one write lock at its start (BEGIN IMMEDIATE):
+a transaction that reads first and writes later would fail where another writer came between.
+PostgreSQL locks rows instead.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import exc
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from serve_app.errors import ServerError, StoreUnavailable
+
+log = logging.getLogger("ray.serve")
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+}
+
+_LOCK_WAIT_S = 30
+"""How long a writer waits for SQLite's write lock, or a caller for a connection."""
+
+_TROUBLE = (
+    exc.DBAPIError,
+    exc.TimeoutError,
+    OSError,
+    # The driver's own, while it connects: a server that starts up, a database that is missing.
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+)
+
+_MIGRATION_LOCK = 0x5241595343  # any number that all versions of this program agree on
+
+
+class Database:
+    """An engine whose schema is up to date. Raises StoreUnavailable where it cannot be used now."""
+
+    def __init__(self, url: str) -> None:
+        self._url = _engine_url(url)
+        self.is_sqlite = self._url.get_backend_name() == "sqlite"
+        self._engine = _sqlite(self._url) if self.is_sqlite else _postgresql(self._url)
+        self._ready = False
+
+    async def open(self) -> None:
+        """Bring the schema up to date; several processes may do so at once.
+
+        One database at a time in a process: Alembic's operations are global. Raises
+        ServerError for a store that a newer version has written.
+        """
+        if self._ready:
+            return
+        if self.is_sqlite and self._url.database:
+            with _as_store_unavailable():
+                Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
+        async with self.writing() as connection:
+            if not self.is_sqlite:
+                await connection.execute(
+                    sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK))
+                )
+            await connection.run_sync(_migrate)
+        self._ready = True
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads."""
+        with _as_store_unavailable():
+            async with self._engine.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that is committed at the end, or wholly undone by an error."""
+        with _as_store_unavailable():
+            async with self._engine.connect() as connection:
+                await connection.execution_options(writes=True)
+                async with connection.begin():
+                    yield connection
+
+    def now(self) -> sa.ColumnElement[float]:
+        """The time, as an expression: leases are measured by one clock, the database's."""
+        if self.is_sqlite:
+            # The same machine by nature; `julianday` has milliseconds.
+            return sa.literal_column("((julianday('now') - 2440587.5) * 86400.0)", sa.Double)
+        return sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()), sa.Double)
+
+
+def _engine_url(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+        parsed = parsed.set(drivername=_DRIVERS[parsed.drivername])
+    except (exc.ArgumentError, KeyError) as error:
+        raise ServerError(
+            "The address of the job store is neither sqlite:///FILE nor postgresql://…; see "
+            "jobs.database_url and RAYSCRIBE_DATABASE_URL."
+        ) from error
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        return parsed.set(database=str(Path(parsed.database).expanduser()))
+    return parsed
+
+
+def _sqlite(url: sa.URL) -> AsyncEngine:
+    engine = create_async_engine(
+        url, connect_args={"timeout": _LOCK_WAIT_S}, pool_timeout=_LOCK_WAIT_S
+    )
+
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def _connected(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # transactions are begun below, not by the driver
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @sa.event.listens_for(engine.sync_engine, "begin")
+    def _begun(connection: sa.Connection) -> None:
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: sa.URL) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        pool_pre_ping=True,
+        pool_timeout=_LOCK_WAIT_S,
+        connect_args={"timeout": 10, "command_timeout": _LOCK_WAIT_S},
+    )
+
+
+def _migrate(connection: sa.Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    script = ScriptDirectory.from_config(config)
+    present = MigrationContext.configure(connection).get_current_revision()
+    if present == script.get_current_head():
+        return
+    if present is not None and present not in {each.revision for each in script.walk_revisions()}:
+        raise ServerError(
+            f"The job store was written by a newer version of Rayscribe (its schema is "
+            f"{present!r}); upgrade this service, or name another store by "
+            "RAYSCRIBE_DATABASE_URL."
+        )
+    command.upgrade(config, "head")
+
+
+@contextmanager
+def _as_store_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except (exc.IntegrityError, exc.ProgrammingError, exc.DataError, exc.NotSupportedError):
+        raise
+    except _TROUBLE as error:
+        cause = getattr(error, "orig", None) or error
+        log.warning("The job store cannot be used: %s", cause)
+        raise StoreUnavailable(
+            "The job store cannot be used now, because its database cannot be reached or its "
+            "disk is full; nothing was stored. Try again later.",
+            retry_after=10,
+        ) from error

@@ -1,0 +1,149 @@
+"""What a job is, as the rest of the service sees it. Times are Unix seconds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from serve_app.transcription.transcriber import Resume, TranscriptionRequest
+from serve_app.transcription.transcript import Quality
+
+Status = Literal["queued", "running", "completed", "failed", "cancelled"]
+
+ENDED: tuple[Status, ...] = ("completed", "failed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where the end of a job is announced, with the headers the client wants sent."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job has no transcript: the sentence, and the HTTP status and code of its error."""
+
+    message: str
+    status: int
+    code: str
+
+
+CANCELLED = Failure("Task Cancelled", 409, "cancelled")
+"""The words are the original service's: its clients test for them in the webhook."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to accept.
+
+    `task_id` is the name in the original's dialect, unique among live jobs; the job's own id
+    is `request.id`. `fingerprint` tells whether a repeated request is the same one.
+    """
+
+    request: TranscriptionRequest
+    task_id: str
+    fingerprint: str
+    webhook: Webhook | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job without its transcript.
+
+    `attended` says that a client waits for it: it belongs to the replica that serves that
+    client, and no runner takes it. `attempts` counts tries since the last checkpoint.
+    `loaded`, `recognized` and `duration` are seconds of the recording; `windows` is how many
+    windows were ever computed and kept. `due_at` is when a runner may take it: the next try of
+    a queued job, the end of the lease of a running one, None once it has ended.
+    """
+
+    id: str
+    task_id: str
+    attended: bool
+    status: Status
+    request: TranscriptionRequest
+    fingerprint: str
+    webhook: Webhook | None
+    created_at: float
+    started_at: float | None
+    ended_at: float | None
+    expires_at: float | None
+    due_at: float | None
+    fence: int
+    attempts: int
+    loaded: float
+    recognized: float
+    duration: float | None
+    windows: int
+    language: str | None
+    quality: Quality | None
+    stage_seconds: Mapping[str, float]
+    failure: Failure | None
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job under a lease, with what earlier tries finished.
+
+    `job.fence` is the fencing token (Kleppmann, "How to do distributed locking", 2016): each
+    claim raises it, and a write that carries an older one fails.
+    """
+
+    job: Job
+    owner: str
+    resume: Resume
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Jobs, newest first; `cursor` leads to the next page, None after the last."""
+
+    jobs: tuple[Job, ...]
+    cursor: str | None
+
+
+DeliveryState = Literal["pending", "delivered", "failed", "gone"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at a delivery: when, how many seconds it took, and the answer or the fault."""
+
+    at: float
+    seconds: float
+    status: int | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One webhook. `id` is its `webhook-id`, the same for every try.
+
+    `gone`: the receiver answered 410 and wants no more. `due_at` is the next try.
+    """
+
+    id: str
+    job_id: str
+    webhook: Webhook
+    state: DeliveryState
+    created_at: float
+    due_at: float | None
+    attempts: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DueDelivery:
+    """A delivery that is to be tried now. `since` is when its tries began, `tries` how many
+    there were."""
+
+    id: str
+    job_id: str
+    webhook: Webhook
+    since: float
+    tries: int

@@ -1,0 +1,54 @@
+"""Rows of the tables as the dataclasses of `job.py`."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from serve_app.errors import NotFound
+from serve_app.jobs.codec import QUALITY, REQUEST, SECONDS, WEBHOOK
+from serve_app.jobs.job import Failure, Job
+from serve_app.jobs.models import jobs
+
+SUMMARY = tuple(
+    column for column in jobs.c if column.name not in {"turns", "result", "result_blob"}
+)
+"""The columns of a Job: all but the large ones."""
+
+
+def job_of(row: sa.Row[Any]) -> Job:
+    failure = None
+    if row.error_message is not None:
+        failure = Failure(row.error_message, row.error_status, row.error_code)
+    return Job(
+        id=row.id,
+        task_id=row.task_id,
+        attended=row.attended,
+        status=row.status,
+        request=REQUEST.load(row.request),
+        fingerprint=row.fingerprint,
+        webhook=None if row.webhook is None else WEBHOOK.load(row.webhook),
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        expires_at=row.expires_at,
+        due_at=row.due_at,
+        fence=row.fence,
+        attempts=row.attempts,
+        loaded=row.loaded,
+        recognized=row.recognized,
+        duration=row.duration,
+        windows=row.windows,
+        language=row.language,
+        quality=None if row.quality is None else QUALITY.load(row.quality),
+        stage_seconds={} if row.stage_seconds is None else SECONDS.load(row.stage_seconds),
+        failure=failure,
+    )
+
+
+async def read_job(connection: AsyncConnection, job_id: str) -> Job:
+    """Raises NotFound."""
+    row = (await connection.execute(sa.select(*SUMMARY).where(jobs.c.id == job_id))).first()
+    if row is None:
+        raise NotFound(f"There is no job {job_id!r}; its retention time may be over.")
+    return job_of(row)
