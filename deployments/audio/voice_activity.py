@@ -98,8 +98,9 @@ class VoiceActivity:
 
     def _judge(self, samples: Float32) -> Frames:
         frames = samples.reshape(-1, FRAME)
-        # Half the distance between the extremes rather than the peak: immune to an offset.
-        self._peak = max(self._peak * _PEAK_DECAY, float(np.ptp(samples)) / 2)
+        # Cheap converters add an offset, which would pass for the peak of a quiet recording.
+        samples = samples - samples.mean()
+        self._peak = max(self._peak * _PEAK_DECAY, float(np.abs(samples).max()))
         gain = min(max(_TARGET_PEAK / self._peak, 1.0), _MAX_GAIN) if self._peak else _MAX_GAIN
         loud = samples * np.float32(gain)
         contexts = np.concatenate((self._context, loud))[: len(loud) + _CONTEXT]

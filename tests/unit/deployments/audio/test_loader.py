@@ -1,0 +1,337 @@
+import asyncio
+import gc
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from ipaddress import ip_network
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from configs.settings import AudioSettings, FetchSettings, Settings
+from deployments.audio.decode import Decoder
+from deployments.audio.loader import Loader
+from serve_app.errors import (
+    AddressRefused,
+    NotFound,
+    RecordingTooLong,
+    SourceTimeout,
+    SourceUnreachable,
+    UndecodableRecording,
+)
+from serve_app.transcription.stages import (
+    SAMPLE_RATE,
+    BlobSource,
+    Float32,
+    Loaded,
+    LoadEvent,
+    LoadOptions,
+    PcmBlock,
+    Source,
+    UrlSource,
+    Window,
+)
+from tests.support.media import encode, tone
+from tests.support.speech import SAMPLE
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Serve = Callable[[Answer], Awaitable[str]]
+
+
+@pytest.fixture(scope="module")
+def call() -> Float32:
+    """30 s of real speech."""
+    with SAMPLE.open("rb") as file:
+        return np.concatenate(list(Decoder(file, max_duration_s=60)))
+
+
+@pytest.fixture(scope="module")
+def recording(call: Float32) -> bytes:
+    """Two and a half minutes, with a long silence, as FLAC of a few megabytes."""
+    pause = np.zeros(20 * SAMPLE_RATE, np.float32)
+    return encode(np.concatenate((call, call, pause, call, call)), "flac", "flac")
+
+
+@pytest.fixture
+def loader(tmp_path: Path) -> Loader:
+    return Loader(settings(tmp_path))
+
+
+def settings(folder: Path, **audio: float) -> Settings:
+    return Settings(
+        storage=f"file://{folder}",
+        allowed_networks=(ip_network("127.0.0.0/8"),),
+        fetch=FetchSettings(read_timeout_s=0.5),
+        audio=AudioSettings(**audio),  # type: ignore[arg-type]
+    )
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Serves an answer at a URL of its own."""
+    running: list[TestServer] = []
+
+    async def start(answer: Answer) -> str:
+        app = web.Application()
+        app.router.add_get("/recording", answer)
+        server = TestServer(app, host="127.0.0.1")
+        await server.start_server(shutdown_timeout=0.1)
+        running.append(server)
+        return str(server.make_url("/recording"))
+
+    yield start
+    for server in running:
+        await server.close()
+
+
+def in_parts(data: bytes, count: int, pause: float = 0.0, *, announce: bool = False) -> Answer:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        if announce:
+            response.content_length = len(data)
+        await response.prepare(request)
+        size = -(-len(data) // count)
+        for start in range(0, len(data), size):
+            await response.write(data[start : start + size])
+            await asyncio.sleep(pause)
+        return response
+
+    return answer
+
+
+async def load(loader: Loader, source: Source, *, pcm: bool = False) -> list[LoadEvent]:
+    return [event async for event in loader.load(source, LoadOptions(pcm=pcm))]
+
+
+def windows(events: list[LoadEvent]) -> list[Window]:
+    return [event for event in events if isinstance(event, Window)]
+
+
+def assert_same(one: list[LoadEvent], other: list[LoadEvent]) -> None:
+    assert [(w.index, w.offset, w.speech) for w in windows(one)] == [
+        (w.index, w.offset, w.speech) for w in windows(other)
+    ]
+    for first, second in zip(windows(one), windows(other), strict=True):
+        np.testing.assert_array_equal(first.samples, second.samples)
+    assert one[-1] == other[-1]
+
+
+async def test_an_upload_becomes_windows_of_its_speech(
+    loader: Loader, tmp_path: Path, recording: bytes, call: Float32
+) -> None:
+    (tmp_path / "key").write_bytes(recording)
+    events = await load(loader, BlobSource("key", "a.wav"))
+    loaded = events[-1]
+    assert isinstance(loaded, Loaded)
+    assert loaded.duration == 140
+    assert loaded.notes == ()
+    assert 0.6 * 120 < loaded.speech < 120
+    found = windows(events)
+    assert [window.index for window in found] == list(range(len(found)))
+    assert all(before.end <= after.start for before, after in pairwise(found))
+    assert all(len(window.samples) <= 30 * SAMPLE_RATE for window in found)
+    # Neither window of the silence's neighbours reaches into it by more than the padding.
+    assert all(window.end < 61 or window.start > 79 for window in found)
+    whole = np.concatenate((call, call, np.zeros(20 * SAMPLE_RATE, np.float32), call, call))
+    for window in found:
+        original = whole[window.offset : window.offset + len(window.samples)]
+        np.testing.assert_allclose(window.samples, original, atol=1 / 32768)
+        assert window.samples.dtype == np.float32
+    total = sum(end - start for window in found for start, end in window.speech)
+    assert total / SAMPLE_RATE == pytest.approx(loaded.speech)
+
+
+async def test_the_waveform_comes_whole_beside_the_windows(
+    loader: Loader, tmp_path: Path, recording: bytes, call: Float32
+) -> None:
+    (tmp_path / "key").write_bytes(recording)
+    events = await load(loader, BlobSource("key", "a"), pcm=True)
+    blocks = [event.samples for event in events if isinstance(event, PcmBlock)]
+    waveform = np.concatenate(blocks)
+    assert len(waveform) == 140 * SAMPLE_RATE
+    assert waveform.dtype == np.int16
+    assert np.abs(waveform[: len(call)] / 32767 - call).max() < 2 / 32767
+    assert max(len(block) for block in blocks) <= 31 * SAMPLE_RATE
+    assert len(windows(events)) == len(windows(await load(loader, BlobSource("key", "a"))))
+
+
+@pytest.mark.parametrize("announce", [True, False])
+async def test_a_url_gives_the_same_as_an_upload(
+    loader: Loader, tmp_path: Path, recording: bytes, serve: Serve, announce: bool
+) -> None:
+    (tmp_path / "key").write_bytes(recording)
+    url = await serve(in_parts(recording, 50, announce=announce))
+    assert_same(await load(loader, UrlSource(url)), await load(loader, BlobSource("key", "a")))
+
+
+async def test_windows_come_while_the_rest_still_loads(
+    loader: Loader, recording: bytes, serve: Serve
+) -> None:
+    held = asyncio.Event()
+    finished = False
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        nonlocal finished
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(recording[: len(recording) * 3 // 4])
+        await held.wait()
+        await response.write(recording[len(recording) * 3 // 4 :])
+        finished = True
+        return response
+
+    url = await serve(answer)
+    async with aclosing(loader.load(UrlSource(url), LoadOptions())) as events:
+        first = await anext(events)
+        assert isinstance(first, Window)
+        assert not finished
+        held.set()
+        rest = [event async for event in events]
+    assert isinstance(rest[-1], Loaded)
+    assert rest[-1].duration == 140
+
+
+@pytest.mark.parametrize("announce", [True, False])
+async def test_an_index_at_the_end_is_waited_for(
+    loader: Loader, tmp_path: Path, call: Float32, serve: Serve, announce: bool
+) -> None:
+    data = encode(call, "mp4", "aac")
+    assert data.index(b"mdat") < data.index(b"moov")
+    (tmp_path / "key").write_bytes(data)
+    url = await serve(in_parts(data, 10, announce=announce))
+    assert_same(await load(loader, UrlSource(url)), await load(loader, BlobSource("key", "a")))
+
+
+async def test_no_speech_gives_no_windows(loader: Loader, tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(encode(tone(12)))
+    assert await load(loader, BlobSource("key", "a")) == [Loaded(12.0, 0.0)]
+
+
+async def test_a_damaged_end_is_noted(loader: Loader, tmp_path: Path, recording: bytes) -> None:
+    (tmp_path / "key").write_bytes(recording[: len(recording) // 2])
+    events = await load(loader, BlobSource("key", "a"))
+    assert isinstance(events[-1], Loaded)
+    assert any("although it announces 140.0 s" in note for note in events[-1].notes)
+    assert windows(events)
+
+
+async def test_what_cannot_be_loaded_says_why(
+    tmp_path: Path, recording: bytes, serve: Serve
+) -> None:
+    loader = Loader(settings(tmp_path, max_duration_s=100))
+    (tmp_path / "long").write_bytes(recording)
+    (tmp_path / "text").write_bytes(b"no recording")
+    with pytest.raises(RecordingTooLong):
+        await load(loader, BlobSource("long", "a"))
+    with pytest.raises(UndecodableRecording):
+        await load(loader, BlobSource("text", "a.wav"))
+    with pytest.raises(NotFound):
+        await load(loader, BlobSource("missing", "a.wav"))
+    with pytest.raises(AddressRefused):
+        await load(loader, UrlSource("http://10.0.0.1/a.wav"))
+    with pytest.raises(SourceUnreachable):
+        await load(loader, UrlSource("http://nowhere.invalid/a.wav"))
+
+
+async def test_a_page_about_a_recording_is_told_from_it(loader: Loader, serve: Serve) -> None:
+    async def page(request: web.Request) -> web.StreamResponse:
+        return web.Response(text="<html>" + "Sign in first. " * 500, content_type="text/html")
+
+    with pytest.raises(UndecodableRecording, match="text/html"):
+        await load(loader, UrlSource(await serve(page)))
+
+
+@pytest.mark.parametrize("announce", [True, False])
+async def test_a_server_that_falls_silent_is_an_error_not_an_end(
+    loader: Loader, recording: bytes, serve: Serve, announce: bool
+) -> None:
+    url = await serve(in_parts(recording, 2, 60, announce=announce))
+    with pytest.raises(SourceTimeout, match="sent nothing"):
+        await load(loader, UrlSource(url))
+
+
+@pytest.mark.parametrize("moment", ["before the first event", "between events", "by cancelling"])
+async def test_letting_go_ends_everything_at_once(
+    loader: Loader, recording: bytes, serve: Serve, moment: str
+) -> None:
+    gone = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            await response.write(recording[:1000] if moment != "between events" else recording)
+            for _ in range(1000):
+                await asyncio.sleep(0.02)
+                await response.write(b"\0")
+        except (ConnectionError, asyncio.CancelledError):
+            gone.set()
+            raise
+        return response
+
+    url = await serve(answer)
+    files = open_files()
+    events = loader.load(UrlSource(url), LoadOptions())
+    first = asyncio.ensure_future(anext(events))
+    if moment == "between events":
+        await first
+    else:
+        await asyncio.sleep(0.1)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+    await events.aclose()
+    await asyncio.wait_for(gone.wait(), 30)
+    gc.collect()
+    assert open_files() == files
+
+
+def open_files() -> list[str]:
+    """Files that this process holds without a name, as spools do."""
+    links = []
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            links.append(str(entry.readlink()))
+        except FileNotFoundError:
+            continue
+    return [link for link in links if link.endswith("(deleted)") and "/tmp" in link]
+
+
+async def test_loads_run_beside_each_other(
+    loader: Loader, tmp_path: Path, recording: bytes
+) -> None:
+    (tmp_path / "key").write_bytes(recording)
+    one, *others = await asyncio.gather(*(load(loader, BlobSource("key", "a")) for _ in range(4)))
+    for other in others:
+        assert_same(one, other)
+
+
+async def test_many_slow_servers_do_not_keep_an_upload_waiting(
+    loader: Loader, tmp_path: Path, recording: bytes, serve: Serve
+) -> None:
+    (tmp_path / "key").write_bytes(recording)
+    url = await serve(in_parts(recording, 1000, 0.02))
+    slow = [asyncio.create_task(load(loader, UrlSource(url))) for _ in range(40)]
+    await asyncio.sleep(0.1)
+    assert windows(await asyncio.wait_for(load(loader, BlobSource("key", "a")), 30))
+    assert not any(task.done() for task in slow)
+    for task in slow:
+        task.cancel()
+    await asyncio.gather(*slow, return_exceptions=True)
+
+
+def test_health_is_asked_of_the_network_and_the_disk(
+    loader: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loader.check()
+    monkeypatch.setattr(os, "write", _full_disk)
+    with pytest.raises(Exception, match="no room left"):
+        loader.check()
+
+
+def _full_disk(descriptor: int, data: bytes) -> int:
+    raise OSError(28, "No space left on device")
