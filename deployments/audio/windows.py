@@ -96,14 +96,14 @@ class WindowPlanner:
 
     def _settle_first(self) -> Stretch:
         # What follows the last piece is not known yet: one that goes on leaves no room.
-        count = self._shortest_path(trail=0)[0]
+        count = self._shortest_path(trail=0, open_end=True)[0]
         stretch = self._stretch(count, trail=0)
         del self._nodes[:count]
         return stretch
 
     def _settle_all(self, trail: int) -> Iterator[Stretch]:
         if self._nodes:
-            for count in self._shortest_path(trail):
+            for count in self._shortest_path(trail, open_end=False):
                 yield self._stretch(count, trail)
                 del self._nodes[:count]
 
@@ -121,21 +121,27 @@ class WindowPlanner:
                 speech.append((node.piece.start - start, node.piece.end - start))
         return Stretch(start, end, _padded(speech, end - start))
 
-    def _shortest_path(self, trail: int) -> list[int]:
-        """How many nodes each window on the path takes, in order."""
+    def _shortest_path(self, trail: int, *, open_end: bool) -> list[int]:
+        """How many nodes each window on the path takes, in order.
+
+        With `open_end` the recording goes on, and so may the last window: it is charged the
+        share of a window's cost that it fills. Charged whole, it would tempt the windows
+        before it to be as short.
+        """
         nodes = self._nodes
         costs = [0.0]
         origins = [0]
         for last in range(len(nodes)):
-            after = nodes[last + 1].lead if last + 1 < len(nodes) else trail
-            cut = nodes[last + 1].cost if last + 1 < len(nodes) else 0.0
-            end = nodes[last].piece.end + after
+            at_end = last + 1 == len(nodes)
+            cut = 0.0 if at_end else nodes[last + 1].cost
+            end = nodes[last].piece.end + (trail if at_end else nodes[last + 1].lead)
             best, origin = math.inf, last
             for first in range(last, -1, -1):
                 length = end - nodes[first].piece.start + nodes[first].lead
                 if length > self._limit:
                     break
-                cost = costs[first] + _WINDOW_COST + length / SAMPLE_RATE + cut
+                share = length / self._limit if open_end and at_end else 1.0
+                cost = costs[first] + _WINDOW_COST * share + length / SAMPLE_RATE + cut
                 if cost < best:
                     best, origin = cost, first
             costs.append(best)

@@ -66,7 +66,7 @@ def settings(folder: Path, **audio: float) -> Settings:
         storage=f"file://{folder}",
         allowed_networks=(ip_network("127.0.0.0/8"),),
         fetch=FetchSettings(read_timeout_s=0.5),
-        audio=AudioSettings(**audio),  # type: ignore[arg-type]
+        audio=AudioSettings(**audio),
     )
 
 
