@@ -10,8 +10,9 @@ from typing import Any
 from serve_app.errors import RayscribeError
 from serve_app.http.errors import openai_error, rayscribe_error
 from serve_app.http.openai_answers import answer, diarized_segments, text
-from serve_app.http.openai_form import TranscriptionForm
+from serve_app.http.openai_form import TranscriptionForm, TranslationForm
 from serve_app.transcription.formats.document import seconds, usage
+from serve_app.transcription.stages import Task
 from serve_app.transcription.transcriber import Completed, Event, Progress, SegmentReady
 from serve_app.transcription.transcript import Transcript
 
@@ -22,11 +23,11 @@ KEEP_ALIVE_SECONDS = 15.0
 
 
 async def server_sent_events(
-    events: AsyncIterator[Event], form: TranscriptionForm
+    events: AsyncIterator[Event], form: TranslationForm, *, task: Task
 ) -> AsyncIterator[str]:
     """The body of a streamed answer. An error in its middle is an event, then the end."""
     try:
-        async for message in _with_keep_alive(_messages(events, form)):
+        async for message in _with_keep_alive(_messages(events, form, task)):
             yield message
     except RayscribeError as error:
         yield _data(rayscribe_error(error))
@@ -38,7 +39,9 @@ async def server_sent_events(
         yield "data: [DONE]\n\n"
 
 
-async def _messages(events: AsyncIterator[Event], form: TranscriptionForm) -> AsyncIterator[str]:
+async def _messages(
+    events: AsyncIterator[Event], form: TranslationForm, task: Task
+) -> AsyncIterator[str]:
     begun = False
     async for event in events:
         match event:
@@ -50,7 +53,7 @@ async def _messages(events: AsyncIterator[Event], form: TranscriptionForm) -> As
                 if delta:
                     yield _data({"type": "transcript.text.delta", "delta": delta})
             case Completed(transcript):
-                for message in _closing(transcript, form):
+                for message in _closing(transcript, form, task):
                     yield _data(message)
 
 
@@ -63,18 +66,17 @@ def _progress(event: Progress) -> dict[str, Any]:
     }
 
 
-def _closing(transcript: Transcript, form: TranscriptionForm) -> list[dict[str, Any]]:
+def _closing(transcript: Transcript, form: TranslationForm, task: Task) -> list[dict[str, Any]]:
+    diarized = isinstance(form, TranscriptionForm) and form.response_format == "diarized_json"
     # Who speaks in a segment is known once the whole recording was heard.
-    messages = (
-        list(diarized_segments(transcript)) if form.response_format == "diarized_json" else []
-    )
+    messages = list(diarized_segments(transcript)) if diarized else []
     done: dict[str, Any] = {
         "type": "transcript.text.done",
         "text": text(transcript),
         "usage": usage(transcript),
     }
     if form.progress:
-        done["output"] = answer(transcript, form, "transcribe")
+        done["output"] = answer(transcript, form, task)
     return [*messages, done]
 
 

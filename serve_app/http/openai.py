@@ -1,10 +1,11 @@
 """The dialect of OpenAI's audio API: transcriptions, translations, models."""
 
+import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import anyio
 from fastapi import APIRouter, Depends, Request
@@ -22,10 +23,11 @@ from serve_app.http.openai_answers import (
     answer,
     media_type,
 )
+from serve_app.http.openai_docs import RESPONSES, form_body
 from serve_app.http.openai_form import F, TranscriptionForm, TranslationForm, parse_form
 from serve_app.http.schemas import OpenAIError, errors
 from serve_app.http.services import Services, Uploads
-from serve_app.transcription.stages import BlobSource, Source, UrlSource
+from serve_app.transcription.stages import BlobSource, Source, Task, UrlSource
 from serve_app.transcription.transcriber import Event, TranscriptionRequest
 
 TRANSCRIPTIONS = "/v1/audio/transcriptions"
@@ -42,6 +44,10 @@ ALIASES = frozenset(
     }
 )
 """OpenAI's own names, which all mean the configured model."""
+
+
+_STATUS_SECONDS = 10.0
+"""How long a stream waits for its first event before it begins, and errors are events."""
 
 
 class UnknownModel(NotFound):
@@ -77,23 +83,23 @@ def router(services: Services) -> APIRouter:
         TRANSCRIPTIONS,
         summary="Transcribe an uploaded recording",
         response_model=JsonAnswer | VerboseAnswer | DiarizedAnswer,
-        responses=_responses(streams=True),
-        openapi_extra=_form_body(TranscriptionForm),
+        responses=RESPONSES,
+        openapi_extra=form_body(TranscriptionForm),
     )
     async def transcriptions(request: Request, stack: RequestStack) -> Response:
         form, source = await dialect.read(request, stack, TranscriptionForm)
-        return await dialect.transcribe(request, stack, form, source)
+        return await dialect.respond(request, stack, form, source, "transcribe")
 
     @routes.post(
         TRANSLATIONS,
         summary="Transcribe an uploaded recording in English, whatever is spoken",
         response_model=JsonAnswer | VerboseAnswer,
-        responses=_responses(streams=False),
-        openapi_extra=_form_body(TranslationForm),
+        responses=RESPONSES,
+        openapi_extra=form_body(TranslationForm),
     )
     async def translations(request: Request, stack: RequestStack) -> Response:
         form, source = await dialect.read(request, stack, TranslationForm)
-        return await dialect.translate(request, form, source)
+        return await dialect.respond(request, stack, form, source, "translate")
 
     @routes.get("/v1/models", summary="The configured model")
     async def models() -> ModelList:
@@ -139,14 +145,20 @@ class _Dialect:
         self.check_model(form.model)
         return form, _source(received.file, form.url)
 
-    async def transcribe(
-        self, request: Request, stack: AsyncExitStack, form: TranscriptionForm, source: Source
+    async def respond(
+        self,
+        request: Request,
+        stack: AsyncExitStack,
+        form: TranslationForm,
+        source: Source,
+        task: Task,
     ) -> Response:
         wanted = TranscriptionRequest(
             id=str(uuid.uuid4()),
             source=source,
+            task=task,
             language=form.language,
-            languages=form.languages,
+            languages=form.languages if isinstance(form, TranscriptionForm) else (),
             words=form.wants_words,
             speakers=form.wants_speakers,
             num_speakers=form.num_speakers,
@@ -157,17 +169,6 @@ class _Dialect:
         )
         if form.stream:
             return await self._stream(request, stack, form, wanted)
-        return await self._answer(request, form, wanted)
-
-    async def translate(self, request: Request, form: TranslationForm, source: Source) -> Response:
-        wanted = TranscriptionRequest(
-            id=str(uuid.uuid4()),
-            source=source,
-            task="translate",
-            words=form.response_format in ("srt", "vtt"),
-            prompt=form.prompt,
-            temperature=form.temperature,
-        )
         return await self._answer(request, form, wanted)
 
     async def _answer(
@@ -183,29 +184,28 @@ class _Dialect:
         self,
         request: Request,
         stack: AsyncExitStack,
-        form: TranscriptionForm,
+        form: TranslationForm,
         wanted: TranscriptionRequest,
     ) -> Response:
         events = self.services.transcriber.transcribe(wanted)
-        stack.push_async_callback(_close, events)
-        # A recording that cannot be loaded fails before the first event: that is a status still.
-        first = await while_connected(request, _next(events))
+        first = asyncio.ensure_future(anext(events, None))
+        stack.push_async_callback(_stop, events, first)
+        # A recording that cannot be loaded fails before its first event: that is a status still.
+        await while_connected(request, asyncio.wait({first}, timeout=_STATUS_SECONDS))
+        if first.done():
+            first.result()
 
         async def all_events() -> AsyncIterator[Event]:
-            if first is not None:
-                yield first
-            async for event in events:
+            event = await first
+            while event is not None:
                 yield event
+                event = await anext(events, None)
 
         return StreamingResponse(
-            server_sent_events(all_events(), form),
+            server_sent_events(all_events(), form, task=wanted.task),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
         )
-
-
-async def _next(events: AsyncIterator[Event]) -> Event | None:
-    return await anext(events, None)
 
 
 def _source(file: BlobSource | None, url: str | None) -> Source:
@@ -226,59 +226,8 @@ async def _delete(uploads: Uploads, source: BlobSource) -> None:
         await uploads.delete(source)
 
 
-async def _close(events: Any) -> None:
+async def _stop(events: AsyncGenerator[Event, None], first: asyncio.Future[Event | None]) -> None:
     with anyio.CancelScope(shield=True):
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
         await events.aclose()
-
-
-def _form_body(model: type[BaseModel]) -> dict[str, Any]:
-    """The form for the OpenAPI document; it is read by hand, so that the file can stream."""
-    schema = model.model_json_schema(by_alias=True)
-    definitions = schema.pop("$defs", {})
-    schema = _inline(schema, definitions)
-    schema["properties"] = {
-        "file": {
-            "type": "string",
-            "format": "binary",
-            "description": "The recording, in any container or codec that FFmpeg reads.",
-        }
-    } | schema["properties"]
-    return {
-        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
-    }
-
-
-def _inline(schema: Any, definitions: dict[str, Any]) -> Any:
-    if isinstance(schema, dict):
-        if (reference := schema.get("$ref")) is not None:
-            return _inline(definitions[reference.rsplit("/", 1)[1]], definitions)
-        return {key: _inline(value, definitions) for key, value in schema.items()}
-    if isinstance(schema, list):
-        return [_inline(value, definitions) for value in schema]
-    return schema
-
-
-def _responses(*, streams: bool) -> dict[int | str, dict[str, Any]]:
-    content: dict[str, Any] = {
-        name: {"schema": {"type": "string"}}
-        for name in ("text/plain", "application/x-subrip", "text/vtt")
-    }
-    if streams:
-        content["text/event-stream"] = {"schema": {"type": "string"}}
-    return {
-        200: {"description": "The transcript, as `response_format` asks.", "content": content},
-        **errors(
-            OpenAIError,
-            {
-                400: "The recording cannot be fetched or decoded, or the form is damaged.",
-                401: "The key is missing or wrong.",
-                404: "There is no such model.",
-                413: "The recording is larger or longer than the limits.",
-                415: "The body is not a form.",
-                422: "An option has a value that it cannot have.",
-                429: "Too much audio waits; `Retry-After` says when to try again.",
-                500: "A fault of the service.",
-                503: "A stage cannot answer now; `Retry-After` says when to try again.",
-            },
-        ),
-    }

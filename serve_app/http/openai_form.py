@@ -1,7 +1,7 @@
 """The form of OpenAI's audio API, as it arrives and as it is checked."""
 
 import json
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -43,37 +43,10 @@ class TranslationForm(BaseModel):
     temperature: float = Field(
         0.0, ge=0, le=1, description="Where decoding starts; 0 is greedy, hotter on failure."
     )
+    language: Language = Field(None, description="A code or an English name; else detected.")
+    stream: bool = Field(False, description="Answer by server-sent events.")
     url: str | None = Field(
         None, description="Instead of `file`: where to fetch the recording. Not in OpenAI's API."
-    )
-
-
-class TranscriptionForm(TranslationForm):
-    response_format: Format = "json"  # type: ignore[assignment]
-    language: Language = Field(
-        None, description="A code or an English name; detected if not given."
-    )
-    languages: tuple[Annotated[str, AfterValidator(_code)], ...] = Field(
-        (), alias="languages[]", description="The languages that may be detected."
-    )
-    keywords: tuple[str, ...] = Field(
-        (), alias="keywords[]", description="Words to expect, such as names."
-    )
-    include: tuple[Literal["logprobs"], ...] = Field(
-        (), alias="include[]", description="Not offered: the engine gives averages a segment."
-    )
-    timestamp_granularities: tuple[Granularity, ...] = Field(
-        ("segment",),
-        alias="timestamp_granularities[]",
-        description="With `verbose_json`: `word`, `segment` or both.",
-    )
-    stream: bool = Field(False, description="Answer by server-sent events.")
-    chunking_strategy: ChunkingStrategy | Literal["auto"] = "auto"
-    known_speaker_names: tuple[str, ...] = Field(
-        (), alias="known_speaker_names[]", description="Not offered yet."
-    )
-    known_speaker_references: tuple[str, ...] = Field(
-        (), alias="known_speaker_references[]", description="Not offered yet."
     )
     speakers: bool = Field(
         False,
@@ -92,7 +65,52 @@ class TranscriptionForm(TranslationForm):
     _bounds = model_validator(mode="after")(ordered_bounds)
 
     @model_validator(mode="after")
-    def _combinations(self) -> "TranscriptionForm":
+    def _progress_streams(self) -> Self:
+        if self.progress and not self.stream:
+            raise ValueError("'progress' needs 'stream' to be true")
+        return self
+
+    @property
+    def wants_speakers(self) -> bool:
+        return self.speakers
+
+    @property
+    def wants_words(self) -> bool:
+        """Subtitles are cut between words, so they need their times."""
+        return self.response_format in ("srt", "vtt")
+
+    @property
+    def hints(self) -> str | None:
+        """The text that decoding continues from."""
+        return self.prompt
+
+
+class TranscriptionForm(TranslationForm):
+    response_format: Format = "json"  # type: ignore[assignment]
+    languages: tuple[Annotated[str, AfterValidator(_code)], ...] = Field(
+        (), alias="languages[]", description="The languages that may be detected."
+    )
+    keywords: tuple[str, ...] = Field(
+        (), alias="keywords[]", description="Words to expect, such as names."
+    )
+    include: tuple[Literal["logprobs"], ...] = Field(
+        (), alias="include[]", description="Not offered: the engine gives averages a segment."
+    )
+    timestamp_granularities: tuple[Granularity, ...] = Field(
+        ("segment",),
+        alias="timestamp_granularities[]",
+        description="With `verbose_json`: `word`, `segment` or both.",
+    )
+    chunking_strategy: ChunkingStrategy | Literal["auto"] = "auto"
+    known_speaker_names: tuple[str, ...] = Field(
+        (), alias="known_speaker_names[]", description="Not offered yet."
+    )
+    known_speaker_references: tuple[str, ...] = Field(
+        (), alias="known_speaker_references[]", description="Not offered yet."
+    )
+
+    @model_validator(mode="after")
+    def _combinations(self) -> Self:
         if self.response_format != "verbose_json" and (
             "timestamp_granularities" in self.model_fields_set
         ):
@@ -106,8 +124,6 @@ class TranscriptionForm(TranslationForm):
             )
         if self.known_speaker_names or self.known_speaker_references:
             raise ValueError("Known speakers are not offered; leave 'known_speaker_names[]' out")
-        if self.progress and not self.stream:
-            raise ValueError("'progress' needs 'stream' to be true")
         return self
 
     @property
@@ -116,12 +132,10 @@ class TranscriptionForm(TranslationForm):
 
     @property
     def wants_words(self) -> bool:
-        """Subtitles are cut between words, so they need their times."""
-        return self.response_format in ("srt", "vtt") or "word" in self.timestamp_granularities
+        return super().wants_words or "word" in self.timestamp_granularities
 
     @property
     def hints(self) -> str | None:
-        """Keywords and prompt as one text."""
         parts = [", ".join(self.keywords) + "." if self.keywords else "", self.prompt or ""]
         return " ".join(part for part in parts if part) or None
 

@@ -1,7 +1,6 @@
 """A transcript in the shapes of insanely-fast-whisper-api."""
 
-from collections.abc import Iterator
-from itertools import groupby
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, Field
@@ -52,34 +51,18 @@ def output(transcript: Transcript, *, words: bool) -> Output:
     return Output(
         text=transcript.text,
         chunks=[Chunk(timestamp=_timestamp(piece), text=piece.text) for piece in pieces],
-        speakers=None if transcript.turns is None else list(_by_speaker(transcript, words=words)),
+        speakers=None if transcript.turns is None else _with_speakers(pieces),
     )
+
+
+def _with_speakers(pieces: Sequence[Segment] | Sequence[Word]) -> list[SpeakerChunk]:
+    # Without a speaker are only the pieces of a recording in which diarization heard nobody.
+    return [
+        SpeakerChunk(speaker=piece.speaker, timestamp=_timestamp(piece), text=piece.text)
+        for piece in pieces
+        if piece.speaker is not None
+    ]
 
 
 def _timestamp(piece: Segment | Word) -> Timestamp:
     return round(piece.start, 3), round(piece.end, 3)
-
-
-def _by_speaker(transcript: Transcript, *, words: bool) -> Iterator[SpeakerChunk]:
-    for segment in transcript.segments:
-        for speaker, run in _runs(segment, words=words):
-            # Nobody is named where diarization heard no one; the text is in the chunks.
-            if speaker is not None:
-                yield SpeakerChunk(
-                    speaker=speaker,
-                    timestamp=(round(run[0].start, 3), round(run[-1].end, 3)),
-                    text="".join(piece.text for piece in run),
-                )
-
-
-def _runs(
-    segment: Segment, *, words: bool
-) -> Iterator[tuple[str | None, tuple[Segment, ...] | tuple[Word, ...]]]:
-    """A segment by speaker: whole, cut where the speaker changes, or word by word."""
-    if words:
-        yield from ((word.speaker, (word,)) for word in segment.words)
-    elif len({word.speaker for word in segment.words}) <= 1:
-        yield segment.speaker, (segment,)
-    else:
-        for speaker, run in groupby(segment.words, key=lambda word: word.speaker):
-            yield speaker, tuple(run)

@@ -8,7 +8,6 @@ from starlette.testclient import TestClient
 
 from serve_app.http.services import HttpConfig
 from serve_app.transcription.stages import UrlSource
-from serve_app.transcription.transcript import Segment, Turn, Word
 from tests.contract.conftest import MakeClient
 from tests.fakes.services import (
     DIALOGUE,
@@ -16,7 +15,6 @@ from tests.fakes.services import (
     SILENCE,
     SILENCE_WITH_SPEAKERS,
     FakeTranscriber,
-    transcript,
 )
 
 URL = "https://example.com/a.mp3"
@@ -77,21 +75,6 @@ def test_speakers_word_by_word(client: TestClient, transcriber: FakeTranscriber)
     assert [entry["text"] for entry in output["speakers"]] == [
         chunk["text"] for chunk in output["chunks"]
     ]
-
-
-def test_a_segment_of_two_speakers_is_cut_between_them(
-    client: TestClient, transcriber: FakeTranscriber
-) -> None:
-    words = (Word(" Yes?", 0.0, 0.5, 1.0, "SPEAKER_00"), Word(" No.", 0.6, 1.0, 1.0, "SPEAKER_01"))
-    both = Segment(0.0, 1.0, " Yes? No.", "en", words=words, speaker="SPEAKER_00")
-    turns = (Turn(0.0, 0.55, "SPEAKER_00"), Turn(0.55, 1.0, "SPEAKER_01"))
-    transcriber.result = transcript(both, turns=turns)
-    output = post(client, diarise_audio=True).json()["output"]
-    assert [(entry["speaker"], entry["text"]) for entry in output["speakers"]] == [
-        ("SPEAKER_00", " Yes?"),
-        ("SPEAKER_01", " No."),
-    ]
-    assert len(output["chunks"]) == 1
 
 
 def test_speakers_are_left_out_unless_asked_for(client: TestClient) -> None:
