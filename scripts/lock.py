@@ -1,0 +1,51 @@
+"""Write requirements.lock (what a service runs on) and requirements-dev.lock (what tests add).
+
+pip resolves pyproject.toml without installing anything. A lock names packages and exact
+versions only: where they come from is a matter of the configuration of whoever installs them.
+Run it by `make lock`; constrain it, where a version must not rise, by `PIP_CONSTRAINT=FILE`.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RUNTIME, DEV = ROOT / "requirements.lock", ROOT / "requirements-dev.lock"
+# The version that was tested; later ones are allowed by pyproject.toml, for GPUs that need them.
+TORCH = "torch==2.13.0"
+# A torch for CUDA brings these; one for CPUs does not, and the lock serves both.
+CUDA_ONLY = re.compile(r"nvidia|cuda|triton")
+
+
+def main() -> None:
+    runtime = resolve(".")
+    everything = resolve(".[dev]", *runtime)
+    header = "# Written by `make lock` from pyproject.toml; do not edit.\n"
+    RUNTIME.write_text(header + "".join(f"{pin}\n" for pin in runtime))
+    added = [pin for pin in everything if pin not in runtime]
+    DEV.write_text(header + f"-r {RUNTIME.name}\n" + "".join(f"{pin}\n" for pin in added))
+    print(f"{RUNTIME.name}: {len(runtime)} packages; {DEV.name}: {len(added)} more")
+
+
+def resolve(project: str, *pins: str) -> list[str]:
+    """The exact versions that pip would install for `project` into an empty environment."""
+    print(f"Resolving {project} (a minute or two)", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed"]
+        command += ["--quiet", "--report", str(report), TORCH, project, *pins]
+        subprocess.run(command, cwd=ROOT, check=True)
+        packages = [item["metadata"] for item in json.loads(report.read_text())["install"]]
+    return sorted(
+        # A local label ("+cpu") says which index a build came from, and others may not have it.
+        f"{package['name'].lower().replace('_', '-')}=={package['version'].partition('+')[0]}"
+        for package in packages
+        if package["name"] != "rayscribe" and not CUDA_ONLY.search(package["name"].lower())
+    )
+
+
+if __name__ == "__main__":
+    main()

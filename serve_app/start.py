@@ -1,0 +1,217 @@
+"""Start the graph of a profile on this machine and stay with it: what `make serve` runs.
+
+Beside `serve run`, it refuses a port in use before anything starts, says which stage is ready
+and which failed, and needs neither Ray's dashboard nor its memory.
+"""
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+# Ray reads these when it is first imported. The token keeps other users of this machine out of
+# the cluster's own ports; nobody has to know it, and the HTTP port does not ask for it.
+os.environ.setdefault("RAY_AUTH_MODE", "token")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+import ray
+import typer
+import yaml
+from ray import serve
+from ray.serve.schema import ApplicationStatus, ServeDeploySchema
+
+_POLL_S = 0.5
+_WATCH_S = 5.0
+_DRAIN_S = 6.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_FAILED = (ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.UNHEALTHY)
+
+
+class StartFailed(Exception):
+    """The service did not come up. The message says why."""
+
+
+class _Stop(BaseException):
+    """The user or the system asked for an end. Not an Exception: nothing may swallow it."""
+
+
+def main(
+    config: Annotated[Path, typer.Argument(help="A profile, such as configs/cpu.yaml.")],
+    port: Annotated[int | None, typer.Option(help="Listen on this port.")] = None,
+    dashboard: Annotated[bool, typer.Option(help="Start Ray's dashboard (about 1 GB).")] = False,
+    logs: Annotated[bool, typer.Option(help="Show the replicas' logs here.")] = False,
+) -> None:
+    """Start the graph and serve until Ctrl-C."""
+    for number in _SIGNALS:
+        signal.signal(number, _stop)
+    try:
+        profile = load(config, port)
+        check_port(profile.http_options.host, profile.http_options.port)
+        with _cluster(dashboard=dashboard, logs=logs):
+            for number in _SIGNALS:  # Ray put a handler of its own
+                signal.signal(number, _stop)
+            _deploy(profile)
+            _announce(profile)
+            _watch(profile)
+    except StartFailed as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    except _Stop:
+        typer.echo("Stopped.")
+
+
+def load(path: Path, port: int | None) -> ServeDeploySchema:
+    """The profile of a YAML file; `port` replaces its HTTP port. Raises StartFailed."""
+    try:
+        content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if port is not None:
+            content.setdefault("http_options", {})["port"] = port
+        return ServeDeploySchema.model_validate(content)
+    except OSError as error:
+        raise StartFailed(f"The profile {path} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, ValueError, AttributeError) as error:
+        raise StartFailed(f"{path} is not a profile that Serve can use: {error}") from error
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise StartFailed where the port cannot be listened on."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        # Without it a port whose last connections still linger would count as used.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except (OSError, OverflowError) as error:
+            raise StartFailed(
+                f"Port {port} of {host} cannot be used ({error}). Stop what listens there, or "
+                "choose another port: make serve PORT=8001."
+            ) from error
+
+
+@contextmanager
+def _cluster(*, dashboard: bool, logs: bool) -> Iterator[None]:
+    typer.echo("Starting Ray")
+    try:
+        ray.init(
+            address="local",  # never a cluster that happens to run here
+            namespace="serve",
+            include_dashboard=dashboard,
+            log_to_driver=logs,
+            logging_level=logging.WARNING,
+            # With the loopback address Ray's own ports are closed to other machines.
+            _node_ip_address="127.0.0.1",
+        )
+        yield
+    finally:
+        _shut_down()
+
+
+def _shut_down() -> None:
+    """Let the replicas finish for a moment, then stop Ray with all its processes.
+
+    A second signal skips the moment.
+    """
+    if not ray.is_initialized():
+        return
+    typer.echo("Stopping; press Ctrl-C again to stop at once")
+    try:
+        _drain(time.monotonic() + _DRAIN_S)
+    except (_Stop, ray.exceptions.RayError) as error:
+        if not isinstance(error, _Stop):
+            typer.echo(f"The stages could not be asked to finish: {error}", err=True)
+    finally:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # nothing may be left behind
+        ray.shutdown()
+
+
+def _drain(deadline: float) -> None:
+    for name in serve.status().applications:
+        serve.delete(name, _blocking=False)
+    while serve.status().applications and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+
+
+def _deploy(profile: ServeDeploySchema) -> None:
+    started = time.monotonic()
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    typer.echo("Starting the stages: their models load and warm up")
+    serve.start(
+        proxy_location=profile.proxy_location, http_options=profile.http_options.model_dump()
+    )
+    # What `serve run` does with a file; there is no public name for it.
+    client = serve.context._get_global_client()
+    client.deploy_apps(profile)
+    ready: set[str] = set()
+    while True:
+        applications = serve.status().applications
+        for application in applications.values():
+            for name, deployment in application.deployments.items():
+                if deployment.status == "HEALTHY" and name not in ready:
+                    ready.add(name)
+                    typer.echo(f"  {name} is ready after {time.monotonic() - started:.0f} s")
+            if application.status in _FAILED:
+                raise StartFailed(_reason(application))
+        states = {application.status for application in applications.values()}
+        if len(applications) == len(profile.applications) and states == {ApplicationStatus.RUNNING}:
+            return
+        time.sleep(_POLL_S)
+
+
+def _reason(application: Any) -> str:
+    parts = [application.message]
+    parts += [f"{name}: {d.message}" for name, d in application.deployments.items() if d.message]
+    return "The service did not start.\n" + "\n".join(parts)
+
+
+def _announce(profile: ServeDeploySchema) -> None:
+    host, port = profile.http_options.host, profile.http_options.port
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
+    address = f"http://{shown}:{port}"
+    key = ' -H "x-admin-api-key: $ADMIN_KEY"' if "ADMIN_KEY" in os.environ else ""
+    typer.echo(f"Ctrl-C stops it. API: {address}/docs")
+    typer.echo(
+        f"Rayscribe is ready on {address}. Try: "
+        f"curl{key} -F model=whisper-1 -F file=@{_sample()} {address}/v1/audio/transcriptions"
+    )
+
+
+def _sample() -> str:
+    """A recording that is certainly here: pyannote.audio installs one."""
+    spec = find_spec("pyannote.audio")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        sample = Path(folder) / "sample" / "sample.wav"
+        if sample.is_file():
+            shown = sample.relative_to(Path.cwd()) if sample.is_relative_to(Path.cwd()) else sample
+            return str(shown)
+    return "recording.wav"
+
+
+def _watch(profile: ServeDeploySchema) -> None:
+    """Tell of a stage that falls ill or recovers, until a signal ends it."""
+    last: dict[str, str] = {}
+    quiet = threading.Event()
+    while not quiet.wait(_WATCH_S):
+        for application in serve.status().applications.values():
+            for name, deployment in application.deployments.items():
+                status = str(deployment.status)
+                if last.setdefault(name, status) != status:
+                    typer.echo(f"{name} is {status}. {deployment.message}".rstrip())
+                last[name] = status
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise _Stop
+
+
+if __name__ == "__main__":
+    typer.run(main)
