@@ -89,7 +89,9 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class WindowDone:
-    """A window is final. A job keeps it, and hands it back as `Resume` after a crash."""
+    """A window is recognized, maybe before an earlier one. A job keeps it, and hands it back as
+    `Resume` after a crash. A second one for the same window replaces the first: the language of
+    the others has overruled its own."""
 
     window: WindowTranscript
 
@@ -199,7 +201,9 @@ class _Recording:
         self.began = time.monotonic()
         self.stage_seconds: dict[str, float] = {}
         # Windows in recognition, in order; None after the last.
-        self.tasks: asyncio.Queue[asyncio.Task[WindowTranscript] | None] = asyncio.Queue()
+        self.tasks: asyncio.Queue[tuple[Window, asyncio.Task[WindowTranscript]] | None] = (
+            asyncio.Queue()
+        )
         self.room = asyncio.Semaphore(stages.windows_in_flight)
 
     async def run(self) -> None:
@@ -260,22 +264,43 @@ class _Recording:
         """Start each window's recognition as soon as there is room."""
         while (window := await windows.get()) is not None:
             await self.room.acquire()
-            self.tasks.put_nowait(group.create_task(self._recognize(window)))
+            self.tasks.put_nowait((window, group.create_task(self._recognize(window))))
         self.tasks.put_nowait(None)
 
     # -------------------------------------------------------------- recognition
 
     async def _recognize(self, window: Window) -> WindowTranscript:
-        if (finished := self.resume.windows.get(window.index)) is not None:
-            self.votes.add(finished)
+        finished = self.resume.windows.get(window.index)
+        # The recording behind a URL can have changed since it was cut.
+        if finished is not None and (finished.start, finished.end) == (window.start, window.end):
             return finished
         result = await self._when_there_is_room(window, self.options)
-        self.votes.add(result)
-        if (language := self.votes.correction(result)) is not None:
-            options = replace(self.options, language=language)
-            again = await self._when_there_is_room(window, options)
-            result = replace(again, decoded_again=result.decoded_again + again.decoded_again + 1)
+        self._done(result)
         return result
+
+    async def _agree(self, window: Window, result: WindowTranscript) -> WindowTranscript:
+        """Decode a window again whose language those before it outvote.
+
+        Votes are counted in the recording's order, so that the same recording gets the same
+        languages whatever finished first, and whatever a resumed job had finished before.
+        """
+        self.votes.add(result)
+        if (language := self.votes.correction(result)) is None:
+            return result
+        options = replace(self.options, language=language)
+        again = await self._when_there_is_room(window, options)
+        result = replace(
+            again,
+            language_probabilities=result.language_probabilities,
+            decoded_again=result.decoded_again + again.decoded_again + 1,
+        )
+        self._done(result)
+        return result
+
+    def _done(self, result: WindowTranscript) -> None:
+        # A failed window is not finished: a resumed job gives it another chance.
+        if result.failed is None:
+            self.events.put_nowait(WindowDone(result))
 
     async def _when_there_is_room(
         self, window: Window, options: RecognitionOptions
@@ -292,13 +317,12 @@ class _Recording:
 
     async def _emit(self) -> None:
         """Hand out finished windows in the recording's order."""
-        while (task := await self.tasks.get()) is not None:
-            window = await task
+        while (started := await self.tasks.get()) is not None:
+            window, task = started
+            result = await self._agree(window, await task)
             self.room.release()
-            self.windows.append(window)
-            if window.index not in self.resume.windows:
-                self.events.put_nowait(WindowDone(window))
-            for segment in window.segments:
+            self.windows.append(result)
+            for segment in result.segments:
                 self.events.put_nowait(SegmentReady(segment))
             self._progress()
         self.stage_seconds["recognize"] = time.monotonic() - self.began

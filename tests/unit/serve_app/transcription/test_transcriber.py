@@ -222,9 +222,16 @@ async def test_an_outvoted_window_is_decoded_again_in_the_language_of_the_others
     windows = [window(index) for index in range(3)]
     events = await events_of(transcriber(FakeLoader(windows), recognizer, in_flight=1))
     assert [options.language for _, options in recognizer.calls] == [None, None, None, "en"]
-    done = [event.window for event in events if isinstance(event, WindowDone)]
-    assert [each.language for each in done] == ["en", "en", "en"]
+    done = {event.window.index: event.window for event in events if isinstance(event, WindowDone)}
+    assert [each.language for each in done.values()] == ["en", "en", "en"]
     assert done[2].decoded_again == 1
+    calls = len(recognizer.calls)
+    resumed = await events_of(transcriber(FakeLoader(windows), recognizer), resume=Resume(done))
+    assert len(recognizer.calls) == calls, "what was overruled once is not decoded a third time"
+    assert isinstance(events[-1], Completed)
+    assert isinstance(resumed[-1], Completed)
+    assert resumed[-1].transcript.segments == events[-1].transcript.segments
+    assert resumed[-1].transcript.language == events[-1].transcript.language
 
 
 async def test_a_window_sure_of_another_language_keeps_it() -> None:
@@ -263,3 +270,39 @@ async def test_progress_ends_at_the_whole_recording() -> None:
     progress = [event for event in events if isinstance(event, Progress)]
     assert progress[-1] == Progress(loaded=20.0, recognized=20.0, total=20.0)
     assert [event.recognized for event in progress] == sorted(e.recognized for e in progress)
+
+
+async def test_a_window_is_kept_as_soon_as_it_is_recognized() -> None:
+    class FirstIsStuck(FakeRecognizer):
+        async def recognize(self, window: Window, options: RecognitionOptions) -> WindowTranscript:
+            if window.index == 0:
+                await asyncio.Event().wait()
+            return words_of(window, options)
+
+    loader = FakeLoader([window(index) for index in range(3)])
+    done = []
+    async with aclosing(transcriber(loader, FirstIsStuck()).transcribe(REQUEST)) as events:
+        async for event in events:
+            if isinstance(event, WindowDone):
+                done.append(event.window.index)
+            if len(done) == 2:
+                break
+    assert done == [1, 2]
+
+
+async def test_a_window_of_a_changed_recording_is_recognized_again() -> None:
+    recognizer = FakeRecognizer()
+    before = {0: words_of(window(0, seconds=9.0), RecognitionOptions("r"))}
+    subject = transcriber(FakeLoader([window(0)]), recognizer)
+    await events_of(subject, resume=Resume(before))
+    assert len(recognizer.calls) == 1
+
+
+async def test_a_failed_window_is_given_another_chance() -> None:
+    def fail(window: Window, options: RecognitionOptions) -> WindowTranscript:
+        said = words_of(window, options)
+        return replace(said, segments=(), failed="No.") if window.index == 1 else said
+
+    loader = FakeLoader([window(0), window(1)])
+    events = await events_of(transcriber(loader, FakeRecognizer(fail)))
+    assert [e.window.index for e in events if isinstance(e, WindowDone)] == [0]
