@@ -15,6 +15,7 @@ import av.container
 import numpy as np
 
 from deployments.audio.downmix import Downmix
+from deployments.audio.timeline import fill_gaps
 from serve_app.errors import NoAudioStream, RecordingTooLong, UndecodableRecording
 from serve_app.transcription.stages import SAMPLE_RATE, Float32
 
@@ -102,7 +103,11 @@ class Decoder:
                 raise UndecodableRecording("The audio track uses a codec that is not known here.")
             if stream.duration is not None and stream.time_base is not None:
                 self._declared = float(stream.duration * stream.time_base)
-            yield from self._rebatch(_at_16k(self._frames(container, stream)))
+            start = container.start_time
+            frames = fill_gaps(
+                self._frames(container, stream), None if start is None else start / av.time_base
+            )
+            yield from self._rebatch(_at_16k(frames))
         self._conclude()
 
     def _frames(
@@ -176,8 +181,8 @@ class Decoder:
             )
         if self._faults:
             self.notes.append(
-                f"The file is damaged: {self._faults} of its packets could not be decoded "
-                "and are missing, so later times may be early."
+                f"The file is damaged: {self._faults} of its packets could not be decoded, "
+                "and what was said in them is missing."
             )
 
 
