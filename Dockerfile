@@ -38,8 +38,7 @@ ARG MAX_JOBS=4
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv pip install setuptools wheel ninja packaging psutil \
     && FLASH_ATTENTION_FORCE_BUILD=TRUE \
-       uv pip install --no-build-isolation --no-deps flash-attn==${FLASH_ATTN_VERSION} \
-    && uv pip install einops
+       uv pip install --no-build-isolation --no-deps flash-attn==${FLASH_ATTN_VERSION}
 COPY pyproject.toml README.md ./
 COPY serve_app ./serve_app
 COPY deployments ./deployments

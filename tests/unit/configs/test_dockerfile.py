@@ -99,6 +99,20 @@ def test_torch_and_flash_attention_are_built_for_the_cuda_of_the_image() -> None
         assert base == f"nvidia/cuda:${{CUDA_VERSION}}-{flavour}-ubuntu24.04"
 
 
+def test_the_lock_has_what_the_image_is_built_around() -> None:
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    lock = dict(line.split("==") for line in lines if "==" in line)
+    assert (
+        lock["ray"]
+        == read("configs/kuberay/rayservice.yaml")["spec"]["rayClusterConfig"]["rayVersion"]
+    )
+    # FlashAttention 2.8 is C++17, and torch's headers want C++20 from 2.14 on.
+    assert lock["torch"].startswith("2.13.")
+    assert "einops" in lock  # what FlashAttention imports, installed without its dependencies
+    # A build for one kind of machine could not be installed on the other.
+    assert not any("+" in version for version in lock.values())
+
+
 def test_labels_agree_with_the_project_and_with_kuberay() -> None:
     (words,) = of("gpu", "LABEL")
     labels = {name: value.strip('"') for name, value in zip(words[::2], words[1::2], strict=True)}
