@@ -43,7 +43,7 @@ COPY pyproject.toml README.md ./
 COPY serve_app ./serve_app
 COPY deployments ./deployments
 COPY configs ./configs
-RUN uv pip install --no-deps .
+RUN uv pip install --no-deps . && /opt/venv/bin/python -m deployments.models mend-torchaudio
 
 
 # ------------------------------------------------------------------------------- CPU, build
@@ -61,7 +61,7 @@ COPY pyproject.toml README.md ./
 COPY serve_app ./serve_app
 COPY deployments ./deployments
 COPY configs ./configs
-RUN uv pip install --no-deps .
+RUN uv pip install --no-deps . && /opt/venv/bin/python -m deployments.models mend-torchaudio
 
 
 # ------------------------------------------------------------------------------------- CPU
