@@ -210,6 +210,14 @@ def test_every_pod_mounts_what_the_environment_names(cluster: dict[str, Any]) ->
         assert volumes[mounts["/dev/shm"]]["emptyDir"]["medium"] == "Memory"
 
 
+def test_the_service_finds_the_port_that_serve_listens_on(cluster: dict[str, Any]) -> None:
+    http = read("serve_config.yaml")["http_options"]
+    assert http["host"] == "0.0.0.0"
+    for pod in pods(cluster):
+        ports = {port["name"]: port["containerPort"] for port in pod["containers"][0]["ports"]}
+        assert ports["serve"] == http["port"]
+
+
 def test_the_object_store_fits_its_shared_memory(cluster: dict[str, Any]) -> None:
     (group,) = cluster["workerGroupSpecs"]
     volumes = {volume["name"]: volume for volume in group["template"]["spec"]["volumes"]}
