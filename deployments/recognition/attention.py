@@ -1,0 +1,51 @@
+"""The one place where an attention kernel is chosen and called.
+
+Queries are already scaled. FlashAttention 2 takes what has no mask; everything else goes to
+`scaled_dot_product_attention`, or to plain matrix products where eager attention was asked for.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
+from torch import Tensor
+
+Kernel = Literal["flash_attention_2", "sdpa", "eager"]
+Attention = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
+"""(queries, keys, values, mask) -> context; all (batch, heads, positions, head size), the mask
+one to add, broadcast to (batch, heads, queries, keys)."""
+
+
+def attention(kernel: Kernel) -> Attention:
+    """Raises ImportError where FlashAttention 2 is asked for and not installed."""
+    if kernel == "flash_attention_2":
+        return _flash()
+    return _eager if kernel == "eager" else _sdpa
+
+
+def _sdpa(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+    return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, scale=1.0)
+
+
+def _eager(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+    scores = queries @ keys.transpose(-1, -2)
+    if mask is not None:
+        scores = scores + mask
+    return torch.softmax(scores.float(), dim=-1).to(values.dtype) @ values
+
+
+def _flash() -> Attention:
+    from flash_attn import flash_attn_func  # noqa: PLC0415 - only where it is wanted
+
+    flash: Any = flash_attn_func
+
+    def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+        if mask is not None:
+            return _sdpa(queries, keys, values, mask)
+        context: Tensor = flash(
+            queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), softmax_scale=1.0
+        )
+        return context.transpose(1, 2)
+
+    return attend

@@ -1,0 +1,171 @@
+"""The running batch: one window a row, each at its own place in its own decoding."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from deployments.recognition import quality
+from deployments.recognition.model import Encoded, WhisperModel
+from deployments.recognition.requests import Decode, Decoded, LanguageProbabilities
+from deployments.recognition.word_timing import token_starts
+
+LOOP_CHECK = 32
+"""Every how many tokens a decoding is looked at for a loop, which would run to the limit."""
+
+
+@dataclass(eq=False, slots=True)
+class Seat:
+    """A window's place. `row` changes when others leave; `decoded` is set when it is done."""
+
+    row: int
+    request: Decode | None = None
+    no_speech_prob: float = 0.0
+    tokens: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    generator: torch.Generator | None = None
+    decoded: Decoded | None = None
+
+
+class Batch:
+    """At most `capacity` seats, on one device and for one thread.
+
+    The rows in use are the first ones: who leaves is replaced by the last.
+    """
+
+    def __init__(self, model: WhisperModel, capacity: int) -> None:
+        self._model = model
+        self._vocabulary = model.vocabulary
+        self._slots = model.decoder.slots(capacity, model.encoder.positions)
+        self._seats: list[Seat] = []
+        self.capacity = capacity
+
+    def __len__(self) -> int:
+        return len(self._seats)
+
+    @property
+    def room(self) -> int:
+        return self.capacity - len(self._seats)
+
+    def sit(self) -> Seat:
+        """Take the next free row. Raises IndexError where there is none."""
+        if not self.room:
+            raise IndexError(f"All {self.capacity} slots are taken.")
+        seat = Seat(len(self._seats))
+        self._seats.append(seat)
+        return seat
+
+    def leave(self, seat: Seat) -> None:
+        """Free a row, whatever it was doing."""
+        last = self._seats.pop()
+        if last is not seat:
+            self._slots.move(last.row, seat.row)
+            last.row, self._seats[seat.row] = seat.row, last
+
+    def load(self, seat: Seat, encoded: Encoded) -> None:
+        """Give a row the window that it decodes."""
+        self._model.load_slot(self._slots, seat.row, encoded)
+
+    def detect_language(
+        self, seats: Sequence[Seat], allowed: Sequence[Sequence[str]]
+    ) -> list[LanguageProbabilities]:
+        """The probabilities of the languages, best first, of loaded windows."""
+        sot = [self._vocabulary.sot]
+        logits = self._model.decoder.prefill(self._slots, {seat.row: sot for seat in seats})
+        return [
+            self._languages(logits[seat.row][0], codes)
+            for seat, codes in zip(seats, allowed, strict=True)
+        ]
+
+    def start(self, requests: Mapping[Seat, Decode]) -> None:
+        """Begin decodings of loaded windows, beside those that run."""
+        prompts = {seat.row: request.prompt for seat, request in requests.items()}
+        logits = self._model.decoder.prefill(self._slots, prompts)
+        for seat, request in requests.items():
+            scores = logits[seat.row].float()
+            start = scores[request.start_of_transcript].softmax(0)
+            seat.no_speech_prob = float(start[self._vocabulary.no_speech])
+            seat.request, seat.decoded = request, None
+            seat.tokens, seat.logprobs = [], []
+            seat.generator = None
+            if request.temperature > 0:
+                seat.generator = torch.Generator(self._model.device).manual_seed(request.seed)
+            masked = self._model.rules.first(scores[-1:])
+            self._slots.start(seat.row, len(request.prompt))
+            self._take([seat], masked, seat.row)
+
+    def step(self) -> list[Seat]:
+        """One token on for every row; the seats whose decoding is done."""
+        rows = len(self._seats)
+        slots = self._slots
+        logits = self._model.decoder.step(slots, rows, *slots.extent(rows)).float()
+        masked = self._model.rules.apply(logits, slots.rules, rows)
+        slots.advance(rows)
+        return self._take(self._seats, masked, 0)
+
+    def align(
+        self, texts: Mapping[Seat, tuple[Sequence[int], int]]
+    ) -> dict[Seat, tuple[float, ...]]:
+        """When each token was said: seats with tokens, and where in them the text begins.
+
+        Seconds from the piece's start, one for each token of the text and one for its end.
+        """
+        tokens = {seat.row: text for seat, (text, _) in texts.items()}
+        scores = self._model.decoder.align(self._slots, tokens, self._model.alignment_heads)
+        return {
+            # The row of a token shows where the one that follows it is heard.
+            seat: tuple(token_starts(scores[seat.row][:, begin - 1 :], self._model.median_width))
+            for seat, (_, begin) in texts.items()
+        }
+
+    def _languages(self, logits: Tensor, allowed: Sequence[str]) -> LanguageProbabilities:
+        known = self._vocabulary.languages
+        codes = [code for code in allowed if code in known] or list(known)
+        scores = logits.float()[[known[code] for code in codes]].softmax(0).tolist()
+        return tuple(sorted(zip(codes, scores, strict=True), key=lambda pair: -pair[1]))
+
+    def _take(self, seats: Sequence[Seat], masked: Tensor, first: int) -> list[Seat]:
+        """Choose a token for each of `seats`, whose rows begin at `first`; who is done."""
+        chosen = masked.argmax(1)
+        for index, seat in enumerate(seats):
+            if seat.generator is not None:
+                chosen[index] = _draw(masked[index], seat)
+        logprobs = masked.gather(1, chosen[:, None])[:, 0] - masked.logsumexp(1)
+        self._slots.note(first, chosen, self._model.rules)
+        done: list[Seat] = []
+        for seat, token, logprob in zip(seats, chosen.tolist(), logprobs.tolist(), strict=True):
+            if token == self._vocabulary.eot:
+                seat.decoded = self._decoded(seat, logprob)
+            else:
+                seat.tokens.append(token)
+                seat.logprobs.append(logprob)
+                if self._exhausted(seat):
+                    seat.decoded = self._decoded(seat, None)
+            if seat.decoded is not None:
+                done.append(seat)
+        return done
+
+    def _decoded(self, seat: Seat, end_logprob: float | None) -> Decoded:
+        return Decoded(tuple(seat.tokens), tuple(seat.logprobs), end_logprob, seat.no_speech_prob)
+
+    def _exhausted(self, seat: Seat) -> bool:
+        assert seat.request is not None
+        count = len(seat.tokens)
+        if len(seat.request.prompt) + count >= self._model.max_tokens:
+            return True
+        if count % LOOP_CHECK:
+            return False
+        text = [token for token in seat.tokens if token < self._vocabulary.eot]
+        return quality.loop(text) is not None
+
+
+def _draw(masked: Tensor, seat: Seat) -> Tensor:
+    """A token drawn with the probabilities at the seat's temperature.
+
+    The likeliest of probabilities divided by exponential noise is such a draw.
+    """
+    assert seat.request is not None
+    probabilities = (masked / seat.request.temperature).softmax(0)
+    noise = torch.empty_like(probabilities).exponential_(generator=seat.generator)
+    return (probabilities / noise).argmax()

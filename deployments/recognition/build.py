@@ -1,0 +1,41 @@
+"""From settings to an engine and its queue."""
+
+import logging
+
+import torch
+
+from configs.settings import RecognitionSettings
+from deployments.models.resolve import resolve
+from deployments.recognition.batcher import FairQueue, Metrics
+from deployments.recognition.device import DevicePolicy
+from deployments.recognition.engine import Engine
+from deployments.recognition.model import WhisperModel
+from deployments.recognition.sleeping_engine import PREFIX, SleepingEngine
+from deployments.recognition.whisper_engine import WhisperEngine
+
+log = logging.getLogger(__name__)
+
+
+def build_engine(
+    settings: RecognitionSettings, token: str | None = None, metrics: Metrics | None = None
+) -> Engine:
+    """An engine that is ready to be started; its `queue` takes the windows.
+
+    `token` opens gated models of the hub. Raises what `resolve` and `DevicePolicy` raise.
+    """
+    queue = FairQueue(settings.max_queued_audio_s, metrics)
+    if settings.model.startswith(PREFIX):
+        return SleepingEngine.named(settings.model, queue)
+    policy = DevicePolicy.choose(settings)
+    if policy.device.type == "cpu":
+        torch.set_num_threads(settings.cpu_threads)
+    log.info("Recognition runs on %s.", policy.reason)
+    folder = resolve(settings.model, settings.revision, token)
+    return WhisperEngine(
+        WhisperModel.load(folder, policy),
+        queue,
+        slots=settings.slots,
+        encode_together=policy.encode_together,
+        silent_suffix=settings.silent_suffix,
+        metrics=metrics,
+    )

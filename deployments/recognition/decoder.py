@@ -1,0 +1,177 @@
+"""Whisper's decoder over slots: the start of new rows, a step of all, and their alignment."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
+from torch import Tensor
+
+from deployments.recognition.attention import Attention
+from deployments.recognition.rules import NEVER
+from deployments.recognition.slots import Slots
+from deployments.recognition.weights import DecoderWeights, Linear
+
+
+class Decoder:
+    def __init__(self, weights: DecoderWeights, attend: Attention) -> None:
+        self._weights = weights
+        self._attend = attend
+        self._heads = weights.heads
+        self._head_size = weights.tokens.shape[1] // weights.heads
+        self.layers = len(weights.layers)
+
+    def slots(self, count: int, source: int) -> Slots:
+        """Empty slots for `count` rows of up to `source` encoder positions."""
+        return Slots(
+            count,
+            layers=self.layers,
+            heads=self._heads,
+            head_size=self._head_size,
+            target=len(self._weights.positions),
+            source=source,
+            dtype=self._weights.tokens.dtype,
+            device=self._weights.tokens.device,
+        )
+
+    def cross(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
+        """(length, width) of encoder output -> keys, values (layers, heads, length, head size)."""
+        projected = self._weights.cross(encoded)
+        split = projected.view(len(encoded), self.layers, 2, self._heads, self._head_size)
+        keys, values = split.permute(2, 1, 3, 0, 4)
+        return keys, values
+
+    def prefill(self, slots: Slots, prompts: Mapping[int, Sequence[int]]) -> dict[int, Tensor]:
+        """Start rows with their prompts, beside others that run on.
+
+        Gives each row's logits (prompt, vocabulary).
+        """
+        rows = list(prompts)
+        x = self._pass(slots, prompts, keep=True)
+        return {row: self._logits(x[i, : len(prompts[row])]) for i, row in enumerate(rows)}
+
+    def align(
+        self, slots: Slots, texts: Mapping[int, Sequence[int]], heads: Sequence[tuple[int, int]]
+    ) -> dict[int, Tensor]:
+        """Where certain heads (layer, head) look while rows are told their text again.
+
+        Gives each row's attention scores (heads, text, positions) before the softmax, over the
+        row's own positions. One pass over the known tokens; no keys or values are kept.
+        """
+        collected: dict[int, list[Tensor]] = {row: [] for row in texts}
+        by_layer: dict[int, list[int]] = {}
+        for layer, head in heads:
+            by_layer.setdefault(layer, []).append(head)
+
+        def collect(index: int, row: int, queries: Tensor) -> None:
+            if index in by_layer:
+                keys = slots.cross_keys[index, row, by_layer[index], : slots.owned[row]]
+                scores = queries[by_layer[index], : len(texts[row])] @ keys.transpose(1, 2)
+                collected[row].append(scores)
+
+        self._pass(slots, texts, keep=False, collect=collect, layers=max(by_layer) + 1)
+        return {row: torch.cat(scores) for row, scores in collected.items()}
+
+    def _pass(
+        self,
+        slots: Slots,
+        texts: Mapping[int, Sequence[int]],
+        *,
+        keep: bool,
+        collect: Callable[[int, int, Tensor], None] | None = None,
+        layers: int | None = None,
+    ) -> Tensor:
+        """Many tokens of several rows at once, from the first position on; (rows, longest, width).
+
+        What stands behind the end of a shorter text is without meaning.
+        """
+        device, longest = slots.tokens.device, max(map(len, texts.values()))
+        padded = [[*text, *[0] * (longest - len(text))] for text in texts.values()]
+        x = self._embed(torch.tensor(padded, device=device), torch.arange(longest, device=device))
+        causal = torch.full((longest, longest), NEVER, dtype=x.dtype, device=device).triu(1)
+        for index, layer in enumerate(self._weights.layers[:layers]):
+            queries, keys, values = self._project(index, x)
+            if keep:
+                for i, (row, text) in enumerate(texts.items()):
+                    slots.self_keys[index, row, :, : len(text)] = keys[i, :, : len(text)]
+                    slots.self_values[index, row, :, : len(text)] = values[i, :, : len(text)]
+            x = x + self._join(layer.attention.out, self._attend(queries, keys, values, causal))
+            queries = self._cross_queries(index, x)
+            # Each row by itself: its keys and values are read where they lie, at their length.
+            contexts = []
+            for i, row in enumerate(texts):
+                if collect is not None:
+                    collect(index, row, queries[i])
+                one = slice(row, row + 1)
+                contexts.append(
+                    self._cross_context(index, queries[i : i + 1], slots, one, slots.spans[row])
+                )
+            x = x + self._join(layer.cross.out, torch.cat(contexts))
+            x = x + layer.feed_forward(x)
+        return x
+
+    def step(self, slots: Slots, rows: int, length: int, span: int) -> Tensor:
+        """One token on for the first `rows` rows: the logits (rows, vocabulary) of what follows.
+
+        `tokens` at `positions` are taken in. `length` bounds the rows' positions, `span` their
+        encoder positions. Every shape follows from the three numbers and nothing reads the
+        device, so that the step can be captured.
+        """
+        positions = slots.positions[:rows]
+        x = self._embed(slots.tokens[:rows], positions)[:, None]
+        index_of_row = torch.arange(rows, device=x.device)
+        past = torch.arange(length, device=x.device) <= positions[:, None]
+        seen = torch.zeros(past.shape, dtype=x.dtype, device=x.device).masked_fill_(~past, NEVER)
+        seen = seen[:, None, None]
+        for index, layer in enumerate(self._weights.layers):
+            queries, keys, values = self._project(index, x)
+            slots.self_keys[index][index_of_row, :, positions] = keys[:, :, 0]
+            slots.self_values[index][index_of_row, :, positions] = values[:, :, 0]
+            context = self._attend(
+                queries,
+                slots.self_keys[index, :rows, :, :length],
+                slots.self_values[index, :rows, :, :length],
+                seen,
+            )
+            x = x + self._join(layer.attention.out, context)
+            context = self._cross_context(
+                index, self._cross_queries(index, x), slots, slice(0, rows), span
+            )
+            x = x + self._join(layer.cross.out, context)
+            x = x + layer.feed_forward(x)
+        return self._logits(x[:, 0])
+
+    def _embed(self, tokens: Tensor, positions: Tensor) -> Tensor:
+        x = F.embedding(tokens, self._weights.tokens)
+        if self._weights.scale != 1.0:
+            x = x * self._weights.scale
+        return x + F.embedding(positions, self._weights.positions)
+
+    def _project(self, index: int, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        attention = self._weights.layers[index].attention
+        projected = attention.project(attention.norm(x))
+        batch, length, _ = projected.shape
+        split = projected.view(batch, length, 3, self._heads, self._head_size)
+        queries, keys, values = split.permute(2, 0, 3, 1, 4)
+        return queries, keys, values
+
+    def _cross_queries(self, index: int, x: Tensor) -> Tensor:
+        cross = self._weights.layers[index].cross
+        queries = cross.query(cross.norm(x))
+        batch, length, _ = queries.shape
+        return queries.view(batch, length, self._heads, self._head_size).transpose(1, 2)
+
+    def _cross_context(
+        self, index: int, queries: Tensor, slots: Slots, rows: slice, span: int
+    ) -> Tensor:
+        return self._attend(
+            queries,
+            slots.cross_keys[index, rows, :, :span],
+            slots.cross_values[index, rows, :, :span],
+            slots.mask[rows, :, :, :span],
+        )
+
+    def _join(self, out: Linear, context: Tensor) -> Tensor:
+        return out(context.transpose(1, 2).flatten(2))
+
+    def _logits(self, x: Tensor) -> Tensor:
+        return F.linear(self._weights.norm(x), self._weights.vocabulary)

@@ -1,0 +1,74 @@
+"""Log-mel features, of the frames that are needed and no others.
+
+The numbers are those of `transformers`' WhisperFeatureExtractor: a Hann window of 25 ms each
+10 ms, the power spectrum through mel filters, log10, clamped at the loudest frame minus 8
+decades, then (x + 4) / 4. The audio counts as followed by digital silence up to 30 s.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
+from torch import Tensor
+
+from serve_app.transcription.stages import Float32
+
+DECADES = 8.0
+"""How far below the loudest frame the features reach."""
+FLOOR = 1e-10
+
+
+class LogMel:
+    """The features of one checkpoint's extractor, computed on `device`."""
+
+    def __init__(self, extractor: Any, device: torch.device) -> None:
+        self._n_fft: int = extractor.n_fft
+        self._hop: int = extractor.hop_length
+        self.max_frames: int = extractor.nb_max_frames
+        self.mels: int = extractor.feature_size
+        self._device = device
+        self._window = torch.hann_window(self._n_fft, device=device)
+        filters = torch.from_numpy(np.ascontiguousarray(extractor.mel_filters.T))
+        self._filters = filters.to(device, torch.float32)
+
+    def frames(self, samples: int) -> int:
+        """How many frames start within so many samples."""
+        return min(self.max_frames, math.ceil(samples / self._hop))
+
+    def padded(self, samples: Float32) -> Tensor:
+        """The features (mels, max_frames) of audio followed by silence up to 30 s."""
+        decades = self._decades(samples, self.max_frames)
+        return (torch.clamp(decades, min=decades.max() - DECADES) + 4) / 4
+
+    def leveled(self, samples: Float32, frames: int, peak: float) -> Tensor:
+        """The first `frames` features (mels, frames), shifted so that their maximum is `peak`.
+
+        A shift of log-mel is a gain: silence then is `peak` - 2 whatever the loudness was.
+        """
+        decades = self._decades(samples, frames)
+        return torch.clamp((decades - decades.max()) / 4 + peak, min=silence(peak))
+
+    def _decades(self, samples: Float32, frames: int) -> Tensor:
+        half = self._n_fft // 2
+        needed = frames * self._hop + half
+        # What arrives from another replica is read-only, which torch would warn about: copy.
+        audio = torch.zeros(needed, device=self._device)
+        kept = min(len(samples), self.max_frames * self._hop, needed)
+        audio[:kept] = torch.tensor(samples[:kept], device=self._device)
+        audio = F.pad(audio[None], (half, 0), mode="reflect")
+        beyond = needed - self.max_frames * self._hop
+        if beyond > 0:
+            # The extractor mirrors the audio at the end of its 30 s as it does at its start.
+            audio[0, -beyond:] = audio[0, -2 * beyond - 1 : -beyond - 1].flip(0)
+        spectrum = torch.stft(
+            audio, self._n_fft, self._hop, window=self._window, center=False, return_complex=True
+        )
+        power = (spectrum[0, :, :frames].abs() ** 2).contiguous()
+        return torch.clamp(self._filters @ power, min=FLOOR).log10()
+
+
+def silence(peak: float) -> float:
+    """The feature of digital silence beside a loudest frame of `peak`."""
+    return peak - DECADES / 4

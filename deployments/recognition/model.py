@@ -1,0 +1,132 @@
+"""A Whisper checkpoint, ready to be run by the engine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from deployments.recognition.attention import attention
+from deployments.recognition.decoder import Decoder
+from deployments.recognition.device import DevicePolicy
+from deployments.recognition.encoder import FRAMES_PER_POSITION, PEAK, Encoder
+from deployments.recognition.log_mel import LogMel, silence
+from deployments.recognition.rules import Rules
+from deployments.recognition.slots import Slots
+from deployments.recognition.vocabulary import Vocabulary
+from deployments.recognition.weights import decoder_weights, encoder_weights
+from deployments.recognition.window_decoding import Text
+from serve_app.transcription.stages import SAMPLE_RATE, Float32
+
+POSITIONS_PER_SECOND = 50
+MARGIN_S = 1.0
+"""Seconds behind the speech that are encoded with it where the silent suffix is used."""
+SUFFIX_STRIDE = 1
+"""Every how many silent positions the decoder sees one, which then counts for as many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A window's encoder output: (length, width). `trimmed` if silence has to follow it."""
+
+    output: Tensor
+    trimmed: bool
+
+
+class WhisperModel:
+    """Weights, features and rules on one device. Not for several threads."""
+
+    def __init__(self, model: Any, extractor: Any, tokenizer: Any, policy: DevicePolicy) -> None:
+        model = model.to(policy.device, policy.dtype).eval()
+        attend = attention(policy.attention)
+        self.device = policy.device
+        self.vocabulary = Vocabulary.of(model)
+        self.encoder = Encoder(encoder_weights(model), attend)
+        self.decoder = Decoder(decoder_weights(model), attend)
+        self.rules = Rules(self.vocabulary, policy.device)
+        self.log_mel = LogMel(extractor, policy.device)
+        self.alignment_heads = _alignment_heads(model)
+        self.median_width: int = model.config.median_filter_width
+        self.max_tokens: int = model.config.max_target_positions
+        self.text = Text(self.vocabulary, tokenizer, self.max_tokens // 2 - 1)
+
+    @classmethod
+    def load(cls, folder: Path, policy: DevicePolicy) -> "WhisperModel":
+        """From the folder of a `transformers` checkpoint."""
+        # Seconds to import, and needed in the engine's process only.
+        from transformers import (  # noqa: PLC0415
+            AutoFeatureExtractor,
+            AutoTokenizer,
+            WhisperForConditionalGeneration,
+        )
+
+        with torch.inference_mode():
+            return cls(
+                WhisperForConditionalGeneration.from_pretrained(folder, dtype=policy.dtype),
+                AutoFeatureExtractor.from_pretrained(folder),
+                AutoTokenizer.from_pretrained(folder),
+                policy,
+            )
+
+    def positions(self, speech_end_s: float) -> int:
+        """How many encoder positions a window needs whose speech ends there."""
+        needed = -int(-(speech_end_s + MARGIN_S) * POSITIONS_PER_SECOND // 1)
+        return max(1, min(self.encoder.positions, needed))
+
+    def encode_padded(self, windows: Sequence[Float32]) -> list[Encoded]:
+        features = torch.stack([self.log_mel.padded(samples) for samples in windows])
+        return [Encoded(output, trimmed=False) for output in self.encoder.padded(features)]
+
+    def encode_trimmed(self, windows: Sequence[tuple[Float32, int]]) -> list[Encoded]:
+        """Windows with their positions, in one batch as long as the longest."""
+        longest = max(positions for _, positions in windows)
+        frames = FRAMES_PER_POSITION * longest
+        batch = torch.full(
+            (len(windows), self.log_mel.mels, frames), silence(PEAK), device=self.device
+        )
+        for row, (samples, positions) in enumerate(windows):
+            own = FRAMES_PER_POSITION * positions
+            batch[row, :, :own] = self.log_mel.leveled(samples, own, PEAK)
+        outputs = self.encoder.trimmed(batch)
+        return [
+            Encoded(output[:positions], trimmed=True)
+            for output, (_, positions) in zip(outputs, windows, strict=True)
+        ]
+
+    def load_slot(self, slots: Slots, row: int, encoded: Encoded) -> None:
+        """Give a row the keys and values of its window."""
+        keys, values = self.decoder.cross(encoded.output)
+        length = len(encoded.output)
+        if not encoded.trimmed or length == self.encoder.positions:
+            slots.load(row, keys, values)
+            return
+        silent_keys, silent_values = self._silent_cross()
+        suffix = slice(length, None, SUFFIX_STRIDE)
+        slots.load(
+            row,
+            keys,
+            values,
+            (silent_keys[:, :, suffix], silent_values[:, :, suffix]),
+            float(torch.tensor(SUFFIX_STRIDE).log()),
+        )
+
+    def _silent_cross(self) -> tuple[Tensor, Tensor]:
+        if not hasattr(self, "_silent"):
+            keys, values = self.decoder.cross(self.encoder.silent(self.device))
+            self._silent = keys.contiguous(), values.contiguous()
+        return self._silent
+
+
+def _alignment_heads(model: Any) -> tuple[tuple[int, int], ...]:
+    """Those of the checkpoint, or as OpenAI does without any: all of the upper half's layers."""
+    heads = getattr(model.generation_config, "alignment_heads", None)
+    if heads:
+        return tuple((layer, head) for layer, head in heads)
+    layers, per_layer = model.config.decoder_layers, model.config.decoder_attention_heads
+    return tuple((layer, h) for layer in range(layers // 2, layers) for h in range(per_layer))
+
+
+def seconds(samples: int) -> float:
+    return samples / SAMPLE_RATE

@@ -1,0 +1,34 @@
+"""Signs of a decoding that went wrong, and the thresholds Whisper's authors chose for them."""
+
+import zlib
+from collections.abc import Sequence
+
+COMPRESSION_RATIO = 2.4
+"""A text that compresses better repeats itself."""
+AVG_LOGPROB = -1.0
+"""Below it the model was guessing."""
+NO_SPEECH = 0.6
+"""Above it, and where the model was guessing too, nobody speaks."""
+TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+def compression_ratio(text: str) -> float:
+    """How many times shorter zlib makes a text; 1.0 for none."""
+    data = text.encode()
+    return len(data) / len(zlib.compress(data)) if data else 1.0
+
+
+def loop(tokens: Sequence[int], most: int = 4, longest: int = 24) -> int | None:
+    """Where a text that ends by repeating itself should be cut: behind the first repetition.
+
+    None where its last tokens do not repeat an n-gram of up to `longest` tokens more than
+    `most` times and over more than 16 tokens in all.
+    """
+    for size in range(1, min(longest, len(tokens) // 2) + 1):
+        unit = tokens[len(tokens) - size :]
+        count, at = 1, len(tokens) - 2 * size
+        while at >= 0 and tokens[at : at + size] == unit:
+            count, at = count + 1, at - size
+        if count > most and count * size > 16:
+            return at + 2 * size
+    return None

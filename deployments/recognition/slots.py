@@ -1,0 +1,118 @@
+"""Preallocated keys and values, in slots of fixed size: one slot a row of the running batch.
+
+The rows in use are always the first ones, so that a step works on a slice and never gathers.
+"""
+
+import torch
+from torch import Tensor
+
+from deployments.recognition.rules import NEVER, Rules, RuleState
+
+
+class Slots:
+    """`count` rows of decoder state, on one device.
+
+    Keys and values are (layers, rows, heads, positions, head size). `mask` (rows, 1, 1, source
+    positions) is added to the cross-attention's scores. `tokens` (rows,) holds each row's last
+    token and `positions` (rows,) the position that it takes.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        *,
+        layers: int,
+        heads: int,
+        head_size: int,
+        target: int,
+        source: int,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        def keys_or_values(positions: int) -> Tensor:
+            shape = (layers, count, heads, positions, head_size)
+            # On a CPU, memory that no window was long enough to touch is never taken.
+            return torch.empty(shape, dtype=dtype, device=device)
+
+        self.count = count
+        self.target, self.source = target, source
+        self.self_keys, self.self_values = keys_or_values(target), keys_or_values(target)
+        self.cross_keys, self.cross_values = keys_or_values(source), keys_or_values(source)
+        self.mask = torch.full((count, 1, 1, source), NEVER, dtype=dtype, device=device)
+        self.tokens = torch.zeros(count, dtype=torch.long, device=device)
+        self.positions = torch.zeros(count, dtype=torch.long, device=device)
+        self.rules = RuleState(count, device)
+        self.spans = [0] * count
+        self.owned = [0] * count
+        self.lengths = [0] * count
+
+    def load(
+        self,
+        row: int,
+        keys: Tensor,
+        values: Tensor,
+        suffix: tuple[Tensor, Tensor] | None = None,
+        suffix_weight: float = 0.0,
+    ) -> None:
+        """Take a window's cross-attention keys and values (layers, heads, length, head size).
+
+        `suffix` are those of silence to put behind them; `suffix_weight` is added to the scores
+        there.
+        """
+        owned = keys.shape[2]
+        parts = [(0, keys, values)] if suffix is None else [(0, keys, values), (owned, *suffix)]
+        span = owned
+        for start, part_keys, part_values in parts:
+            span = start + part_keys.shape[2]
+            self.cross_keys[:, row, :, start:span] = part_keys
+            self.cross_values[:, row, :, start:span] = part_values
+        self.mask[row, ..., :owned] = 0
+        self.mask[row, ..., owned:span] = suffix_weight
+        self.mask[row, ..., span:] = NEVER
+        self.spans[row], self.owned[row] = span, owned
+
+    def start(self, row: int, prompt: int) -> None:
+        """Take note that a row has `prompt` tokens and that its first own one comes next."""
+        self.positions[row] = prompt
+        self.lengths[row] = prompt
+        self.rules.reset(row)
+
+    def extent(self, rows: int) -> tuple[int, int]:
+        """Bounds on the positions and encoder positions of the first `rows` rows, in a step.
+
+        Rounded up, so that few shapes occur.
+        """
+        length = max(self.lengths[:rows]) + 1
+        return _rounded(length, self.target), _rounded(max(self.spans[:rows]), self.source)
+
+    def advance(self, rows: int) -> None:
+        """Take note that the first `rows` rows are one token further."""
+        self.positions[:rows] += 1
+        for row in range(rows):
+            self.lengths[row] += 1
+
+    def note(self, first: int, tokens: Tensor, rules: Rules) -> None:
+        """Make `tokens` the last ones of the rows from `first` on."""
+        rows = slice(first, first + len(tokens))
+        self.tokens[rows] = tokens
+        rules.advance(tokens, self.rules, rows)
+
+    def move(self, source: int, target: int) -> None:
+        """Copy what a row holds, so that the rows in use stay the first ones."""
+        length, span = self.lengths[source], self.spans[source]
+        for cached, positions in (
+            (self.self_keys, length),
+            (self.self_values, length),
+            (self.cross_keys, span),
+            (self.cross_values, span),
+        ):
+            cached[:, target, :, :positions] = cached[:, source, :, :positions]
+        for state in (self.mask, self.tokens, self.positions):
+            state[target] = state[source]
+        self.rules.move(source, target)
+        self.lengths[target], self.spans[target] = length, span
+        self.owned[target] = self.owned[source]
+
+
+def _rounded(number: int, most: int, step: int = 32) -> int:
+    return min(most, -(-number // step) * step)

@@ -1,0 +1,26 @@
+"""Where somebody speaks within a window."""
+
+from dataclasses import dataclass
+
+from serve_app.transcription.stages import SAMPLE_RATE, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """Spans in seconds from the window's start, in order."""
+
+    spans: tuple[tuple[float, float], ...]
+
+    @classmethod
+    def of(cls, window: Window) -> "Speech":
+        """Voice activity's spans; all of a window that came without any."""
+        spans = window.speech or ((0, len(window.samples)),)
+        return cls(tuple((start / SAMPLE_RATE, end / SAMPLE_RATE) for start, end in spans))
+
+    @property
+    def end(self) -> float:
+        return self.spans[-1][1]
+
+    def within(self, start: float, end: float) -> float:
+        """Seconds of speech between two times."""
+        return sum(max(0.0, min(end, e) - max(start, s)) for s, e in self.spans)

@@ -1,0 +1,87 @@
+"""The special tokens of a Whisper checkpoint, by what they mean.
+
+Whisper's vocabulary is laid out in this order: text, `eot`, `sot`, languages, tasks and other
+marks, `no_timestamps`, and then one token for each 0.02 s from 0 to 30 s.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from serve_app.errors import InvalidOption
+from serve_app.transcription.stages import Task
+
+SECONDS_PER_TIMESTAMP = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Token ids. `languages` maps Whisper's codes to theirs; it is empty for an English model."""
+
+    size: int
+    sot: int
+    eot: int
+    previous: int
+    no_speech: int
+    no_timestamps: int
+    languages: Mapping[str, int]
+    tasks: Mapping[str, int]
+    suppressed: tuple[int, ...]
+    suppressed_at_begin: tuple[int, ...]
+    max_initial_timestamp: int | None
+
+    @property
+    def timestamp_begin(self) -> int:
+        """The id of <|0.00|>."""
+        return self.no_timestamps + 1
+
+    @property
+    def multilingual(self) -> bool:
+        return bool(self.languages)
+
+    def is_timestamp(self, token: int) -> bool:
+        return token >= self.timestamp_begin
+
+    def seconds(self, timestamp: int) -> float:
+        return (timestamp - self.timestamp_begin) * SECONDS_PER_TIMESTAMP
+
+    def language_token(self, language: str) -> int:
+        """Raises InvalidOption for a code that the model does not know."""
+        try:
+            return self.languages[language]
+        except KeyError as error:
+            known = ", ".join(sorted(self.languages))
+            raise InvalidOption(
+                f"The model knows no language {language!r}; it knows {known}.", "language"
+            ) from error
+
+    def start_of_transcript(self, language: str, task: Task) -> tuple[int, ...]:
+        """The tokens that say in which language and with which task to go on."""
+        if not self.multilingual:
+            return (self.sot,)
+        return (self.sot, self.language_token(language), self.tasks[task])
+
+    @classmethod
+    def of(cls, model: Any) -> "Vocabulary":
+        """That of a `transformers` WhisperForConditionalGeneration."""
+        config, generation = model.config, model.generation_config
+        multilingual = bool(getattr(generation, "is_multilingual", True))
+        languages = getattr(generation, "lang_to_id", None) or {}
+        no_timestamps = generation.no_timestamps_token_id
+        eot = generation.eos_token_id
+        # Whisper's layout puts three marks before <|notimestamps|>: previous text, no speech.
+        return cls(
+            size=config.vocab_size,
+            sot=generation.decoder_start_token_id,
+            eot=eot[0] if isinstance(eot, list) else eot,
+            previous=getattr(generation, "prev_sot_token_id", None) or no_timestamps - 2,
+            no_speech=no_timestamps - 1,
+            no_timestamps=no_timestamps,
+            languages={name.strip("<|>"): id_ for name, id_ in languages.items()}
+            if multilingual
+            else {},
+            tasks=dict(getattr(generation, "task_to_id", None) or {}) if multilingual else {},
+            suppressed=tuple(generation.suppress_tokens or ()),
+            suppressed_at_begin=tuple(generation.begin_suppress_tokens or ()),
+            max_initial_timestamp=getattr(generation, "max_initial_timestamp_index", None),
+        )

@@ -1,0 +1,179 @@
+"""A Whisper checkpoint's weights, taken out of its `transformers` modules for our own loop.
+
+Projections that read the same input are fused, queries carry the attention's scale, and the
+cross-attention's keys and values of all decoder layers are one projection. With heads of 64
+the scale is a power of two, so that nothing is rounded by it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    weight: Tensor
+    bias: Tensor | None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight, self.bias)
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    weight: Tensor
+    bias: Tensor
+    eps: float
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedForward:
+    norm: Norm
+    widen: Linear
+    narrow: Linear
+    activation: Callable[[Tensor], Tensor]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.narrow(self.activation(self.widen(self.norm(x))))
+
+
+@dataclass(frozen=True, slots=True)
+class SelfAttention:
+    """`project` gives queries, keys and values beside each other: (…, 3 × width)."""
+
+    norm: Norm
+    project: Linear
+    out: Linear
+
+
+@dataclass(frozen=True, slots=True)
+class CrossAttention:
+    norm: Norm
+    query: Linear
+    out: Linear
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderLayer:
+    attention: SelfAttention
+    feed_forward: FeedForward
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderLayer:
+    attention: SelfAttention
+    cross: CrossAttention
+    feed_forward: FeedForward
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderWeights:
+    heads: int
+    conv1: nn.Conv1d
+    conv2: nn.Conv1d
+    positions: Tensor
+    layers: tuple[EncoderLayer, ...]
+    norm: Norm
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderWeights:
+    """`cross` gives (…, layers × 2 × width): keys, then values, of layer after layer."""
+
+    heads: int
+    tokens: Tensor
+    positions: Tensor
+    scale: float
+    layers: tuple[DecoderLayer, ...]
+    cross: Linear
+    norm: Norm
+    vocabulary: Tensor
+
+
+def encoder_weights(model: Any) -> EncoderWeights:
+    encoder, config = model.model.encoder, model.config
+    heads = config.encoder_attention_heads
+    return EncoderWeights(
+        heads=heads,
+        conv1=encoder.conv1,
+        conv2=encoder.conv2,
+        positions=encoder.embed_positions.weight.detach(),
+        layers=tuple(
+            EncoderLayer(
+                _self_attention(layer.self_attn, layer.self_attn_layer_norm), _feed_forward(layer)
+            )
+            for layer in encoder.layers
+        ),
+        norm=_norm(encoder.layer_norm),
+    )
+
+
+def decoder_weights(model: Any) -> DecoderWeights:
+    decoder, config = model.model.decoder, model.config
+    crosses = [layer.encoder_attn for layer in decoder.layers]
+    return DecoderWeights(
+        heads=config.decoder_attention_heads,
+        tokens=decoder.embed_tokens.weight.detach(),
+        positions=decoder.embed_positions.weight.detach(),
+        scale=decoder.embed_scale,
+        layers=tuple(
+            DecoderLayer(
+                _self_attention(layer.self_attn, layer.self_attn_layer_norm),
+                CrossAttention(
+                    norm=_norm(layer.encoder_attn_layer_norm),
+                    query=_scaled(layer.encoder_attn),
+                    out=_linear(layer.encoder_attn.out_proj),
+                ),
+                _feed_forward(layer),
+            )
+            for layer in decoder.layers
+        ),
+        cross=_fused([_linear(p) for cross in crosses for p in (cross.k_proj, cross.v_proj)]),
+        norm=_norm(decoder.layer_norm),
+        vocabulary=model.proj_out.weight.detach(),
+    )
+
+
+def _self_attention(module: Any, norm: nn.LayerNorm) -> SelfAttention:
+    keys, values = _linear(module.k_proj), _linear(module.v_proj)
+    return SelfAttention(
+        norm=_norm(norm),
+        project=_fused([_scaled(module), keys, values]),
+        out=_linear(module.out_proj),
+    )
+
+
+def _scaled(module: Any) -> Linear:
+    query = _linear(module.q_proj)
+    assert query.bias is not None  # Whisper's queries have one
+    return Linear(query.weight * module.scaling, query.bias * module.scaling)
+
+
+def _fused(parts: list[Linear]) -> Linear:
+    biases = [
+        part.bias if part.bias is not None else part.weight.new_zeros(len(part.weight))
+        for part in parts
+    ]
+    return Linear(torch.cat([part.weight for part in parts]), torch.cat(biases))
+
+
+def _feed_forward(layer: Any) -> FeedForward:
+    return FeedForward(
+        _norm(layer.final_layer_norm), _linear(layer.fc1), _linear(layer.fc2), layer.activation_fn
+    )
+
+
+def _linear(module: nn.Linear) -> Linear:
+    bias = None if module.bias is None else module.bias.detach()
+    return Linear(module.weight.detach(), bias)
+
+
+def _norm(module: nn.LayerNorm) -> Norm:
+    return Norm(module.weight.detach(), module.bias.detach(), module.eps)
