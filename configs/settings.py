@@ -275,8 +275,7 @@ class Secrets(BaseSettings):
         None,
         validation_alias="RAYSCRIBE_DATABASE_URL",
         repr=False,
-        description="Address of the job store with its password; it overrides "
-        "`jobs.database_url`.",
+        description="Address of the job store with its password; it overrides `jobs.database_url`.",
     )
     webhook_secret: str | None = Field(
         None,

@@ -58,9 +58,10 @@ class RayAudioLoader:
                                 yield event
                     finally:
                         response.cancel()
-                return
             except _LOST as lost:
                 await _before_another_try("audio loading", attempt, lost)
+            else:
+                return
 
 
 class RaySpeechRecognizer:

@@ -74,5 +74,5 @@ class Ingress:
             ),
         )
 
-    def __serve_build_asgi_app__(self) -> FastAPI:  # noqa: PLW3201 - the name is Serve's
+    def __serve_build_asgi_app__(self) -> FastAPI:
         return create_app(self._services)

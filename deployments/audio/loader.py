@@ -83,9 +83,9 @@ class Loader:
                 spool.fail(LoadCancelled())
             if download is not None:
                 download.cancel()
-                await asyncio.wait([download])
+                await asyncio.gather(download, return_exceptions=True)
             if step is not None and not step.done():
-                await asyncio.wait([asyncio.wrap_future(step)])
+                await asyncio.gather(asyncio.wrap_future(step), return_exceptions=True)
             events.close()
             if spool is not None:
                 spool.close()

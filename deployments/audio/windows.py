@@ -107,12 +107,27 @@ class WindowPlanner:
                 yield self._stretch(count, trail)
                 del self._nodes[:count]
 
+    def _bounds(self, first: int, last: int, trail: int) -> tuple[int, int]:
+        """Start and end of the window of nodes `first` to `last`.
+
+        The padding gives way where the window would be too long otherwise: recordings of
+        thirty seconds, give or take a few samples, are common.
+        """
+        lead = self._nodes[first].lead
+        after = self._nodes[last + 1].lead if last + 1 < len(self._nodes) else trail
+        start = self._nodes[first].piece.start - lead
+        end = self._nodes[last].piece.end + after
+        excess = end - start - self._limit
+        if excess > 0:
+            from_end = min(excess, max(after - _SPEECH_PAD, 0))
+            end -= from_end
+            start += min(excess - from_end, max(lead - _SPEECH_PAD, 0))
+        return start, end
+
     def _stretch(self, count: int, trail: int) -> Stretch:
         """The window of the first `count` nodes; `trail` samples follow the very last one."""
         inside = self._nodes[:count]
-        after = self._nodes[count].lead if count < len(self._nodes) else trail
-        start = inside[0].piece.start - inside[0].lead
-        end = inside[-1].piece.end + after
+        start, end = self._bounds(0, count - 1, trail)
         speech: list[tuple[int, int]] = []
         for node in inside:
             if speech and node.piece.bond is not None:
@@ -134,10 +149,10 @@ class WindowPlanner:
         for last in range(len(nodes)):
             at_end = last + 1 == len(nodes)
             cut = 0.0 if at_end else nodes[last + 1].cost
-            end = nodes[last].piece.end + (trail if at_end else nodes[last + 1].lead)
             best, origin = math.inf, last
             for first in range(last, -1, -1):
-                length = end - nodes[first].piece.start + nodes[first].lead
+                start, end = self._bounds(first, last, trail)
+                length = end - start
                 if length > self._limit:
                     break
                 share = length / self._limit if open_end and at_end else 1.0

@@ -20,6 +20,7 @@ from serve_app.transcription.transcript import Transcript
 
 log = logging.getLogger("ray.serve")
 
+
 class WholeTranscriber(Protocol):
     """`serve_app.transcription.transcriber.Transcriber`, as far as this module uses it."""
 

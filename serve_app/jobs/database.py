@@ -5,6 +5,7 @@ a transaction that reads first and writes later would fail where another writer 
 PostgreSQL locks rows instead.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -48,32 +49,30 @@ _MIGRATION_LOCK = 0x5241595343  # any number that all versions of this program a
 
 
 class Database:
-    """An engine whose schema is up to date. Raises StoreUnavailable where it cannot be used now."""
+    """An engine whose schema is brought up to date before its first use.
+
+    Everything here raises StoreUnavailable where the database cannot be used now, and
+    ServerError for a store that a newer version of this program has written.
+    """
 
     def __init__(self, url: str) -> None:
         self._url = _engine_url(url)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         self._engine = _sqlite(self._url) if self.is_sqlite else _postgresql(self._url)
-        self._ready = False
+        self._opening = asyncio.Lock()
+        self._opened = False
 
     async def open(self) -> None:
         """Bring the schema up to date; several processes may do so at once.
 
-        One database at a time in a process: Alembic's operations are global. Raises
-        ServerError for a store that a newer version has written.
+        In one process, one database at a time: Alembic's operations are global.
         """
-        if self._ready:
-            return
-        if self.is_sqlite and self._url.database:
+        async with self._opening:
+            if self._opened:
+                return
             with _as_store_unavailable():
-                Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
-        async with self.writing() as connection:
-            if not self.is_sqlite:
-                await connection.execute(
-                    sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK))
-                )
-            await connection.run_sync(_migrate)
-        self._ready = True
+                await self._migrate()
+            self._opened = True
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -81,6 +80,8 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that only reads."""
+        if not self._opened:
+            await self.open()
         with _as_store_unavailable():
             async with self._engine.connect() as connection:
                 yield connection
@@ -88,11 +89,26 @@ class Database:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that is committed at the end, or wholly undone by an error."""
+        if not self._opened:
+            await self.open()
         with _as_store_unavailable():
-            async with self._engine.connect() as connection:
-                await connection.execution_options(writes=True)
-                async with connection.begin():
-                    yield connection
+            async with self._begin() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _begin(self) -> AsyncIterator[AsyncConnection]:
+        async with self._engine.connect() as connection:
+            await connection.execution_options(writes=True)
+            async with connection.begin():
+                yield connection
+
+    async def _migrate(self) -> None:
+        if self.is_sqlite and self._url.database:
+            Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
+        async with self._begin() as connection:
+            if not self.is_sqlite:
+                await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            await connection.run_sync(_migrate)
 
     def now(self) -> sa.ColumnElement[float]:
         """The time, as an expression: leases are measured by one clock, the database's."""

@@ -222,9 +222,7 @@ class Leases:
         back = (
             jobs.update()
             .where(jobs.c.owner == owner)
-            .values(
-                status="queued", owner=None, due_at=self._database.now(), attempts=_one_less()
-            )
+            .values(status="queued", owner=None, due_at=self._database.now(), attempts=_one_less())
         )
         async with self._database.writing() as connection:
             await connection.execute(back)

@@ -73,9 +73,7 @@ Index("jobs_recording", jobs.c.recording)
 windows = Table(
     "windows",
     metadata,
-    Column(
-        "job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True
-    ),
+    Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("transcript", Text, nullable=False),
 )

@@ -77,8 +77,10 @@ class Outbox:
             deliveries.c.since == delivery.since,
             deliveries.c.tries == delivery.tries,
         )
-        change = deliveries.update().where(ours).values(
-            state=state, due_at=due_at, tries=deliveries.c.tries + 1
+        change = (
+            deliveries.update()
+            .where(ours)
+            .values(state=state, due_at=due_at, tries=deliveries.c.tries + 1)
         )
         async with self._database.writing() as connection:
             # A deleted job takes its deliveries along, and a slow sender was overtaken.

@@ -2,11 +2,8 @@
 
 import asyncio
 import logging
-import os
 import random
-import socket
 import time
-import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
@@ -47,11 +44,6 @@ class ResumableTranscriber(Protocol):
     def transcribe(
         self, request: TranscriptionRequest, resume: Resume | None = None
     ) -> AsyncGenerator[Event, None]: ...
-
-
-def owner_name() -> str:
-    """A name for the leases of this process that no other has, on any machine."""
-    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,9 +224,7 @@ class _Try:
         turns: tuple[Turn, ...] | None,
         progress: Progress | None,
     ) -> None:
-        await self._insist(
-            lambda: self._leases.checkpoint(self._claim, windows, turns, progress)
-        )
+        await self._insist(lambda: self._leases.checkpoint(self._claim, windows, turns, progress))
         self._written_at = time.monotonic()
 
     async def _fail(self, failure: Failure) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from serve_app.blobs import BlobStore
 from serve_app.errors import Conflict, InvalidOption, NotFound
-from serve_app.jobs.codec import TRANSCRIPT, WEBHOOK, WINDOW
+from serve_app.jobs.codec import TRANSCRIPT, WINDOW
 from serve_app.jobs.database import Database
 from serve_app.jobs.job import CANCELLED, Job, NewJob, Page, Status
 from serve_app.jobs.leases import ending, failure_columns, new_row
@@ -237,11 +237,10 @@ def _read_cursor(cursor: str) -> tuple[float, str]:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         created_at, job_id = json.loads(text)
         if not (isinstance(created_at, float) and isinstance(job_id, str)):
-            raise ValueError("not a time and an id")
+            raise TypeError("not a time and an id")
     except (binascii.Error, ValueError, TypeError) as error:
         raise InvalidOption(
-            f"The cursor {cursor!r} is none of this service; take it from an answer's "
-            "next_cursor.",
+            f"The cursor {cursor!r} is none of this service; take it from an answer's next_cursor.",
             "cursor",
         ) from error
     return created_at, job_id

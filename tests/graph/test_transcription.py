@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jiwer
 import pytest
-from httpx import Response
+from httpx2 import Response
 from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
 
 from tests.support.remote import RemoteServer
@@ -127,9 +127,7 @@ def test_english_speech(running_service: Service, recording: Recording) -> None:
 
 
 @needs_speech
-@pytest.mark.parametrize(
-    "language", ["de", "fr", "es", "pt", "zh", "it", "ja", "ko", "ru", "hi"]
-)
+@pytest.mark.parametrize("language", ["de", "fr", "es", "pt", "zh", "it", "ja", "ko", "ru", "hi"])
 def test_languages_are_detected(running_service: Service, language: str) -> None:
     spoken = [each for each in recordings("multi") if each.language == language]
     longest = max(spoken, key=lambda each: each.path.stat().st_size)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-import httpx
+import httpx2
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,8 +33,8 @@ class Service:
         self.process = process
         self.url = url
 
-    def client(self, timeout: float = 300) -> httpx.Client:
-        return httpx.Client(base_url=self.url, timeout=timeout)
+    def client(self, timeout: float = 300) -> httpx2.Client:
+        return httpx2.Client(base_url=self.url, timeout=timeout)
 
     def replicas(self, deployment: str) -> set[int]:
         """Process ids of the running replicas of one deployment of this service."""
@@ -95,9 +95,9 @@ def _wait_for_start(running: Service, log: IO[str]) -> None:
         if running.process.poll() is not None:
             raise RuntimeError(f"The service ended at its start:\n{Path(log.name).read_text()}")
         try:
-            if httpx.get(f"{running.url}/ready", timeout=5).status_code == 200:
+            if httpx2.get(f"{running.url}/ready", timeout=5).status_code == 200:
                 return
-        except httpx.TransportError:
+        except httpx2.TransportError:
             pass  # nothing listens yet
         time.sleep(0.5)
     raise TimeoutError(f"The service did not start:\n{Path(log.name).read_text()}")

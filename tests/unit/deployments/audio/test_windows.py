@@ -63,6 +63,11 @@ def test_few_windows_rather_than_a_cut_in_every_pause() -> None:
     assert len(plan(pieces, 60 * S)) == 2
 
 
+def test_padding_gives_way_to_a_recording_of_hardly_more_than_a_window() -> None:
+    (stretch,) = plan(sentences((0.2, 15), (16, 29.9)), 30 * S + 100)
+    assert stretch.end - stretch.start == 30 * S
+
+
 def test_speech_without_a_pause_is_cut_where_it_is_weakest() -> None:
     bonds = {0: None, 22: 0.1}
     pieces = [

@@ -1,3 +1,5 @@
+import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -18,24 +20,52 @@ def postgres() -> Iterator[sa.URL]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def migrated(postgres: sa.URL, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A migrated store of either kind, to be copied: faster than to migrate one for each test."""
+    path = tmp_path_factory.mktemp("template") / "jobs.sqlite"
+
+    async def make() -> dict[str, str]:
+        urls = {"sqlite": f"sqlite:///{path}", "postgresql": await fresh_database(postgres)}
+        for url in urls.values():
+            database = Database(url)
+            await database.open()
+            await database.close()
+        return urls
+
+    return asyncio.run(make())
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+async def database_url(
+    request: pytest.FixtureRequest, tmp_path: Path, postgres: sa.URL
+) -> AsyncIterator[str]:
     """The address of an empty database, of either kind."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/new folder/jobs.sqlite"
         return
-    server: sa.URL = request.getfixturevalue("postgres")
-    url = await fresh_database(server)
+    url = await fresh_database(postgres)
     yield url
-    await drop_database(server, url)
+    await drop_database(postgres, url)
 
 
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url)
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database(
+    request: pytest.FixtureRequest, tmp_path: Path, postgres: sa.URL, migrated: dict[str, str]
+) -> AsyncIterator[Database]:
+    """An open store without jobs, of either kind."""
+    template = migrated[request.param]
+    if request.param == "sqlite":
+        shutil.copy(str(sa.make_url(template).database), tmp_path / "jobs.sqlite")
+        url = f"sqlite:///{tmp_path}/jobs.sqlite"
+    else:
+        url = await fresh_database(postgres, template)
+    database = Database(url)
     await database.open()
     yield database
     await database.close()
+    if request.param == "postgresql":
+        await drop_database(postgres, url)
 
 
 @pytest.fixture

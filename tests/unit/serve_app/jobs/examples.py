@@ -19,7 +19,9 @@ from serve_app.transcription.transcript import (
 WEBHOOK = Webhook("https://receiver.test/hook", {"x-key": "ключ"})
 
 
-def new_job(task_id: str | None = None, webhook: Webhook | None = WEBHOOK, **options: Any) -> NewJob:
+def new_job(
+    task_id: str | None = None, webhook: Webhook | None = WEBHOOK, **options: Any
+) -> NewJob:
     request = TranscriptionRequest(
         id=str(uuid.uuid4()),
         source=UrlSource("https://recordings.test/a.wav"),

@@ -87,7 +87,8 @@ async def test_a_full_disk_is_a_503(tmp_path: Path) -> None:
     assert caught.value.status == 503
     await database.close()
     with sqlite3.connect(path) as connection:
-        assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'filler'").fetchall()
+        left = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'filler'").fetchall()
+        assert left == []
     connection.close()
 
 

@@ -73,14 +73,14 @@ async def test_a_runner_past_its_lease_can_change_nothing(
     fresh = await claimed(leases, "other")
     failure = Failure("No.", 500, "internal_error")
     for write in (
-        lambda: leases.checkpoint(stale, [window_transcript(0)]),
-        lambda: leases.complete(stale, transcript()),
-        lambda: leases.fail(stale, failure),
-        lambda: leases.retry(stale, 0),
-        lambda: leases.abandon(stale),
+        leases.checkpoint(stale, [window_transcript(0)]),
+        leases.complete(stale, transcript()),
+        leases.fail(stale, failure),
+        leases.retry(stale, 0),
+        leases.abandon(stale),
     ):
         with pytest.raises(LeaseLost):
-            await write()
+            await write
     await leases.renew("runner")
     await leases.hand_back("runner")
     assert await leases.held("other") == {(fresh.job.id, fresh.job.fence)}
@@ -91,7 +91,9 @@ async def test_a_runner_past_its_lease_can_change_nothing(
     assert len(await outbox.of_job(fresh.job.id)) == 1, "one end, one webhook"
 
 
-async def test_a_heartbeat_keeps_a_job(store: JobStore, leases: Leases, short_leases: Leases) -> None:
+async def test_a_heartbeat_keeps_a_job(
+    store: JobStore, leases: Leases, short_leases: Leases
+) -> None:
     await store.submit(new_job())
     await claimed(short_leases)
     await leases.renew("runner")

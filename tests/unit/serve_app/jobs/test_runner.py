@@ -85,9 +85,7 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.005)
 
 
-async def test_a_job_becomes_a_transcript(
-    store: JobStore, leases: Leases, outbox: Outbox
-) -> None:
+async def test_a_job_becomes_a_transcript(store: JobStore, leases: Leases, outbox: Outbox) -> None:
     recognizer = FakeRecognizer()
     job, _ = await store.submit(new_job())
     async with running(leases, graph(recognizer)):
@@ -292,5 +290,3 @@ def test_the_wait_between_tries_doubles_to_a_limit() -> None:
     assert 2 <= policy.delay(1) <= 2.5
     assert 16 <= policy.delay(4) <= 20
     assert 300 <= policy.delay(50) <= 375
-
-

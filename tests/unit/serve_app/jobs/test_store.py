@@ -55,9 +55,7 @@ async def test_an_idempotency_key_is_one_job_even_after_its_end(store: JobStore)
 
 
 async def test_the_same_request_many_times_at_once_is_one_job(store: JobStore) -> None:
-    answers = await asyncio.gather(
-        *(store.submit(new_job(idempotency_key="k")) for _ in range(10))
-    )
+    answers = await asyncio.gather(*(store.submit(new_job(idempotency_key="k")) for _ in range(10)))
     assert len({job.id for job, _ in answers}) == 1
     assert sum(created for _, created in answers) == 1
 
@@ -208,5 +206,3 @@ async def test_windows_can_be_followed(store: JobStore, leases: Leases) -> None:
         await leases.checkpoint(claim, [window_transcript(index)])
     assert await store.windows(job.id) == [window_transcript(index) for index in range(3)]
     assert await store.windows(job.id, 1, limit=1) == [window_transcript(1)]
-
-

@@ -1,0 +1,1 @@
+"""Measurements: one command each, side by side with peers."""

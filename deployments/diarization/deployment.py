@@ -1,0 +1,64 @@
+"""The Ray Serve deployment of diarization; the work is in `pipeline`."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import ray
+from ray import serve
+
+from configs.settings import Secrets, Settings
+from deployments.diarization.pipeline import Diarizer
+from serve_app.transcription.stages import DiarizationOptions, Int16
+from serve_app.transcription.transcript import Turn
+
+
+# The models take one recording at a time; a second one may wait with its samples at hand.
+@serve.deployment(
+    ray_actor_options={"num_cpus": 1},
+    max_ongoing_requests=2,
+    max_queued_requests=64,
+    health_check_period_s=10,
+    health_check_timeout_s=60,
+    graceful_shutdown_wait_loop_s=2,
+    graceful_shutdown_timeout_s=60,
+)
+class SpeakerDiarizer:
+    """Tells the speakers of whole recordings apart."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._diarizer = Diarizer(settings.diarization, Secrets().hub_token)
+        self._diarizer.warm_up()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="diarization")
+
+    async def diarize(
+        self, blocks: list[ray.ObjectRef], options: DiarizationOptions
+    ) -> tuple[Turn, ...]:
+        """Turns of the recording whose blocks (int16, mono, 16 kHz) lie in the object store.
+
+        Cancelling the call stops the work within a batch. Raises what `Diarizer.turns` raises.
+        """
+        cancelled = threading.Event()
+        work = self._thread.submit(
+            lambda: self._diarizer.turns(_joined(blocks), options, cancelled)
+        )
+        try:
+            return await asyncio.wrap_future(work)
+        finally:
+            cancelled.set()
+
+    async def check_health(self) -> None:
+        """Raises where a recording in work shows no sign of life."""
+        self._diarizer.check()
+
+
+def _joined(blocks: list[ray.ObjectRef]) -> Int16:
+    """One array of all blocks: each is read and let go before the next."""
+    lengths = [len(ray.get(block)) for block in blocks]
+    waveform = np.empty(sum(lengths), np.int16)
+    position = 0
+    for block, length in zip(blocks, lengths, strict=True):
+        waveform[position : position + length] = ray.get(block)
+        position += length
+    return waveform

@@ -1,0 +1,80 @@
+"""All that works on jobs in one process: the runner, its leases, the webhooks, the tidying."""
+
+import asyncio
+
+from configs.settings import Secrets, Settings
+from serve_app.blobs import BlobStore
+from serve_app.jobs.housekeeping import Housekeeper
+from serve_app.jobs.keeper import Keeper
+from serve_app.jobs.outbox import Outbox
+from serve_app.jobs.owner import owner_name
+from serve_app.jobs.runner import ResumableTranscriber, RetryPolicy, Runner
+from serve_app.jobs.service import database_of, leases_of
+from serve_app.jobs.store import JobStore
+from serve_app.jobs.webhooks import Render, WebhookSender
+from serve_app.network import AddressGuard
+
+
+class Manager:
+    """`render` writes the body of a webhook."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        secrets: Secrets,
+        transcriber: ResumableTranscriber,
+        render: Render,
+    ) -> None:
+        jobs = settings.jobs
+        owner = owner_name()
+        blobs = BlobStore(settings.storage)
+        self._database = database_of(jobs, secrets)
+        leases = leases_of(jobs, self._database, blobs)
+        store = JobStore(self._database, blobs, retention_s=jobs.retention_s)
+        self._keeper = Keeper(leases, owner, poll_s=jobs.poll_s, lease_s=jobs.lease_s)
+        self._runner = Runner(
+            leases,
+            transcriber,
+            self._keeper,
+            owner,
+            concurrency=jobs.concurrency,
+            policy=RetryPolicy(
+                max_attempts=jobs.max_attempts,
+                delay_s=jobs.retry_delay_s,
+                poll_s=jobs.poll_s,
+                lease_s=jobs.lease_s,
+            ),
+        )
+        self._sender = WebhookSender(
+            Outbox(self._database),
+            store,
+            AddressGuard(settings.allowed_networks),
+            render,
+            secret=secrets.webhook_secret,
+            timeout_s=settings.webhooks.timeout_s,
+            concurrency=settings.webhooks.concurrency,
+            first_delay_s=settings.webhooks.first_delay_s,
+            max_delay_s=settings.webhooks.max_delay_s,
+            retry_for_s=settings.webhooks.retry_for_s,
+        )
+        self._housekeeper = Housekeeper(store, leases, blobs)
+
+    def wake(self) -> None:
+        """There is something new in the store."""
+        self._runner.wake()
+        self._sender.wake()
+
+    async def open(self) -> None:
+        """Raises StoreUnavailable, and ServerError for a store of a newer version."""
+        await self._database.open()
+
+    async def run(self) -> None:
+        """Until cancelled; then the jobs in work are handed back."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._runner.run())
+                group.create_task(self._keeper.run())
+                group.create_task(self._sender.run())
+                group.create_task(self._housekeeper.run())
+        finally:
+            await self._database.close()

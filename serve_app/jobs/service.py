@@ -1,0 +1,78 @@
+"""The jobs as the HTTP app uses them: one object over the store, for one process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from configs.settings import JobSettings, Secrets
+from serve_app.blobs import BlobStore
+from serve_app.jobs.attended import Attended, WholeTranscriber
+from serve_app.jobs.database import Database
+from serve_app.jobs.job import Job, NewJob
+from serve_app.jobs.keeper import Keeper
+from serve_app.jobs.leases import Leases
+from serve_app.jobs.outbox import Outbox
+from serve_app.jobs.owner import owner_name
+from serve_app.jobs.store import JobStore
+
+
+def database_of(settings: JobSettings, secrets: Secrets) -> Database:
+    """The configured database. Raises ServerError for an address that is none."""
+    return Database(secrets.database_url or settings.database_url)
+
+
+def leases_of(settings: JobSettings, database: Database, blobs: BlobStore) -> Leases:
+    return Leases(
+        database,
+        blobs,
+        lease_s=settings.lease_s,
+        retention_s=settings.retention_s,
+        inline_bytes=settings.inline_bytes,
+    )
+
+
+class JobService:
+    """`notify` is called when there is something new for the runners."""
+
+    def __init__(
+        self,
+        settings: JobSettings,
+        database: Database,
+        blobs: BlobStore,
+        transcriber: WholeTranscriber,
+        notify: Callable[[], None] = lambda: None,
+    ) -> None:
+        owner = owner_name()
+        leases = leases_of(settings, database, blobs)
+        self.store = JobStore(database, blobs, retention_s=settings.retention_s)
+        self.outbox = Outbox(database)
+        self._database = database
+        self._notify = notify
+        self._keeper = Keeper(leases, owner, poll_s=settings.poll_s, lease_s=settings.lease_s)
+        self.attended = Attended(
+            self.store, leases, self._keeper, transcriber, owner, poll_s=settings.poll_s
+        )
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Keeps the leases of attended requests for as long as the block lasts."""
+        keeping = asyncio.create_task(self._keeper.run())
+        try:
+            yield
+        finally:
+            await self.attended.close()
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+            await self._database.close()
+
+    async def submit(self, new: NewJob) -> tuple[Job, bool]:
+        """`JobStore.submit`, and the runners know at once."""
+        job, created = await self.store.submit(new)
+        if created:
+            self._notify()
+        return job, created
+
+    async def redeliver(self, job_id: str, delivery_id: str) -> None:
+        """`Outbox.redeliver`, and the sender knows at once."""
+        await self.outbox.redeliver(job_id, delivery_id)
+        self._notify()
