@@ -349,6 +349,9 @@ class _Recording:
         if failed and len(failed) == len(self.windows):
             raise RecognitionFailed(f"No part of the recording was recognized: {failed[0].failed}")
         segments = tuple(segment for window in self.windows for segment in window.segments)
+        if self.turns and not segments and not failed:
+            # Music and ringing sound like somebody to diarization; nobody said a word.
+            self.turns = ()
         if self.turns is not None:
             segments = assign(segments, self.turns)
         return Transcript(
