@@ -30,7 +30,4 @@ def test_a_replica_killed_at_work_is_replaced_and_its_request_answered(
         answers = [each.result() for each in asked]
     assert [answer.status_code for answer in answers] == [200, 200, 200], answers[0].text
     assert [answer.json()["output"] for answer in answers] == [undisturbed] * 3
-    running_service.wait_until_ready()
-    replaced = running_service.replicas(stage)
-    assert replaced
-    assert not replaced & killed
+    assert running_service.wait_until_replaced(stage, killed)

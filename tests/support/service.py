@@ -52,6 +52,21 @@ class Service:
             os.kill(process, signal.SIGKILL)
         return killed
 
+    def wait_until_replaced(
+        self, deployment: str, killed: set[int], timeout: float = 120
+    ) -> set[int]:
+        """The new replicas of a deployment whose old ones were killed, once they serve.
+
+        Serve takes a moment to notice that a replica is gone, and counts it as up meanwhile.
+        """
+        until = time.monotonic() + timeout
+        while time.monotonic() < until:
+            if (running := self.replicas(deployment)) and not running & killed:
+                self.wait_until_ready(until - time.monotonic())
+                return running
+            time.sleep(0.5)
+        raise TimeoutError(f"{deployment} was not replaced within {timeout:g} s.")
+
     def wait_until_ready(self, timeout: float = 120) -> None:
         until = time.monotonic() + timeout
         with self.client(timeout=30) as client:

@@ -1,0 +1,22 @@
+import numpy as np
+import pytest
+
+from configs.settings import DiarizationSettings
+from deployments.audio.decode import Decoder
+from deployments.diarization.pipeline import Diarizer
+from serve_app.transcription.stages import Int16
+from tests.support.speech import SAMPLE
+
+
+@pytest.fixture(scope="session")
+def conversation() -> Int16:
+    """30 s of two speakers, int16 at 16 kHz."""
+    with SAMPLE.open("rb") as file:
+        samples = np.concatenate(list(Decoder(file, max_duration_s=60)))
+    return (samples * 32767).astype(np.int16)
+
+
+@pytest.fixture(scope="session")
+def diarizer() -> Diarizer:
+    """The bundled models. One thread: others crawl where tests share their cores."""
+    return Diarizer(DiarizationSettings(device="cpu", threads=1))

@@ -1,0 +1,136 @@
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from pyannote.core import Annotation, Segment
+from pyannote.metrics.diarization import DiarizationErrorRate
+
+from deployments.diarization import pipeline
+from deployments.diarization.pipeline import Cancelled, Diarizer
+from serve_app.errors import DiarizationFailed, InvalidOption, Unavailable
+from serve_app.transcription.stages import SAMPLE_RATE, DiarizationOptions, Int16
+from serve_app.transcription.transcript import Turn
+from tests.support.speech import SAMPLE
+
+ANY = DiarizationOptions()
+
+
+def error_rate(turns: tuple[Turn, ...]) -> float:
+    """Diarization error rate on the sample, 0.25 s around each change of speaker left out."""
+    reference, found = Annotation(), Annotation()
+    for line in SAMPLE.with_suffix(".rttm").read_text().splitlines():
+        fields = line.split()
+        start, length = float(fields[3]), float(fields[4])
+        reference[Segment(start, start + length)] = fields[7]
+    for index, turn in enumerate(turns):
+        found[Segment(turn.start, turn.end), index] = turn.speaker
+    return float(DiarizationErrorRate(collar=0.25)(reference, found))
+
+
+def speakers(turns: tuple[Turn, ...]) -> set[str]:
+    return {turn.speaker for turn in turns}
+
+
+@pytest.mark.filterwarnings("ignore:'uem' was approximated:UserWarning")
+def test_a_real_conversation(diarizer: Diarizer, conversation: Int16) -> None:
+    turns = diarizer.turns(conversation, ANY)
+    assert error_rate(turns) < 0.12
+    assert speakers(turns) == {"SPEAKER_00", "SPEAKER_01"}
+    assert turns[0].speaker == "SPEAKER_00", "numbered as they appear"
+    assert [turn.start for turn in turns] == sorted(turn.start for turn in turns)
+
+
+def test_the_kind_of_samples_makes_no_difference(diarizer: Diarizer, conversation: Int16) -> None:
+    as_float = conversation.astype(np.float32) / 32767
+    assert diarizer.turns(as_float, ANY) == diarizer.turns(conversation, ANY)
+
+
+def test_the_recording_may_be_read_only(diarizer: Diarizer, conversation: Int16) -> None:
+    frozen = conversation.copy()
+    frozen.flags.writeable = False
+    assert diarizer.turns(frozen, ANY) == diarizer.turns(conversation, ANY)
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        (DiarizationOptions(num_speakers=1), 1),
+        (DiarizationOptions(max_speakers=1), 1),
+        (DiarizationOptions(num_speakers=3), 3),
+        (DiarizationOptions(min_speakers=3), 3),
+    ],
+)
+def test_bounds_on_the_number_of_speakers(
+    diarizer: Diarizer, conversation: Int16, options: DiarizationOptions, count: int
+) -> None:
+    assert len(speakers(diarizer.turns(conversation, options))) == count
+
+
+@pytest.mark.parametrize("seconds", [0, 1 / SAMPLE_RATE, 0.01, 0.5, 3, 12])
+def test_silence_of_any_length_has_no_speakers(diarizer: Diarizer, seconds: float) -> None:
+    assert diarizer.turns(np.zeros(round(seconds * SAMPLE_RATE), np.int16), ANY) == ()
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.0, 7.0, 10.001, 21.3])
+def test_turns_stay_inside_a_recording_of_any_length(
+    diarizer: Diarizer, conversation: Int16, seconds: float
+) -> None:
+    begin = 7 * SAMPLE_RATE
+    for turn in diarizer.turns(conversation[begin : begin + round(seconds * SAMPLE_RATE)], ANY):
+        assert 0 <= turn.start < turn.end <= seconds + 1 / SAMPLE_RATE
+
+
+@pytest.mark.parametrize(
+    ("options", "param"),
+    [
+        (DiarizationOptions(num_speakers=0), "num_speakers"),
+        (DiarizationOptions(min_speakers=3, max_speakers=2), "min_speakers"),
+    ],
+)
+def test_bounds_that_cannot_be_met_are_refused(
+    diarizer: Diarizer, conversation: Int16, options: DiarizationOptions, param: str
+) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        diarizer.turns(conversation, options)
+    assert caught.value.param == param
+
+
+def test_a_caller_who_left_is_not_worked_for(diarizer: Diarizer, conversation: Int16) -> None:
+    left = threading.Event()
+    left.set()
+    with pytest.raises(Cancelled):
+        diarizer.turns(conversation, ANY, left)
+
+
+def test_a_fault_of_the_models_is_ours(
+    diarizer: Diarizer, conversation: Int16, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(diarizer, "_pipeline", broken)
+    with pytest.raises(DiarizationFailed, match="no memory"):
+        diarizer.turns(conversation, ANY)
+    diarizer.check()  # it answered: nothing is stuck
+
+
+def test_work_that_no_longer_moves_is_unhealthy(
+    diarizer: Diarizer, conversation: Int16, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Exception] = []
+
+    def stuck(*_: Any, **__: Any) -> Annotation:
+        later = time.monotonic() + pipeline.STUCK_S + 1
+        monkeypatch.setattr(time, "monotonic", lambda: later)
+        try:
+            diarizer.check()
+        except Unavailable as error:
+            seen.append(error)
+        return Annotation()
+
+    diarizer.check()
+    monkeypatch.setattr(diarizer, "_pipeline", stuck)
+    diarizer.turns(conversation, ANY)
+    assert seen
