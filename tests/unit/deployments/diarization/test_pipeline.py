@@ -43,7 +43,7 @@ def test_a_real_conversation(diarizer: Diarizer, conversation: Int16) -> None:
 
 
 def test_the_kind_of_samples_makes_no_difference(diarizer: Diarizer, conversation: Int16) -> None:
-    as_float = conversation.astype(np.float32) / 32767
+    as_float = (conversation / np.float32(32767)).astype(np.float32)
     assert diarizer.turns(as_float, ANY) == diarizer.turns(conversation, ANY)
 
 
