@@ -15,6 +15,7 @@ from huggingface_hub.errors import GatedRepoError
 
 from configs.settings import DiarizationSettings
 from deployments.models.resolve import resolve
+from deployments.models.wheels import WeightsUnavailable
 from serve_app.errors import DiarizationFailed, InvalidOption, MissingToken, Unavailable
 from serve_app.transcription.stages import SAMPLE_RATE, DiarizationOptions
 from serve_app.transcription.transcript import Turn
@@ -167,9 +168,21 @@ def _load(
 
 
 def _from_folder(folder: Path, token: str | None) -> SpeakerDiarization:
-    """A pipeline as published: a folder with `config.yaml`, which may name models of the hub."""
-    config = yaml.safe_load((folder / "config.yaml").read_text())
-    params = config["pipeline"].get("params", {})
+    """A pipeline as published: a folder with `config.yaml`, which may name models of the hub.
+
+    Raises WeightsUnavailable for a folder without one, MissingToken where a model is gated.
+    """
+    path = folder / "config.yaml"
+    try:
+        config = yaml.safe_load(path.read_text())
+        name, params = config["pipeline"]["name"], config["pipeline"].get("params", {})
+    except (OSError, yaml.YAMLError, LookupError, TypeError) as error:
+        raise WeightsUnavailable(
+            f"{path} describes no pipeline of pyannote.audio ({error!r}); name the folder of a "
+            "downloaded speaker-diarization model."
+        ) from error
+    if not name.endswith("SpeakerDiarization"):
+        raise WeightsUnavailable(f"{path} is a pipeline of another kind: {name}.")
     checkpoint: Path | dict[str, Any] = folder
     if params.get("clustering") == "AgglomerativeClustering" and "plda" not in params:
         # Else pyannote would fetch the PLDA of another gated repository, and not use it.
