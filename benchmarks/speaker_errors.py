@@ -1,0 +1,43 @@
+"""Diarization error rates, by pyannote.metrics."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pyannote.core import Annotation, Segment, Timeline
+from pyannote.metrics.diarization import DiarizationErrorRate
+
+from serve_app.transcription.transcript import Turn
+
+COLLAR_S = 0.25
+"""Seconds around each boundary of the reference that are not judged, half of them on each side:
+what pyannote.metrics calls its collar."""
+
+
+def diarization_error_rate(reference: list[Turn], found: list[Turn], duration: float) -> float:
+    """Missed, invented and confused speech over that of the reference, overlaps judged too.
+
+    `duration` is that of the recording in seconds: speech found behind the last turn of the
+    reference is an error as well.
+    """
+    metric = DiarizationErrorRate(collar=COLLAR_S, skip_overlap=False)
+    judged = Timeline([Segment(0, duration)])
+    return float(metric(_annotation(reference), _annotation(found), uem=judged))
+
+
+def read_rttm(path: Path) -> list[Turn]:
+    """The turns of an RTTM file (NIST), in its order."""
+    turns = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        fields = line.split()
+        if fields and fields[0] == "SPEAKER":
+            start, length = float(fields[3]), float(fields[4])
+            turns.append(Turn(start, start + length, fields[7]))
+    return turns
+
+
+def _annotation(turns: Iterable[Turn]) -> Any:
+    annotation = Annotation()
+    for number, turn in enumerate(turns):
+        annotation[Segment(turn.start, turn.end), number] = turn.speaker
+    return annotation
