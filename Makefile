@@ -12,10 +12,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve weights test lint types format lock clean
+.PHONY: help serve weights test lint types format accuracy bench bench-gpu lock clean
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 serve: weights ## Start the service: PORT=8000, CONFIG=configs/cpu.yaml, PYTHON=python3.12
 	@exec $(BIN)/python -m serve_app.start $(CONFIG) --port $(PORT)
@@ -37,6 +37,15 @@ types: $(VENV)/.installed-dev ## Check types
 format: $(VENV)/.installed-dev ## Mend style and format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+accuracy: weights $(VENV)/.installed-bench ## Count word and speaker errors on a running graph: ARGS="--parts en"
+	@$(BIN)/python -m benchmarks.accuracy $(ARGS)
+
+bench: weights $(VENV)/.installed-bench ## Compare the speed with peers: ARGS="--workloads a,c --repeats 3"
+	@$(BIN)/python -m benchmarks.bench $(ARGS)
+
+bench-gpu: $(VENV)/.installed-bench ## Check the speed on a GPU: ARGS="--file FILE"
+	@$(BIN)/python -m benchmarks.gpu $(ARGS)
 
 lock: $(BIN)/python ## Pin the newest packages that pyproject.toml allows
 	@$(BIN)/python scripts/lock.py
@@ -64,4 +73,9 @@ $(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/python
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 	@echo "Installing the packages of requirements-dev.lock"
 	@$(PIP) install -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed-dev requirements-bench.lock
+	@echo "Installing the packages of requirements-bench.lock"
+	@$(PIP) install -r requirements-bench.lock
 	@touch $@

@@ -1,4 +1,5 @@
-"""Write requirements.lock (what a service runs on) and requirements-dev.lock (what tests add).
+"""Write requirements.lock (what a service runs on), requirements-dev.lock (what tests add) and
+requirements-bench.lock (what comparing with peers adds to both).
 
 pip resolves pyproject.toml without installing anything. A lock names packages and exact
 versions only: where they come from is a matter of the configuration of whoever installs them.
@@ -14,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNTIME, DEV = ROOT / "requirements.lock", ROOT / "requirements-dev.lock"
+BENCH = ROOT / "requirements-bench.lock"
 # The version that was tested; later ones are allowed by pyproject.toml, for GPUs that need them.
 TORCH = "torch==2.13.0"
 # A torch for CUDA brings these; one for CPUs does not, and the lock serves both.
@@ -22,12 +24,18 @@ CUDA_ONLY = re.compile(r"nvidia|cuda|triton")
 
 def main() -> None:
     runtime = resolve(".")
-    everything = resolve(".[dev]", *runtime)
+    tested = resolve(".[dev]", *runtime)
+    compared = resolve(".[dev,bench]", *tested)
     header = "# Written by `make lock` from pyproject.toml; do not edit.\n"
     RUNTIME.write_text(header + "".join(f"{pin}\n" for pin in runtime))
-    added = [pin for pin in everything if pin not in runtime]
-    DEV.write_text(header + f"-r {RUNTIME.name}\n" + "".join(f"{pin}\n" for pin in added))
-    print(f"{RUNTIME.name}: {len(runtime)} packages; {DEV.name}: {len(added)} more")
+    print(f"{RUNTIME.name}: {len(runtime)} packages")
+    for lock, pins, below, lower in (
+        (DEV, tested, RUNTIME, runtime),
+        (BENCH, compared, DEV, tested),
+    ):
+        added = [pin for pin in pins if pin not in lower]
+        lock.write_text(header + f"-r {below.name}\n" + "".join(f"{pin}\n" for pin in added))
+        print(f"{lock.name}: {len(added)} more")
 
 
 def resolve(project: str, *pins: str) -> list[str]:
