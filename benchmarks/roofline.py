@@ -68,6 +68,7 @@ TURBO = Shape("large-v3-turbo", 1280, 32, 4)
 A100 = Card("A100 80 GB", 312e12, 2.04e12, 80e9)
 H100 = Card("H100 80 GB", 989e12, 3.35e12, 80e9)
 L4 = Card("L4", 121e12, 0.30e12, 24e9)
+CARDS = (A100, H100, L4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,7 @@ def floor(
 
 def main() -> None:
     """Print the tables of `docs/performance.md`."""
-    shapes, cards = (LARGE_V3, TURBO), (A100, H100, L4)
+    shapes, cards = (LARGE_V3, TURBO), CARDS
     print("A window\n")
     print(
         table(
