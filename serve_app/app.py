@@ -8,6 +8,7 @@ from ray.serve import Application
 from configs.settings import Settings
 from deployments.audio.deployment import AudioLoader
 from deployments.diarization.deployment import SpeakerDiarizer
+from deployments.jobs.deployment import JobManager
 from deployments.recognition.deployment import SpeechRecognizer
 from serve_app.ingress import Ingress
 
@@ -18,13 +19,13 @@ def build(args: Mapping[str, Any]) -> Application:
     Raises pydantic's ValidationError for a setting that does not exist or cannot be.
     """
     settings = Settings.from_args(args)
-    return _bind(
-        Ingress,
-        settings,
-        loader=_bind(AudioLoader, settings),
-        recognizer=_bind(SpeechRecognizer, settings),
-        diarizer=_bind(SpeakerDiarizer, settings),
-    )
+    stages = {
+        "loader": _bind(AudioLoader, settings),
+        "recognizer": _bind(SpeechRecognizer, settings),
+        "diarizer": _bind(SpeakerDiarizer, settings),
+    }
+    jobs = _bind(JobManager, settings, **stages)
+    return _bind(Ingress, settings, **stages, jobs=jobs)
 
 
 def _bind(deployment: Any, *args: object, **kwargs: object) -> Application:

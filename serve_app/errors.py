@@ -22,7 +22,6 @@ RayscribeError                  500
     ├── MissingToken            500  a gated model is configured and no hub token is set
     ├── RecognitionFailed       500  no window of the recording could be recognized
     ├── DiarizationFailed       500
-    ├── NotOffered              501  this service runs without what the request needs
     └── Unavailable             503  a stage has no replica that can answer now
         └── StoreUnavailable    503  the job store cannot be reached, or its disk is full
 
@@ -157,13 +156,6 @@ class DiarizationFailed(ServerError):
 class Unavailable(_RetryLater, ServerError):
     status = 503
     code = "unavailable"
-
-
-class NotOffered(ServerError):
-    """The dialect has the feature; this service runs without what it needs."""
-
-    status = 501
-    code = "not_offered"
 
 
 class StoreUnavailable(Unavailable):

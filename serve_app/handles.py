@@ -26,6 +26,7 @@ from serve_app.transcription.stages import (
     Source,
     Window,
 )
+from serve_app.transcription.transcriber import Transcriber
 from serve_app.transcription.transcript import Turn, WindowTranscript
 
 log = logging.getLogger("ray.serve")
@@ -96,6 +97,20 @@ class RaySpeakerDiarizer:
 
     def begin(self, options: DiarizationOptions) -> Diarization:
         return RayDiarization(self._handle, options)
+
+
+def ray_transcriber(
+    loader: DeploymentHandle,
+    recognizer: DeploymentHandle,
+    diarizer: DeploymentHandle,
+    windows_in_flight: int,
+) -> Transcriber:
+    return Transcriber(
+        RayAudioLoader(loader),
+        RaySpeechRecognizer(recognizer),
+        RaySpeakerDiarizer(diarizer),
+        windows_in_flight=windows_in_flight,
+    )
 
 
 async def _repeat(stage: str, call: Callable[[], Awaitable[T]]) -> T:

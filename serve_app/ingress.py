@@ -11,10 +11,10 @@ from ray.serve.schema import ReplicaState
 from configs.settings import Secrets, Settings
 from deployments.models.resolve import gated
 from serve_app.blobs import BlobStore
-from serve_app.handles import RayAudioLoader, RaySpeakerDiarizer, RaySpeechRecognizer
+from serve_app.handles import ray_transcriber
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig, Services
-from serve_app.transcription.transcriber import Transcriber
+from serve_app.jobs.service import JobService, database_of
 
 
 class ServeReadiness:
@@ -50,9 +50,12 @@ class Ingress:
         loader: DeploymentHandle,
         recognizer: DeploymentHandle,
         diarizer: DeploymentHandle,
+        jobs: DeploymentHandle,
     ) -> None:
         secrets = Secrets()
-        stages = (loader, recognizer, diarizer)
+        stages = (loader, recognizer, diarizer, jobs)
+        blobs = BlobStore(settings.storage)
+        transcriber = ray_transcriber(loader, recognizer, diarizer, settings.windows_in_flight)
         self._services = Services(
             config=HttpConfig(
                 model=settings.recognition.model,
@@ -61,13 +64,15 @@ class Ingress:
                 gated_without_token=gated(settings.diarization.model) and not secrets.hub_token,
                 max_upload_bytes=settings.fetch.max_bytes,
             ),
-            transcriber=Transcriber(
-                RayAudioLoader(loader),
-                RaySpeechRecognizer(recognizer),
-                RaySpeakerDiarizer(diarizer),
-                windows_in_flight=settings.windows_in_flight,
+            transcriber=transcriber,
+            uploads=blobs,
+            jobs=JobService(
+                settings.jobs,
+                database_of(settings.jobs, secrets),
+                blobs,
+                transcriber,
+                notify=lambda: _wake(jobs),
             ),
-            uploads=BlobStore(settings.storage),
             readiness=ServeReadiness(
                 serve.get_replica_context().app_name,
                 tuple(stage.deployment_name for stage in stages),
@@ -76,3 +81,9 @@ class Ingress:
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return create_app(self._services)
+
+
+def _wake(jobs: DeploymentHandle) -> None:
+    """Tell a job manager to look into the store, which it does by itself soon enough: nobody
+    waits for the answer."""
+    jobs.wake.remote()

@@ -1,16 +1,19 @@
 """The Ray Serve deployment that works on jobs; the work is in `serve_app.jobs.manager`."""
 
 import asyncio
+import logging
 from functools import partial
 
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from configs.settings import Secrets, Settings
-from serve_app.handles import RayAudioLoader, RaySpeakerDiarizer, RaySpeechRecognizer
+from serve_app.errors import StoreUnavailable
+from serve_app.handles import ray_transcriber
 from serve_app.http.seed_answers import webhook_body
 from serve_app.jobs.manager import Manager
-from serve_app.transcription.transcriber import Transcriber
+
+log = logging.getLogger("ray.serve")
 
 
 # It waits for the other stages nearly all the time, so it reserves no CPU.
@@ -38,16 +41,14 @@ class JobManager:
         self._manager = Manager(
             settings,
             secrets,
-            Transcriber(
-                RayAudioLoader(loader),
-                RaySpeechRecognizer(recognizer),
-                RaySpeakerDiarizer(diarizer),
-                windows_in_flight=settings.windows_in_flight,
-            ),
+            ray_transcriber(loader, recognizer, diarizer, settings.windows_in_flight),
             partial(webhook_body, fly_machine_id=secrets.fly_machine_id),
         )
-        # A store that is away is waited for; one of a newer version ends the start here.
-        await self._manager.open()
+        try:
+            # A store of a newer version ends the start here.
+            await self._manager.open()
+        except StoreUnavailable as error:
+            log.warning("Jobs wait until the store is there: %s", error)
         self._running = asyncio.create_task(self._manager.run())
 
     async def wake(self) -> None:

@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from serve_app import __version__
-from serve_app.http import docs, errors, health, openai, seed
+from serve_app.http import docs, errors, health, jobs, openai, seed
 from serve_app.http.auth import AdminKeyAuth
 from serve_app.http.body_limit import BodyLimit
 from serve_app.http.request_id import RequestIds
@@ -15,7 +15,8 @@ MAX_BODY_BYTES = 2**20
 
 _DESCRIPTION = """
 Speech to text with speakers. Two dialects of one service: `POST /` is
-insanely-fast-whisper-api's, `/v1/audio` is OpenAI's.
+insanely-fast-whisper-api's, `/v1/audio` is OpenAI's. Work that outlives its request are tasks in
+the first, and `/v1/jobs`.
 """
 
 
@@ -24,7 +25,7 @@ def create_app(services: Services) -> FastAPI:
     middleware = [
         Middleware(RequestIds),
         Middleware(errors.UnexpectedErrors),
-        Middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, uploads=openai.UPLOAD_PATHS),
+        Middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, uploads=openai.UPLOAD_PATHS | {jobs.PATH}),
     ]
     if (key := services.config.admin_key) is not None:
         middleware.insert(2, Middleware(AdminKeyAuth, key=key))
@@ -35,10 +36,12 @@ def create_app(services: Services) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         middleware=middleware,
+        lifespan=lambda _: services.jobs.serving(),
     )
     errors.install(app)
     docs.install(app)
     app.include_router(seed.router(services))
     app.include_router(openai.router(services))
+    app.include_router(jobs.router(services))
     app.include_router(health.router(services.readiness))
     return app

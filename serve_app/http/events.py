@@ -1,16 +1,14 @@
 """`stream=true`: a transcription as server-sent events."""
 
-import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Any
 
 from serve_app.errors import RayscribeError
 from serve_app.http.errors import openai_error, rayscribe_error
 from serve_app.http.openai_answers import answer, diarized_segments, text
 from serve_app.http.openai_form import TranscriptionForm, TranslationForm
+from serve_app.http.sse import message, with_keep_alive
 from serve_app.transcription.formats.document import seconds, usage
 from serve_app.transcription.stages import Task
 from serve_app.transcription.transcriber import Completed, Event, Progress, SegmentReady
@@ -18,23 +16,20 @@ from serve_app.transcription.transcript import Transcript
 
 log = logging.getLogger("ray.serve")
 
-KEEP_ALIVE_SECONDS = 15.0
-"""Proxies drop a connection that is silent for a minute or less."""
-
 
 async def server_sent_events(
     events: AsyncIterator[Event], form: TranslationForm, *, task: Task
 ) -> AsyncIterator[str]:
     """The body of a streamed answer. An error in its middle is an event, then the end."""
     try:
-        async for message in _with_keep_alive(_messages(events, form, task)):
-            yield message
+        async for each in with_keep_alive(_messages(events, form, task)):
+            yield each
     except RayscribeError as error:
-        yield _data(rayscribe_error(error))
+        yield message(rayscribe_error(error))
     except Exception:
         log.exception("A transcription failed in the middle of its stream.")
         sentence = "An unexpected error of the service ended the transcription; see its log."
-        yield _data(openai_error(500, sentence, code="internal_error"))
+        yield message(openai_error(500, sentence, code="internal_error"))
     else:
         yield "data: [DONE]\n\n"
 
@@ -46,15 +41,15 @@ async def _messages(
     async for event in events:
         match event:
             case Progress() if form.progress:
-                yield _data(_progress(event))
+                yield message(_progress(event))
             case SegmentReady(segment):
                 delta = segment.text if begun else segment.text.lstrip()
                 begun = begun or bool(delta)
                 if delta:
-                    yield _data({"type": "transcript.text.delta", "delta": delta})
+                    yield message({"type": "transcript.text.delta", "delta": delta})
             case Completed(transcript):
-                for message in _closing(transcript, form, task):
-                    yield _data(message)
+                for closing in _closing(transcript, form, task):
+                    yield message(closing)
 
 
 def _progress(event: Progress) -> dict[str, Any]:
@@ -78,25 +73,3 @@ def _closing(transcript: Transcript, form: TranslationForm, task: Task) -> list[
     if form.progress:
         done["output"] = answer(transcript, form, task)
     return [*messages, done]
-
-
-def _data(message: dict[str, Any]) -> str:
-    return f"data: {json.dumps(message, ensure_ascii=False)}\n\n"
-
-
-async def _with_keep_alive(messages: AsyncIterator[str]) -> AsyncIterator[str]:
-    """Fill silences with comments, which clients skip."""
-    while True:
-        upcoming = asyncio.ensure_future(anext(messages, None))
-        try:
-            while not (await asyncio.wait({upcoming}, timeout=KEEP_ALIVE_SECONDS))[0]:
-                yield ": keep-alive\n\n"
-        finally:
-            if not upcoming.done():
-                upcoming.cancel()
-                with suppress(asyncio.CancelledError):
-                    await upcoming
-        message = upcoming.result()
-        if message is None:
-            return
-        yield message

@@ -4,6 +4,7 @@ Starlette's own parser would write the file to a temporary folder of this replic
 each chunk goes from the socket to the store, and memory holds one chunk.
 """
 
+import hashlib
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -33,10 +34,14 @@ class FormTooLarge(ClientError):
 
 @dataclass(slots=True)
 class Form:
-    """A form as sent: the fields in order, and the recording if one was uploaded."""
+    """A form as sent: the fields in order, and the recording if one was uploaded.
+
+    `digest` is the SHA-256 of the recording, in hexadecimal.
+    """
 
     fields: list[tuple[str, str]] = field(default_factory=list)
     file: BlobSource | None = None
+    digest: str | None = None
 
 
 async def read_form(request: Request, uploads: Uploads, *, max_file_bytes: int) -> Form:
@@ -67,15 +72,18 @@ def _too_large(limit: int) -> RecordingTooLarge:
     )
 
 
-async def _urlencoded(request: Request) -> Form:
-    total = 0
-    chunks = []
+async def read_body(request: Request, max_bytes: int = FIELD_BYTES) -> bytes:
+    """A body that is no recording. Raises FormTooLarge beyond `max_bytes`."""
+    chunks = bytearray()
     async for chunk in request.stream():
-        total += len(chunk)
-        if total > FIELD_BYTES:
-            raise FormTooLarge(f"The form is larger than {FIELD_BYTES} bytes; send less.")
-        chunks.append(chunk)
-    text = b"".join(chunks).decode("utf-8", "replace")
+        chunks += chunk
+        if len(chunks) > max_bytes:
+            raise FormTooLarge(f"The request body is larger than {max_bytes} bytes; send less.")
+    return bytes(chunks)
+
+
+async def _urlencoded(request: Request) -> Form:
+    text = (await read_body(request)).decode("utf-8", "replace")
     return Form(parse_qsl(text, keep_blank_values=True))
 
 
@@ -139,7 +147,9 @@ class _Multipart:
             return
         if form.file is not None:
             raise InvalidOption("The form has more than one file; send one recording.", "file")
-        form.file = await self._uploads.save(self._file(), part.filename or "recording")
+        digest = hashlib.sha256()
+        form.file = await self._uploads.save(self._file(digest), part.filename or "recording")
+        form.digest = digest.hexdigest()
 
     async def _field(self) -> AsyncIterator[bytes]:
         while (chunk := await self._next_chunk()) is not None:
@@ -150,12 +160,13 @@ class _Multipart:
                 )
             yield chunk
 
-    async def _file(self) -> AsyncIterator[bytes]:
+    async def _file(self, digest: "hashlib._Hash") -> AsyncIterator[bytes]:
         size = 0
         while (chunk := await self._next_chunk()) is not None:
             size += len(chunk)
             if size > self._max_file_bytes:
                 raise _too_large(self._max_file_bytes)
+            digest.update(chunk)
             yield chunk
 
     async def _next_chunk(self) -> bytes | None:

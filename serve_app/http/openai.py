@@ -10,11 +10,13 @@ from typing import Annotated, Literal
 import anyio
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 
 from serve_app.errors import InvalidOption, InvalidSource, NotFound
+from serve_app.http import sse
 from serve_app.http.disconnect import while_connected
 from serve_app.http.events import server_sent_events
+from serve_app.http.form_docs import RESPONSES, form_body
 from serve_app.http.forms import read_form
 from serve_app.http.openai_answers import (
     DiarizedAnswer,
@@ -23,7 +25,6 @@ from serve_app.http.openai_answers import (
     answer,
     media_type,
 )
-from serve_app.http.openai_docs import RESPONSES, form_body
 from serve_app.http.openai_form import F, TranscriptionForm, TranslationForm, parse_form
 from serve_app.http.schemas import OpenAIError, errors
 from serve_app.http.services import Services, Uploads
@@ -201,11 +202,7 @@ class _Dialect:
                 yield event
                 event = await anext(events, None)
 
-        return StreamingResponse(
-            server_sent_events(all_events(), form, task=wanted.task),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
-        )
+        return sse.response(server_sent_events(all_events(), form, task=wanted.task))
 
 
 def _source(file: BlobSource | None, url: str | None) -> Source:

@@ -1,24 +1,16 @@
 """The form of OpenAI's audio API, as it arrives and as it is checked."""
 
 import json
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from serve_app.errors import InvalidOption
 from serve_app.http.errors import describe
-from serve_app.http.schemas import Language, SpeakerCount, ordered_bounds
-from serve_app.transcription.language_names import parse_language
+from serve_app.http.schemas import Language, LanguageCode, SpeakerCount, ordered_bounds
 
 Format = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 Granularity = Literal["word", "segment"]
-
-
-def _code(text: str) -> str:
-    code = parse_language(text)
-    if code is None:
-        raise ValueError("an entry of 'languages' has to name a language")
-    return code
 
 
 class ChunkingStrategy(BaseModel):
@@ -87,7 +79,7 @@ class TranslationForm(BaseModel):
 
 class TranscriptionForm(TranslationForm):
     response_format: Format = "json"  # type: ignore[assignment]
-    languages: tuple[Annotated[str, AfterValidator(_code)], ...] = Field(
+    languages: tuple[LanguageCode, ...] = Field(
         (), alias="languages[]", description="The languages that may be detected."
     )
     keywords: tuple[str, ...] = Field(

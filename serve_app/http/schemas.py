@@ -1,9 +1,10 @@
-"""Options that both dialects have, and the error bodies for the OpenAPI document."""
+"""Options that several dialects have, and the error bodies for the OpenAPI document."""
 
 from typing import Annotated, Any, Protocol, TypeVar
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, AliasChoices, BaseModel, Field
 
+from serve_app.jobs.job import Webhook as Target
 from serve_app.transcription.language_names import parse_language
 
 
@@ -13,6 +14,17 @@ def _parse(text: str | None) -> str | None:
 
 Language = Annotated[str | None, AfterValidator(_parse)]
 """A code or an English name on the wire, Whisper's code or None once validated."""
+
+
+def _code(text: str) -> str:
+    code = parse_language(text)
+    if code is None:
+        raise ValueError("an entry of 'languages' has to name a language")
+    return code
+
+
+LanguageCode = Annotated[str, AfterValidator(_code)]
+"""A code or an English name on the wire, Whisper's code once validated; not `None`."""
 
 BatchSize = Annotated[
     int, Field(ge=1, description="Windows of this request that may share one batch.")
@@ -40,6 +52,20 @@ def ordered_bounds(options: Bounded) -> Bounded:
     if exact is not None and not (low or exact) <= exact <= (high or exact):
         raise ValueError(f"num_speakers ({exact}) lies outside min_speakers and max_speakers")
     return options
+
+
+class Webhook(BaseModel):
+    """Where the end of a task or a job is announced."""
+
+    url: str = Field(description="Where to POST the result.")
+    header: dict[str, str] = Field(
+        default_factory=dict,
+        validation_alias=AliasChoices("header", "headers"),
+        description="Headers of that POST. `headers` is understood too.",
+    )
+
+    def target(self) -> Target:
+        return Target(self.url, self.header)
 
 
 class Detail(BaseModel):

@@ -1,35 +1,28 @@
-"""The dialect of insanely-fast-whisper-api: `POST /`."""
+"""The dialect of insanely-fast-whisper-api: `POST /` and its tasks."""
 
+import hashlib
 import uuid
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.exceptions import HTTPException
 
-from serve_app.errors import NotOffered
 from serve_app.http.disconnect import while_connected
 from serve_app.http.schemas import (
     BatchSize,
     Detail,
     Language,
     SpeakerCount,
+    Webhook,
     errors,
     ordered_bounds,
 )
-from serve_app.http.seed_answers import Accepted, Completed, output
-from serve_app.http.services import Services, WebhookTarget
+from serve_app.http.seed_answers import Accepted, Completed, Task, TaskList, output
+from serve_app.http.services import Services
+from serve_app.jobs.job import NewJob
 from serve_app.transcription.stages import UrlSource
 from serve_app.transcription.transcriber import TranscriptionRequest
-
-
-class Webhook(BaseModel):
-    url: str = Field(description="Where to POST the result.")
-    header: dict[str, str] = Field(
-        default_factory=dict,
-        validation_alias=AliasChoices("header", "headers"),
-        description="Headers of that POST. `headers` is understood too.",
-    )
 
 
 class SeedRequest(BaseModel):
@@ -87,6 +80,14 @@ class SeedRequest(BaseModel):
             batch_size=self.batch_size,
         )
 
+    def to_job(self) -> NewJob:
+        return NewJob(
+            request=self.to_request(),
+            task_id=self.managed_task_id or str(uuid.uuid4()),
+            fingerprint=hashlib.sha256(self.model_dump_json().encode()).hexdigest(),
+            webhook=self.webhook.target() if self.webhook else None,
+        )
+
 
 def router(services: Services) -> APIRouter:
     routes = APIRouter(tags=["insanely-fast-whisper-api"])
@@ -104,7 +105,7 @@ def router(services: Services) -> APIRouter:
                 413: "The recording is larger or longer than the limits.",
                 429: "Too much audio waits; `Retry-After` says when to try again.",
                 500: "A fault of the service.",
-                501: "This service takes no tasks that outlive their request.",
+                409: "Another task with this id runs, or the task was cancelled.",
                 503: "A stage cannot answer now; `Retry-After` says when to try again.",
             },
         ),
@@ -117,26 +118,53 @@ def router(services: Services) -> APIRouter:
             raise HTTPException(500, "Missing Hugging Face Token")
         if body.is_async and body.webhook is None:
             raise HTTPException(400, "Webhook is required for async tasks")
-        task_id = body.managed_task_id or str(uuid.uuid4())
-        if body.is_async and body.webhook is not None:
-            await _submit(services, task_id, body, body.webhook)
-            return Accepted(task_id=task_id, fly_machine_id=config.fly_machine_id)
-        if body.webhook is not None:
-            raise NotOffered(
-                "This service sends no webhooks for synchronous requests; leave it out."
-            )
-        transcript = await while_connected(request, services.transcriber.run(body.to_request()))
+        job = body.to_job()
+        if body.is_async:
+            await services.jobs.submit(job)
+            return Accepted(task_id=job.task_id, fly_machine_id=config.fly_machine_id)
+        transcript = await while_connected(request, services.jobs.attended.run(job))
         return Completed(
             output=output(transcript, words=body.timestamp == "word"),
-            task_id=task_id,
+            task_id=job.task_id,
             fly_machine_id=config.fly_machine_id,
         )
+
+    store = services.jobs.store
+
+    @routes.get("/tasks", summary="The tasks that are not finished", responses=_KEY)
+    async def tasks() -> TaskList:
+        return TaskList(tasks=await store.live_tasks())
+
+    @routes.get(
+        "/status/{task_id}",
+        summary="What became of a task",
+        response_model_exclude_none=True,
+        responses=_KNOWN,
+    )
+    async def status(task_id: str) -> Task:
+        job = await store.task(task_id)
+        match job.status:
+            case "completed":
+                transcript = await store.transcript(job.id)
+                return Task(status="completed", output=output(transcript, words=job.request.words))
+            case "failed":
+                return Task(status="error", error=job.failure.message if job.failure else None)
+            case "cancelled":
+                return Task(status="cancelled")
+        return Task(status="processing")
+
+    @routes.delete(
+        "/cancel/{task_id}",
+        summary="Stop a task",
+        response_model_exclude_none=True,
+        responses=_KNOWN | errors(Detail, {409: "The task has ended already."}),
+    )
+    async def cancel(task_id: str) -> Task:
+        await services.jobs.cancel((await store.task(task_id)).id)
+        return Task(status="cancelled")
 
     return routes
 
 
-async def _submit(services: Services, task_id: str, body: SeedRequest, webhook: Webhook) -> None:
-    if services.jobs is None:
-        raise NotOffered("This service takes no asynchronous tasks; leave is_async out.")
-    target = WebhookTarget(webhook.url, webhook.header)
-    await services.jobs.submit(task_id, body.to_request(), target)
+_KEY = errors(Detail, {401: "The key is missing or wrong.", 503: "The job store is away."})
+_KNOWN = _KEY | errors(Detail, {404: "There is no such task, or its retention time is over."})

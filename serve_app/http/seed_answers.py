@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from serve_app.jobs.job import Job
 from serve_app.transcription.transcript import Segment, Transcript, Word
 
 Timestamp = tuple[float, float | None]
@@ -43,6 +44,40 @@ class Accepted(BaseModel):
     status: Literal["processing"] = "processing"
     task_id: str
     fly_machine_id: str | None = None
+
+
+class Task(BaseModel):
+    """`processing`; `completed` with `output`; `error` with `error`; `cancelled`."""
+
+    status: Literal["processing", "completed", "error", "cancelled"]
+    output: Output | None = None
+    error: str | None = None
+
+
+class TaskList(BaseModel):
+    tasks: list[str] = Field(description="The ids of the tasks that are not finished.")
+
+
+class Announcement(BaseModel):
+    """The body of a webhook."""
+
+    output: Output | None = None
+    error: str | None = None
+    status: Literal["completed", "error"]
+    task_id: str
+    fly_machine_id: str | None = None
+
+
+def webhook_body(job: Job, transcript: Transcript | None, *, fly_machine_id: str | None) -> str:
+    """How the end of a job is announced: the original's body, for tasks and jobs alike."""
+    if transcript is not None:
+        result = output(transcript, words=job.request.words)
+        body = Announcement(output=result, status="completed", task_id=job.task_id)
+    else:
+        message = job.failure.message if job.failure else "The result is no longer stored."
+        body = Announcement(error=message, status="error", task_id=job.task_id)
+    body.fly_machine_id = fly_machine_id
+    return body.model_dump_json(exclude_none=True)
 
 
 def output(transcript: Transcript, *, words: bool) -> Output:

@@ -1,12 +1,15 @@
-"""What the HTTP app needs from the rest of the service, as Protocols.
+"""What the HTTP app needs from the rest of the service.
 
-In the ingress they are the graph behind Ray handles, in a contract test plain objects.
+The graph and what surrounds it are Protocols: in the ingress they are Ray handles, in a contract
+test plain objects. Jobs need no graph to be accepted and looked at, so there they are the real
+ones, on a store of the test's own.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from serve_app.jobs.service import JobService
 from serve_app.transcription.stages import BlobSource
 from serve_app.transcription.transcriber import Event, TranscriptionRequest
 from serve_app.transcription.transcript import Transcript
@@ -41,24 +44,6 @@ class Readiness(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class WebhookTarget:
-    """Where the end of a task is announced, with the headers the client wants sent."""
-
-    url: str
-    headers: Mapping[str, str]
-
-
-class Jobs(Protocol):
-    """Work that outlives its request."""
-
-    async def submit(
-        self, task_id: str, request: TranscriptionRequest, webhook: WebhookTarget
-    ) -> None:
-        """Accept a task; it is durable when this returns."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
 class HttpConfig:
     """`admin_key` None turns authentication off; an empty one does not.
 
@@ -75,10 +60,8 @@ class HttpConfig:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """`jobs` None means that this service takes no asynchronous tasks."""
-
     config: HttpConfig
     transcriber: Transcriber
     uploads: Uploads
     readiness: Readiness
-    jobs: Jobs | None = None
+    jobs: JobService

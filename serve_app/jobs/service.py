@@ -46,6 +46,7 @@ class JobService:
         leases = leases_of(settings, database, blobs)
         self.store = JobStore(database, blobs, retention_s=settings.retention_s)
         self.outbox = Outbox(database)
+        self.poll_s = settings.poll_s
         self._database = database
         self._notify = notify
         self._keeper = Keeper(leases, owner, poll_s=settings.poll_s, lease_s=settings.lease_s)
@@ -71,6 +72,12 @@ class JobService:
         if created:
             self._notify()
         return job, created
+
+    async def cancel(self, job_id: str) -> Job:
+        """`JobStore.cancel`, and the sender of its webhook knows at once."""
+        job = await self.store.cancel(job_id)
+        self._notify()
+        return job
 
     async def redeliver(self, job_id: str, delivery_id: str) -> None:
         """`Outbox.redeliver`, and the sender knows at once."""

@@ -1,11 +1,23 @@
-from collections.abc import Callable
+import asyncio
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig
-from tests.fakes.services import FakeReadiness, FakeTranscriber, FakeUploads, services
+from serve_app.jobs.database import Database
+from serve_app.jobs.service import JobService
+from tests.fakes.services import (
+    FakeReadiness,
+    FakeTranscriber,
+    FakeUploads,
+    job_service,
+    services,
+)
 
 MakeClient = Callable[..., TestClient]
 
@@ -20,17 +32,43 @@ def uploads() -> FakeUploads:
     return FakeUploads()
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store, to be copied: faster than to make one for each test."""
+    path = tmp_path_factory.mktemp("store") / "jobs.sqlite"
+
+    async def make() -> None:
+        database = Database(f"sqlite:///{path}")
+        await database.open()
+        await database.close()
+
+    asyncio.run(make())
+    return path
+
+
 @pytest.fixture
-def make_client(transcriber: FakeTranscriber, uploads: FakeUploads) -> MakeClient:
+def jobs(transcriber: FakeTranscriber, migrated: Path, tmp_path: Path) -> JobService:
+    """Real jobs, whose attended requests the fake transcriber serves. No runner takes others."""
+    folder = tmp_path / "jobs"
+    folder.mkdir()
+    shutil.copy(migrated, folder)
+    return job_service(transcriber, folder)
+
+
+@pytest.fixture
+def make_client(
+    jobs: JobService, transcriber: FakeTranscriber, uploads: FakeUploads
+) -> Iterator[MakeClient]:
     """Builds a client of an app over the fakes, with the configuration of the test's choice."""
+    with ExitStack() as stack:
 
-    def make(
-        config: HttpConfig | None = None, readiness: FakeReadiness | None = None
-    ) -> TestClient:
-        app = create_app(services(transcriber, uploads, readiness, config))
-        return TestClient(app)
+        def make(
+            config: HttpConfig | None = None, readiness: FakeReadiness | None = None
+        ) -> TestClient:
+            app = create_app(services(jobs, transcriber, uploads, readiness, config))
+            return stack.enter_context(TestClient(app))
 
-    return make
+        yield make
 
 
 @pytest.fixture

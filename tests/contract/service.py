@@ -13,7 +13,7 @@ from fastapi import FastAPI
 def running(app: FastAPI) -> Iterator[str]:
     """Serve the app by uvicorn, in a thread of this process; gives its address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(app, log_level="error", lifespan="off")
+        config = uvicorn.Config(app, log_level="error", lifespan="on")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -19,6 +19,7 @@ from serve_app.cli import app
 from serve_app.errors import QueueFull, RecognitionFailed, UndecodableRecording
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig
+from serve_app.jobs.service import JobService
 from serve_app.transcription.stages import UrlSource
 from tests.contract.service import running
 from tests.fakes.services import DIALOGUE, MODEL, FakeTranscriber, FakeUploads, services
@@ -28,10 +29,13 @@ KEY = "secret"
 
 @pytest.fixture
 def server(
-    transcriber: FakeTranscriber, uploads: FakeUploads, monkeypatch: pytest.MonkeyPatch
+    jobs: JobService,
+    transcriber: FakeTranscriber,
+    uploads: FakeUploads,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[str]:
     config = HttpConfig(model=MODEL, admin_key=KEY, max_upload_bytes=2**20)
-    with running(create_app(services(transcriber, uploads, config=config))) as address:
+    with running(create_app(services(jobs, transcriber, uploads, config=config))) as address:
         monkeypatch.setenv("RAYSCRIBE_SERVER", address)
         monkeypatch.setenv("RAYSCRIBE_API_KEY", KEY)
         yield address

@@ -11,6 +11,7 @@ from openai.types.audio import TranscriptionDiarized, TranscriptionVerbose, Tran
 from serve_app.errors import QueueFull
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig
+from serve_app.jobs.service import JobService
 from tests.fakes.services import DIALOGUE, MODEL, FakeTranscriber, FakeUploads, services
 
 KEY = "sk-local"
@@ -18,10 +19,10 @@ KEY = "sk-local"
 
 @pytest.fixture
 async def sdk(
-    transcriber: FakeTranscriber, uploads: FakeUploads
+    jobs: JobService, transcriber: FakeTranscriber, uploads: FakeUploads
 ) -> AsyncIterator[openai.AsyncOpenAI]:
     config = HttpConfig(model=MODEL, admin_key=KEY)
-    app = create_app(services(transcriber, uploads, config=config))
+    app = create_app(services(jobs, transcriber, uploads, config=config))
     async with (
         httpx2.AsyncClient(transport=httpx2.ASGITransport(app)) as http,
         openai.AsyncOpenAI(

@@ -13,10 +13,18 @@ from serve_app.blobs import BlobStore
 from serve_app.errors import Unavailable
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig, Services
+from serve_app.jobs.service import JobService
 from serve_app.transcription.stages import BlobSource
 from tests.contract.asgi import Exchange
 from tests.contract.conftest import MakeClient
-from tests.fakes.services import MODEL, FakeReadiness, FakeTranscriber, FakeUploads, services
+from tests.fakes.services import (
+    MODEL,
+    FakeReadiness,
+    FakeTranscriber,
+    FakeUploads,
+    job_service,
+    services,
+)
 
 ROUTE = "/v1/audio/transcriptions"
 MULTIPART = {"content-type": "multipart/form-data; boundary=cut"}
@@ -34,6 +42,11 @@ async def upload(size: int, chunk: int = 2**16, tail: bytes = TAIL) -> AsyncIter
     yield tail
 
 
+def no_jobs(transcriber: FakeTranscriber | None = None) -> JobService:
+    """For routes that need none: it has nowhere to keep them."""
+    return job_service(transcriber or FakeTranscriber(), Path("/dev/null"))
+
+
 def exchange(
     transcriber: FakeTranscriber,
     uploads: FakeUploads,
@@ -42,7 +55,7 @@ def exchange(
     headers: dict[str, str] = MULTIPART,
 ) -> Exchange:
     config = HttpConfig(model=MODEL, max_upload_bytes=max_bytes)
-    app = create_app(services(transcriber, uploads, config=config))
+    app = create_app(services(no_jobs(transcriber), transcriber, uploads, config=config))
     return Exchange(app, ROUTE, headers, body)
 
 
@@ -156,7 +169,9 @@ async def test_memory_holds_a_chunk_and_the_store_the_file(tmp_path: Path) -> No
             seen.extend(path.stat().st_size for path in tmp_path.iterdir())
             return await super().run(request)
 
-    app = create_app(Services(HttpConfig(model=MODEL), Looking(), store, FakeReadiness()))
+    app = create_app(
+        Services(HttpConfig(model=MODEL), Looking(), store, FakeReadiness(), no_jobs())
+    )
     request = Exchange(app, ROUTE, MULTIPART, upload(64 * 2**20))
     tracemalloc.start()
     await request.run()
@@ -179,7 +194,9 @@ async def test_a_store_without_room(uploads: FakeUploads) -> None:
 async def test_a_client_who_leaves_during_the_upload(tmp_path: Path, how: str) -> None:
     store = BlobStore(f"file://{tmp_path}")
     transcriber = FakeTranscriber()
-    app = create_app(Services(HttpConfig(model=MODEL), transcriber, store, FakeReadiness()))
+    app = create_app(
+        Services(HttpConfig(model=MODEL), transcriber, store, FakeReadiness(), no_jobs())
+    )
     half, more = asyncio.Event(), asyncio.Event()
 
     async def body() -> AsyncIterator[bytes]:
@@ -227,17 +244,20 @@ async def test_a_client_who_leaves_stops_the_work(how: str, stream: bool) -> Non
     assert not uploads.kept
 
 
-async def test_a_client_of_the_seed_dialect_who_leaves() -> None:
-    transcriber = FakeTranscriber(forever=True)
-    app = create_app(services(transcriber))
+async def test_a_client_of_the_seed_dialect_who_leaves(
+    jobs: JobService, transcriber: FakeTranscriber
+) -> None:
+    transcriber.forever = True
+    app = create_app(services(jobs, transcriber))
 
     async def body() -> AsyncIterator[bytes]:
         yield b'{"url": "https://example.com/a.mp3"}'
 
     request = Exchange(app, "/", {"content-type": "application/json"}, body())
-    running = asyncio.create_task(request.run())
-    await transcriber.started.wait()
-    request.leave()
-    await running
+    async with jobs.serving():
+        running = asyncio.create_task(request.run())
+        await transcriber.started.wait()
+        request.leave()
+        await running
     assert request.status == 499
     assert transcriber.stopped.is_set()

@@ -1,12 +1,18 @@
 """What the HTTP app stands on, without a graph behind it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from configs.settings import JobSettings
+from serve_app.blobs import BlobStore
 from serve_app.errors import RayscribeError
 from serve_app.http.services import HttpConfig, Services
+from serve_app.jobs.attended import WholeTranscriber
+from serve_app.jobs.database import Database
+from serve_app.jobs.service import JobService
 from serve_app.transcription.stages import BlobSource
 from serve_app.transcription.transcriber import (
     Completed,
@@ -133,7 +139,17 @@ class FakeReadiness:
         return self.state
 
 
+def job_service(
+    transcriber: WholeTranscriber, folder: Path, *, notify: Callable[[], None] = lambda: None
+) -> JobService:
+    """The real one, over SQLite and blobs in a folder; it looks for changes all the time."""
+    settings = JobSettings(database_url=f"sqlite:///{folder}/jobs.sqlite", poll_s=0.01)
+    blobs = BlobStore(f"file://{folder}/blobs")
+    return JobService(settings, Database(settings.database_url), blobs, transcriber, notify)
+
+
 def services(
+    jobs: JobService,
     transcriber: FakeTranscriber | None = None,
     uploads: FakeUploads | None = None,
     readiness: FakeReadiness | None = None,
@@ -144,4 +160,5 @@ def services(
         transcriber=transcriber or FakeTranscriber(),
         uploads=uploads or FakeUploads(),
         readiness=readiness or FakeReadiness(),
+        jobs=jobs,
     )

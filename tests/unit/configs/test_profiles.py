@@ -9,7 +9,7 @@ from ray.serve.schema import ServeDeploySchema
 from configs.settings import Settings
 from tests.unit.configs.strict import PROFILES, read, unknown_keys
 
-STAGES = ("Ingress", "AudioLoader", "SpeechRecognizer", "SpeakerDiarizer")
+STAGES = ("Ingress", "AudioLoader", "SpeechRecognizer", "SpeakerDiarizer", "JobManager")
 
 EVERY_DEPLOYMENT_SAYS = {
     "name",
@@ -96,6 +96,22 @@ def test_what_an_ingress_lets_in_is_never_turned_away_later(profile: dict[str, A
     assert stages["SpeechRecognizer"]["max_queued_requests"] >= windows
     assert stages["SpeakerDiarizer"]["max_queued_requests"] >= recordings
     assert stages["Ingress"]["backpressure_config"]["status_code"] == 429
+
+
+def test_a_job_that_was_claimed_is_never_turned_away_later(profile: dict[str, Any]) -> None:
+    """Serve counts what a queue may hold for each caller, and a job manager is one."""
+    settings = Settings.from_args(application(profile)["args"])
+    stages = deployments(profile)
+    windows = settings.jobs.concurrency * settings.windows_in_flight
+    assert stages["SpeechRecognizer"]["max_queued_requests"] >= windows
+    for stage in ("AudioLoader", "SpeakerDiarizer"):
+        assert stages[stage]["max_queued_requests"] >= settings.jobs.concurrency
+
+
+def test_no_profile_names_a_database_with_its_password(profile: dict[str, Any]) -> None:
+    """One machine uses the SQLite file of the settings; more name a server by a secret."""
+    settings = Settings.from_args(application(profile)["args"])
+    assert settings.jobs.database_url.startswith("sqlite:")
 
 
 def test_a_recognizer_sees_more_windows_than_it_has_slots(profile: dict[str, Any]) -> None:

@@ -33,9 +33,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 def form_body(model: type[BaseModel]) -> dict[str, Any]:
     """The `requestBody` of a route that takes such a form and a `file`."""
-    schema = model.model_json_schema(by_alias=True)
-    definitions = schema.pop("$defs", {})
-    schema = _inline(schema, definitions)
+    schema = whole_schema(model)
     schema["properties"] = {
         "file": {
             "type": "string",
@@ -46,6 +44,14 @@ def form_body(model: type[BaseModel]) -> dict[str, Any]:
     return {
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
     }
+
+
+def whole_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """A model's JSON schema without references, for a body that FastAPI does not read."""
+    schema = model.model_json_schema(by_alias=True)
+    definitions = schema.pop("$defs", {})
+    inlined: dict[str, Any] = _inline(schema, definitions)
+    return inlined
 
 
 def _inline(schema: Any, definitions: dict[str, Any]) -> Any:
