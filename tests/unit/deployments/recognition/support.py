@@ -1,0 +1,82 @@
+"""What the tests of recognition share: the bundled model, and ways to drive it by hand."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from deployments.audio.decode import Decoder as AudioDecoder
+from deployments.recognition.batch import Batch, Seat
+from deployments.recognition.model import Encoded, WhisperModel
+from deployments.recognition.requests import Decode, Decoded, Piece
+from deployments.recognition.vocabulary import Vocabulary
+from serve_app.transcription.stages import Float32
+
+ENGLISH = (50258, 50259, 50359)
+"""<|startoftranscript|><|en|><|transcribe|> of the bundled model."""
+
+NO_PIECE = Piece(0, 0)
+"""What a decoding that is driven by hand says of its audio: nothing looks at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whisper:
+    """One checkpoint twice over the same weights: as `transformers` runs it, and as we do."""
+
+    reference: Any
+    extractor: Any
+    tokenizer: Any
+    ours: WhisperModel
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.ours.vocabulary
+
+    def features(self, samples: Float32) -> Tensor:
+        features: Tensor = self.extractor(
+            samples, sampling_rate=16_000, return_tensors="pt"
+        ).input_features
+        return features
+
+
+def audio(path: Path) -> Float32:
+    """A recording as the loader decodes it."""
+    with path.open("rb") as file:
+        return np.concatenate(list(AudioDecoder(file, max_duration_s=3600)))
+
+
+def noise(seconds: float, seed: int = 0, level: float = 0.05) -> Float32:
+    drawn = np.random.default_rng(seed).normal(0, level, round(seconds * 16_000))
+    return np.clip(drawn, -1, 1).astype(np.float32)
+
+
+def decode(
+    model: WhisperModel,
+    encoded: Mapping[str, Encoded],
+    prompts: Mapping[str, Sequence[int]] | None = None,
+    *,
+    capacity: int = 8,
+    temperature: float = 0.0,
+) -> dict[str, Decoded]:
+    """Decodings side by side in one batch; who waits takes a row as soon as one is free."""
+    batch = Batch(model, capacity)
+    waiting, running = list(encoded), dict[Seat, str]()
+    done: dict[str, Decoded] = {}
+    with torch.inference_mode():
+        while waiting or running:
+            while waiting and batch.room:
+                name, seat = waiting.pop(0), batch.sit()
+                prompt = tuple((prompts or {}).get(name, ENGLISH))
+                batch.load(seat, encoded[name])
+                start = prompt.index(model.vocabulary.sot)
+                batch.start({seat: Decode(NO_PIECE, prompt, start, temperature)})
+                running[seat] = name
+            for seat in batch.step():
+                assert seat.decoded is not None
+                done[running.pop(seat)] = seat.decoded
+                batch.leave(seat)
+    return done
