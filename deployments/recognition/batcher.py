@@ -125,9 +125,10 @@ class FairQueue:
     # ---------------------------------------------------------------- the engine's side
 
     def take(self, room: int) -> list[Ticket]:
-        """Up to `room` windows, fairest first; none where none waits."""
+        """Up to `room` windows, fairest first; none where none waits or the queue is closed."""
         taken: list[Ticket] = []
         with self._changed:
+            room = 0 if self._closed is not None else room
             while len(taken) < room and (request := self._next()) is not None:
                 ticket = request.waiting.popleft()
                 self._count(ticket, -1)
@@ -248,15 +249,18 @@ class _Throughput:
         self._done: deque[tuple[float, float]] = deque()
 
     def add(self, audio_s: float) -> None:
-        now = self._clock()
-        self._done.append((now, audio_s))
-        while self._done[0][0] < now - self.SPAN_S:
-            self._done.popleft()
+        self._done.append((self._clock(), audio_s))
+        self._forget()
 
     def seconds_for(self, audio_s: float) -> int:
         """How long so much audio may take, at least 1; unknown throughput counts as real time."""
+        self._forget()
         if len(self._done) < 2:
             return max(1, math.ceil(audio_s))
         elapsed = self._clock() - self._done[0][0]
         done = sum(seconds for _, seconds in self._done)
         return max(1, math.ceil(audio_s * elapsed / done))
+
+    def _forget(self) -> None:
+        while self._done and self._done[0][0] < self._clock() - self.SPAN_S:
+            self._done.popleft()
