@@ -18,6 +18,9 @@ from serve_app.transcription.stages import Float32
 DECADES = 8.0
 """How far below the loudest frame the features reach."""
 FLOOR = 1e-10
+"""The least power that the extractor tells from none."""
+NOTHING = 1e-30
+"""Where no power is told from none: far enough below FLOOR to shift the quietest audio up."""
 
 
 class LogMel:
@@ -33,24 +36,22 @@ class LogMel:
         filters = torch.from_numpy(np.ascontiguousarray(extractor.mel_filters.T))
         self._filters = filters.to(device, torch.float32)
 
-    def frames(self, samples: int) -> int:
-        """How many frames start within so many samples."""
-        return min(self.max_frames, math.ceil(samples / self._hop))
-
     def padded(self, samples: Float32) -> Tensor:
         """The features (mels, max_frames) of audio followed by silence up to 30 s."""
-        decades = self._decades(samples, self.max_frames)
+        decades = self._decades(samples, self.max_frames, FLOOR)
         return (torch.clamp(decades, min=decades.max() - DECADES) + 4) / 4
 
     def leveled(self, samples: Float32, frames: int, peak: float) -> Tensor:
         """The first `frames` features (mels, frames), shifted so that their maximum is `peak`.
 
-        A shift of log-mel is a gain: silence then is `peak` - 2 whatever the loudness was.
+        A shift of log-mel is a gain: silence then is `peak` - 2 whatever the loudness was. What
+        the extractor would take for silence throughout stays silent.
         """
-        decades = self._decades(samples, frames)
-        return torch.clamp((decades - decades.max()) / 4 + peak, min=silence(peak))
+        decades = self._decades(samples, frames, NOTHING)
+        loudest = decades.max().clamp(min=math.log10(FLOOR))
+        return torch.clamp((decades - loudest) / 4 + peak, min=silence(peak))
 
-    def _decades(self, samples: Float32, frames: int) -> Tensor:
+    def _decades(self, samples: Float32, frames: int, floor: float) -> Tensor:
         half = self._n_fft // 2
         needed = frames * self._hop + half
         # What arrives from another replica is read-only, which torch would warn about: copy.
@@ -66,7 +67,7 @@ class LogMel:
             audio, self._n_fft, self._hop, window=self._window, center=False, return_complex=True
         )
         power = (spectrum[0, :, :frames].abs() ** 2).contiguous()
-        return torch.clamp(self._filters @ power, min=FLOOR).log10()
+        return torch.clamp(self._filters @ power, min=floor).log10()
 
 
 def silence(peak: float) -> float:
