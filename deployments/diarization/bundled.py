@@ -24,9 +24,9 @@ from serve_app.transcription.stages import SAMPLE_RATE, Float32
 SEGMENTATION_FILE = "pytorch_model.bin"
 EMBEDDING_FILE = "campplus_cn_en_common.pt"
 
-STEP = 0.25
+STEP = 0.1
 """Step between chunks as a share of their 10 s."""
-THRESHOLD = 0.65
+THRESHOLD = 0.7
 """Distance of unit vectors beyond which two clusters are two speakers."""
 MIN_CLUSTER_SIZE = 5
 """Chunks (of a speaker each) below which a cluster joins its nearest larger one."""
