@@ -10,17 +10,19 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 from serve_app.transcription.transcript import Turn
 
 COLLAR_S = 0.25
-"""Seconds around each boundary of the reference that are not judged, half of them on each side:
-what pyannote.metrics calls its collar."""
+"""Seconds at each boundary of the reference that are not judged, half of them on each side:
+what pyannote.metrics calls its collar. NIST means by 0.25 s so much on each side."""
 
 
-def diarization_error_rate(reference: list[Turn], found: list[Turn], duration: float) -> float:
+def diarization_error_rate(
+    reference: list[Turn], found: list[Turn], duration: float, collar: float = COLLAR_S
+) -> float:
     """Missed, invented and confused speech over that of the reference, overlaps judged too.
 
     `duration` is that of the recording in seconds: speech found behind the last turn of the
-    reference is an error as well.
+    reference is an error as well. `collar` is in pyannote's sense.
     """
-    metric = DiarizationErrorRate(collar=COLLAR_S, skip_overlap=False)
+    metric = DiarizationErrorRate(collar=collar, skip_overlap=False)
     judged = Timeline([Segment(0, duration)])
     return float(metric(_annotation(reference), _annotation(found), uem=judged))
 
