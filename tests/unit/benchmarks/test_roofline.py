@@ -65,4 +65,6 @@ def test_the_floor_is_the_sum_of_encoder_and_decoder() -> None:
     trimmed = floor(LARGE_V3, A100, 9000, 24, Speech(15), silent_suffix=True)
     padded = floor(LARGE_V3, A100, 9000, 24, Speech(15), silent_suffix=False)
     assert trimmed.encoder_s < padded.encoder_s
-    assert trimmed.step_s < padded.step_s
+    assert trimmed.step_s == padded.step_s
+    short = floor(LARGE_V3, A100, 9000, 24, Speech(15), silent_suffix=True, short_cross=True)
+    assert short.step_s < padded.step_s
