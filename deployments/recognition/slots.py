@@ -3,6 +3,9 @@
 The rows in use are always the first ones, so that a step works on a slice and never gathers.
 """
 
+import math
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,9 +33,7 @@ class Slots:
         device: torch.device,
     ) -> None:
         def keys_or_values(positions: int) -> Tensor:
-            shape = (layers, count, heads, positions, head_size)
-            # On a CPU, memory that no window was long enough to touch is never taken.
-            return torch.empty(shape, dtype=dtype, device=device)
+            return _zeros((layers, count, heads, positions, head_size), dtype, device)
 
         self.count = count
         self.target, self.source = target, source
@@ -112,6 +113,17 @@ class Slots:
         self.rules.move(source, target)
         self.lengths[target], self.spans[target] = length, span
         self.owned[target] = self.owned[source]
+
+
+def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Numbers, for a masked NaN is a NaN still.
+
+    On a CPU the memory is not written to: what no window is long enough to touch is never taken.
+    """
+    if device.type != "cpu":
+        return torch.zeros(shape, dtype=dtype, device=device)
+    untouched = np.zeros(math.prod(shape) * dtype.itemsize, np.uint8)
+    return torch.from_numpy(untouched).view(dtype).view(shape)
 
 
 def _rounded(number: int, most: int, step: int = 32) -> int:
