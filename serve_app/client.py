@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx2
 
@@ -54,7 +54,7 @@ class Client:
             base_url=self._server, headers=headers, timeout=httpx2.Timeout(timeout, connect=10)
         )
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -78,7 +78,7 @@ class Client:
         with ExitStack() as stack:
             files = None
             if isinstance(recording, Path):
-                file = stack.enter_context(_WatchedFile(recording, on_upload))
+                file = stack.enter_context(WatchedFile(recording, on_upload))
                 files = {"file": (recording.name, file)}
             else:
                 data["url"] = recording
@@ -93,7 +93,7 @@ class Client:
     def _events(self, response: httpx2.Response) -> Iterator[dict[str, Any]]:
         if response.is_error or response.is_redirect:
             response.read()
-            raise _failure(response.status_code, _message(response))
+            raise failure_of(response.status_code, sentence_of(response))
         for line in response.iter_lines():
             if line == "data: [DONE]":
                 return
@@ -112,7 +112,7 @@ class Client:
         return f"The connection to {self._server} broke ({error})."
 
 
-class _WatchedFile(io.FileIO):
+class WatchedFile(io.FileIO):
     """A file that tells how much of it was read."""
 
     def __init__(self, path: Path, on_read: OnUpload) -> None:
@@ -125,7 +125,7 @@ class _WatchedFile(io.FileIO):
         return data
 
 
-def _message(response: httpx2.Response) -> str:
+def sentence_of(response: httpx2.Response) -> str:
     """The sentence of an error, whichever dialect, or what a stranger answered."""
     try:
         body = response.json()
@@ -136,7 +136,8 @@ def _message(response: httpx2.Response) -> str:
     return f"HTTP {response.status_code}: {body}"
 
 
-def _failure(status: int, message: str) -> ServiceFailure:
+def failure_of(status: int, message: str) -> ServiceFailure:
+    """The exception that stands for an HTTP status."""
     if status in (429, 503):
         return Busy(message)
     return Broken(message) if status >= 500 else Refused(message)
