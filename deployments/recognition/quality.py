@@ -19,7 +19,7 @@ def compression_ratio(text: str) -> float:
 
 
 def loop(tokens: Sequence[int], most: int = 4, longest: int = 24) -> int | None:
-    """Where a text that ends by repeating itself should be cut: behind the first repetition.
+    """Where to cut a text that ends by repeating itself, so that what it repeats is said once.
 
     None where its last tokens do not repeat an n-gram of up to `longest` tokens more than
     `most` times and over more than 16 tokens in all.

@@ -1,0 +1,114 @@
+import importlib.machinery
+import importlib.util
+from typing import Any
+
+import pytest
+import torch
+
+from configs.settings import RecognitionSettings
+from deployments.recognition.device import DevicePolicy
+
+
+def choose(**settings: Any) -> DevicePolicy:
+    return DevicePolicy.choose(RecognitionSettings(**settings))
+
+
+def machine(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    gpu: bool = True,
+    capability: tuple[int, int] = (9, 0),
+    flash: bool = True,
+) -> None:
+    """Tell torch of a GPU that need not be there."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
+    spec = importlib.machinery.ModuleSpec("flash_attn", None) if flash else None
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *rest: spec if name == "flash_attn" else find(name, *rest),
+    )
+
+
+def test_without_a_gpu_auto_is_the_cpu_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, gpu=False)
+    policy = choose()
+    assert (policy.device.type, policy.dtype, policy.attention) == ("cpu", torch.float32, "sdpa")
+    assert policy.encode_together == 1
+    assert policy.reason == (
+        "cpu, torch.float32, sdpa attention: FlashAttention 2 is not used since it needs an "
+        "NVIDIA GPU"
+    )
+
+
+def test_with_a_gpu_auto_is_the_gpu_in_float16_with_flash_attention(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine(monkeypatch)
+    policy = choose()
+    assert (policy.device.type, policy.dtype) == ("cuda", torch.float16)
+    assert policy.attention == "flash_attention_2"
+    assert policy.encode_together > 1
+    assert "the GPU and the installation have it" in policy.reason
+
+
+def test_the_cpu_can_be_wanted_where_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch)
+    policy = choose(device="cpu")
+    assert (policy.device.type, policy.dtype, policy.attention) == ("cpu", torch.float32, "sdpa")
+
+
+def test_a_gpu_that_is_wanted_and_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, gpu=False)
+    with pytest.raises(ValueError, match=r"`recognition\.device` is cuda, but torch finds no GPU"):
+        choose(device="cuda")
+
+
+@pytest.mark.parametrize("name", ["float32", "float16", "bfloat16"])
+def test_the_type_can_be_wanted(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    machine(monkeypatch)
+    assert choose(dtype=name).dtype == getattr(torch, name)
+    assert choose(device="cpu", dtype=name).dtype == getattr(torch, name)
+
+
+MISSING = [
+    pytest.param({"gpu": False}, {}, "it needs an NVIDIA GPU", id="no GPU"),
+    pytest.param({}, {"dtype": "float32"}, "it needs float16 or bfloat16", id="float32"),
+    pytest.param(
+        {"capability": (7, 5)},
+        {},
+        "it needs a GPU of compute capability 8.0, and this one has 7.5",
+        id="an old GPU",
+    ),
+    pytest.param({"flash": False}, {}, "the package flash-attn is not installed", id="no package"),
+]
+
+
+@pytest.mark.parametrize(("have", "settings", "why"), MISSING)
+def test_auto_does_without_flash_attention_and_says_why(
+    monkeypatch: pytest.MonkeyPatch, have: dict[str, Any], settings: dict[str, Any], why: str
+) -> None:
+    machine(monkeypatch, **have)
+    policy = choose(**settings)
+    assert policy.attention == "sdpa"
+    assert policy.reason.endswith(f"FlashAttention 2 is not used since {why}")
+
+
+@pytest.mark.parametrize(("have", "settings", "why"), MISSING)
+def test_flash_attention_that_is_wanted_and_impossible_is_refused(
+    monkeypatch: pytest.MonkeyPatch, have: dict[str, Any], settings: dict[str, Any], why: str
+) -> None:
+    machine(monkeypatch, **have)
+    with pytest.raises(ValueError, match=r"is flash_attention_2, but ") as error:
+        choose(attention="flash_attention_2", **settings)
+    assert why in str(error.value)
+
+
+@pytest.mark.parametrize("kernel", ["flash_attention_2", "sdpa", "eager"])
+def test_the_attention_can_be_wanted(monkeypatch: pytest.MonkeyPatch, kernel: str) -> None:
+    machine(monkeypatch)
+    policy = choose(attention=kernel)
+    assert policy.attention == kernel
+    assert policy.reason.endswith("as configured")
