@@ -15,6 +15,7 @@ def running_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servic
     env = {
         "RAYSCRIBE_ALLOWED_NETWORKS": "127.0.0.0/8",
         "RAYSCRIBE_STORAGE": f"file://{folder}/storage",
+        "RAYSCRIBE_JOBS__DATABASE_URL": f"sqlite:///{folder}/jobs.sqlite",
         "RAYSCRIBE_FETCH__READ_TIMEOUT_S": "3",
         "RAYSCRIBE_FETCH__MAX_BYTES": str(64 * 2**20),
     }

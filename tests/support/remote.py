@@ -1,18 +1,29 @@
 """Web servers on loopback that recordings are fetched from: one that works, and odd ones."""
 
 import asyncio
+import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from serve_app.transcription.stages import SAMPLE_RATE
+
+_WAV_HEADER = struct.pack(
+    "<4sI4s4sIHHIIHH4sI",
+    *(b"RIFF", 2**32 - 1, b"WAVE", b"fmt ", 16, 1, 1, SAMPLE_RATE, 2 * SAMPLE_RATE, 2, 16),
+    *(b"data", 2**32 - 1),
+)
+"""16 kHz mono, of a length that is not known yet."""
+
 
 class RemoteServer:
     """Serves files below any of `folders`, counts what was asked for, and misbehaves on
-    request: `/status/N`, `/redirect/loop`, `/redirect?to=URL`, `/slow`, `/endless`, `/page`."""
+    request: `/status/N`, `/redirect/loop`, `/redirect?to=URL`, `/slow`, `/trickle`, `/endless`,
+    `/page`."""
 
     def __init__(self, folders: list[Path]) -> None:
         self._folders = folders
@@ -23,6 +34,7 @@ class RemoteServer:
         self.app.router.add_get("/redirect/loop", self._loop)
         self.app.router.add_get("/redirect", self._redirect)
         self.app.router.add_get("/slow", self._slow)
+        self.app.router.add_get("/trickle", self._trickle)
         self.app.router.add_get("/endless", self._endless)
         self.app.router.add_get("/page", self._page)
         self.app.router.add_get("/files/{number}/{path:.*}", self._file)
@@ -59,11 +71,24 @@ class RemoteServer:
         await asyncio.sleep(60)
         return response
 
+    async def _trickle(self, request: web.Request) -> web.StreamResponse:
+        """Silence as a WAV file that arrives as fast as it plays, for a minute."""
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(_WAV_HEADER)
+        with suppress(ConnectionError):
+            for _ in range(600):
+                await response.write(bytes(2 * SAMPLE_RATE // 10))
+                await asyncio.sleep(0.1)
+        return response
+
     async def _endless(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
-        while True:
-            await response.write(b"\0" * 65536)
+        with suppress(ConnectionError):
+            while True:
+                await response.write(b"\0" * 65536)
+        return response
 
     async def _page(self, request: web.Request) -> web.Response:
         return web.Response(text="<html>Not audio.</html>", content_type="text/html")
