@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -51,6 +51,24 @@ class Service:
         for process in killed:
             os.kill(process, signal.SIGKILL)
         return killed
+
+    def kill_everything(self) -> int:
+        """`kill -9` to the service with all its processes, as when a machine loses its power;
+        returns how many there were."""
+        killed: set[int] = set()
+        while True:
+            # Some may have been started while the others were killed; the first process goes
+            # last, because a child whose parents are gone cannot be found by its ancestors.
+            found = {p for p in _commands() if self.process.pid in _ancestors(p)} - killed
+            if not found:
+                break
+            for process in found:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+            killed |= found
+        self.process.kill()
+        self.process.wait(_STOP_S)
+        return len(killed) + 1
 
     def wait_until_replaced(
         self, deployment: str, killed: set[int], timeout: float = 120
