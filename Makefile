@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve weights test lint types format accuracy bench bench-gpu lock clean
+.PHONY: help serve weights test lint types format accuracy bench bench-gpu chaos lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -46,6 +46,9 @@ bench: weights $(VENV)/.installed-bench ## Compare the speed with peers: ARGS="-
 
 bench-gpu: $(VENV)/.installed-bench ## Check the speed on a GPU: ARGS="--file FILE"
 	@$(BIN)/python -m benchmarks.gpu $(ARGS)
+
+chaos: weights $(VENV)/.installed-dev ## Kill replicas and the service under 30 jobs: ARGS="--stores sqlite"
+	@$(BIN)/python -m benchmarks.chaos $(ARGS)
 
 lock: $(BIN)/python ## Pin the newest packages that pyproject.toml allows
 	@$(BIN)/python scripts/lock.py
