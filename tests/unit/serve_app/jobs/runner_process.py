@@ -1,7 +1,8 @@
 """A runner in a process of its own: `python -m … NAME URL BLOBS GATE LEASE_S LOOK_S`.
 
-Each word that it recognizes bears its name. All windows but the first wait until the file GATE
-exists; LOOK_S is how often it looks whether its lease is lost.
+Each word that it recognizes bears its name, and it says KEPT after each checkpoint. All windows
+but the first wait until the file GATE exists; LOOK_S is how often it looks whether its lease is
+lost.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import math
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from serve_app.blobs import BlobStore
 from serve_app.jobs import runner
@@ -22,6 +24,13 @@ from serve_app.transcription.transcript import Turn, WindowTranscript
 from tests.fakes.stages import FakeDiarizer, FakeLoader, FakeRecognizer, window, words_of
 
 WINDOWS = 3
+KEPT = "A checkpoint is kept."
+
+
+class Telling(Leases):
+    async def checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        await super().checkpoint(*args, **kwargs)
+        logging.info(KEPT)
 
 
 class Gated(FakeRecognizer):
@@ -41,15 +50,15 @@ class Gated(FakeRecognizer):
 
 
 async def main(name: str, url: str, blobs: str, gate: str, lease_s: str, look_s: str) -> None:
-    leases = Leases(
+    leases = Telling(
         Database(url),
         BlobStore(blobs),
         lease_s=float(lease_s),
         retention_s=1000,
         inline_bytes=10**6,
     )
-    # Without heartbeats and progress it is certain that a runner at the gate is frozen outside
-    # of any transaction.
+    # Without heartbeats and progress nothing is written behind the gate: a process that is frozen
+    # in the middle of a transaction would hold its locks for as long.
     runner._PROGRESS_S = math.inf
     keeper = Keeper(leases, name, poll_s=float(look_s), lease_s=10**6)
     graph = Transcriber(

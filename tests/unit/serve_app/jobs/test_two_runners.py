@@ -40,7 +40,16 @@ class Process:
     def thaw(self) -> None:
         os.kill(self._process.pid, signal.SIGCONT)
 
-    def wait_until_it_says(self, words: str) -> None:
+    async def at_the_gate(self) -> None:
+        """Wait until the first window and the speakers are kept; no more is written then."""
+        await self.says(runner_process.KEPT)
+        await self.says(runner_process.KEPT)
+
+    async def says(self, words: str) -> None:
+        """Wait until it does."""
+        await asyncio.to_thread(self._read_until, words)
+
+    def _read_until(self, words: str) -> None:
         assert self._process.stderr is not None
         said = []
         for line in self._process.stderr:
@@ -99,11 +108,6 @@ def outbox(watched: Database) -> Outbox:
     return Outbox(watched)
 
 
-async def kept(store: JobStore, job_id: str, windows: int) -> None:
-    while len(await store.windows(job_id)) < windows:
-        await asyncio.sleep(0.01)
-
-
 async def taken_again(store: JobStore, job_id: str) -> None:
     while (await store.get(job_id)).fence < 2:
         await asyncio.sleep(0.01)
@@ -127,14 +131,14 @@ async def test_a_runner_that_wakes_when_another_has_finished(
 ) -> None:
     job, _ = await store.submit(new_job())
     with processes.runner("slow", lease_s=0.5, look_s=look_s) as slow:
-        await kept(store, job.id, 1)
+        await slow.at_the_gate()
         slow.freeze()
         with processes.runner("fast") as fast:
             fast.open_gate()
             done = await ended(store, job.id)
         slow.open_gate()
         slow.thaw()
-        await asyncio.to_thread(slow.wait_until_it_says, LOST)
+        await slow.says(LOST)
     await check(store, outbox, done)
 
 
@@ -144,13 +148,13 @@ async def test_a_runner_that_wakes_while_another_works(
 ) -> None:
     job, _ = await store.submit(new_job())
     with processes.runner("slow", lease_s=0.5, look_s=look_s) as slow:
-        await kept(store, job.id, 1)
+        await slow.at_the_gate()
         slow.freeze()
         with processes.runner("fast") as fast:
             await taken_again(store, job.id)
             slow.open_gate()
             slow.thaw()
-            await asyncio.to_thread(slow.wait_until_it_says, LOST)
+            await slow.says(LOST)
             assert len(await store.windows(job.id)) == 1, "what it found too late is not kept"
             fast.open_gate()
             done = await ended(store, job.id)
