@@ -84,3 +84,11 @@ def _flash_missing(device: torch.device, dtype: torch.dtype) -> str | None:
     if importlib.util.find_spec("flash_attn") is None:
         return "the package flash-attn is not installed"
     return None
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether an error says that the device, or the machine, had no memory left."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    # torch's allocator for CPUs raises a plain RuntimeError.
+    return isinstance(error, RuntimeError) and "not enough memory" in str(error)

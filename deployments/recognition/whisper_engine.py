@@ -9,6 +9,7 @@ import torch
 
 from deployments.recognition.batch import Batch, Seat
 from deployments.recognition.batcher import FairQueue, Metrics, NoMetrics, Ticket
+from deployments.recognition.device import out_of_memory
 from deployments.recognition.engine import Engine
 from deployments.recognition.model import WhisperModel
 from deployments.recognition.requests import (
@@ -65,13 +66,46 @@ class WhisperEngine(Engine):
     def turn(self) -> bool:
         with torch.inference_mode():
             self._let_go()
-            self._admit()
-            if not self._jobs:
-                return False
-            self._metrics.stepped(len(self._batch), self._batch.capacity)
-            done = self._batch.step()
-            self._answer([(self._jobs[seat], _decoded(seat)) for seat in done])
-            return True
+            try:
+                return self._work()
+            except (RuntimeError, MemoryError) as error:
+                if not self._jobs or not out_of_memory(error):
+                    raise
+                self._shrink(error)
+                return True
+
+    def _work(self) -> bool:
+        self._admit()
+        if not self._jobs:
+            return False
+        self._metrics.stepped(len(self._batch), self._batch.capacity)
+        done = self._batch.step()
+        self._answer([(self._jobs[seat], _decoded(seat)) for seat in done])
+        return True
+
+    def _shrink(self, error: Exception) -> None:
+        """Go on with half the batch, for good: memory that was short once will be again.
+
+        Its windows go back to the front of the queue and begin anew, since nobody knows how far
+        their state was written. A window that does not fit alone fails alone.
+        """
+        jobs = list(self._jobs.values())
+        if len(jobs) == 1:
+            self._fail(jobs[0], error)
+        else:
+            self._batch.capacity = len(jobs) // 2
+            log.warning(
+                "%d windows at once do not fit into memory: from now on there are at most %d. "
+                "Set recognition.slots to no more. (%s)",
+                *(len(jobs), self._batch.capacity, error),
+            )
+            for job in reversed(jobs):
+                job.decoding.close()
+                del self._jobs[job.seat]
+                self._batch.leave(job.seat)
+                self.queue.give_back(job.ticket)
+        if self._model.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def _let_go(self) -> None:
         """Free the slots of callers who departed."""
@@ -178,13 +212,17 @@ class WhisperEngine(Engine):
         self._jobs.clear()
 
     def warm_up(self) -> None:
-        """Recognize a second of faint noise, words and all."""
+        """Recognize a second of faint noise, words and all.
+
+        Raises Unavailable where that is not possible.
+        """
         noise = np.random.default_rng(0).normal(0, 1e-3, SAMPLE_RATE).astype(np.float32)
         window = Window(0, 0, noise, ((0, SAMPLE_RATE),))
         ticket = self.queue.put(window, RecognitionOptions("warm-up", word_timestamps=True))
         while not ticket.future.done():
             self.turn()
-        ticket.future.result()
+        if (reason := ticket.future.result().failed) is not None:
+            raise Unavailable(f"The recognizer cannot work: {reason}")
 
 
 def failed(ticket: Ticket, reason: str) -> WindowTranscript:
