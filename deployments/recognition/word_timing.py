@@ -21,7 +21,7 @@ SECONDS_PER_POSITION = 0.02
 SPACELESS = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 """Languages written without spaces: there a word is the fewest tokens that make characters."""
 OPENING = "\"'“¿([{-"
-CLOSING = "\"'.。,，!！?？:：”)]}、"
+CLOSING = "\"'.…。,，!！?？:：”)]}、"
 REPLACEMENT = "\ufffd"
 
 Matrix = npt.NDArray[np.float64]
@@ -126,7 +126,8 @@ def _with_punctuation(words: list[tuple[str, int]]) -> list[tuple[str, int]]:
     opening: tuple[str, int] = ("", 0)
     for text, count in words:
         bare = text.strip()
-        if joined and not opening[1] and bare and bare in CLOSING and not text.startswith(" "):
+        closes = bare and all(c in CLOSING for c in bare) and not text.startswith(" ")
+        if joined and not opening[1] and closes:
             joined[-1] = (joined[-1][0] + text, joined[-1][1] + count)
         elif bare and bare in OPENING and text.startswith(" "):
             opening = (opening[0] + text, opening[1] + count)
