@@ -3,6 +3,7 @@
 import asyncio
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,11 +24,12 @@ _WAV_HEADER = struct.pack(
 class RemoteServer:
     """Serves files below any of `folders`, counts what was asked for, and misbehaves on
     request: `/status/N`, `/redirect/loop`, `/redirect?to=URL`, `/slow`, `/trickle`, `/endless`,
-    `/page`."""
+    `/page`. `left` has when clients closed a `/trickle`, by the monotonic clock."""
 
     def __init__(self, folders: list[Path]) -> None:
         self._folders = folders
         self.requests: list[str] = []
+        self.left: list[float] = []
         self.url = ""
         self.app = web.Application(middlewares=[self._count])
         self.app.router.add_get("/status/{status}", self._status)
@@ -76,10 +78,12 @@ class RemoteServer:
         response = web.StreamResponse()
         await response.prepare(request)
         await response.write(_WAV_HEADER)
-        with suppress(ConnectionError):
+        try:
             for _ in range(600):
                 await response.write(bytes(2 * SAMPLE_RATE // 10))
                 await asyncio.sleep(0.1)
+        except ConnectionError:
+            self.left.append(time.monotonic())
         return response
 
     async def _endless(self, request: web.Request) -> web.StreamResponse:
