@@ -1,5 +1,6 @@
 """An engine that only takes time, to measure what surrounds the real one."""
 
+import math
 import time
 
 from deployments.recognition.batcher import FairQueue, Ticket
@@ -26,6 +27,8 @@ class SleepingEngine(Engine):
         try:
             times = [float(part) for part in name.removeprefix(PREFIX).split(",")]
             per_window, per_second = times if len(times) == 2 else (*times, 0.0)
+            if not all(0 <= seconds < math.inf for seconds in times):
+                raise ValueError(times)
         except ValueError as error:
             raise ValueError(
                 f"`{name}` names no sleeping engine: write {PREFIX}SECONDS_A_WINDOW, or "

@@ -1,0 +1,334 @@
+"""The engine's loop and its end, and windows on their way through the real model."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from deployments.recognition.batcher import FairQueue, NoMetrics, Ticket
+from deployments.recognition.engine import STUCK_S, Engine
+from deployments.recognition.requests import Decode, Piece, WindowDecoding
+from deployments.recognition.whisper_engine import WhisperEngine
+from deployments.recognition.window_decoding import Text, decode_window
+from serve_app.errors import InvalidOption, Unavailable
+from serve_app.transcription.stages import SAMPLE_RATE, Float32, RecognitionOptions, Window
+from serve_app.transcription.transcript import WindowTranscript
+from tests.unit.deployments.recognition.support import ENGLISH, Whisper, noise
+
+ANSWER_S = 60.0
+"""How long a test waits for what has to come: never so long where nothing is broken."""
+
+
+def done(ticket: Ticket) -> WindowTranscript:
+    return ticket.future.result(ANSWER_S)
+
+
+# ------------------------------------------------------------------------- any engine
+
+
+class Scripted(Engine):
+    """Does what it is told to do, once it is told to."""
+
+    def __init__(self, turn: Callable[[], bool]) -> None:
+        super().__init__(FairQueue(3600))
+        self._turn = turn
+        self.warmed: list[str] = []
+        self.abandoned = threading.Event()
+        self.turned = threading.Event()
+
+    def turn(self) -> bool:
+        self.turned.set()
+        return self._turn()
+
+    def warm_up(self) -> None:
+        self.warmed.append(threading.current_thread().name)
+
+    def abandon(self, error: Exception) -> None:
+        assert isinstance(error, Unavailable)
+        self.abandoned.set()
+
+
+def idle() -> bool:
+    return False
+
+
+def put(queue: FairQueue, seconds: float = 1.0, request: str = "a") -> Ticket:
+    return queue.put(Window(0, 0, noise(seconds), ()), RecognitionOptions(request))
+
+
+def test_an_engine_warms_up_before_its_start_returns() -> None:
+    engine = Scripted(idle)
+    engine.start()
+    assert engine.warmed == [threading.current_thread().name]
+    engine.check()
+    engine.stop(ANSWER_S)
+
+
+def test_an_engine_that_was_not_started_is_not_healthy() -> None:
+    with pytest.raises(Unavailable, match="not running"):
+        Scripted(idle).check()
+
+
+def test_an_engine_that_was_stopped_is_not_healthy_and_answers_all() -> None:
+    engine = Scripted(idle)
+    engine.start()
+    waiting = put(engine.queue)
+    engine.stop(ANSWER_S)
+    with pytest.raises(Unavailable, match="shutting down"):
+        done(waiting)
+    assert engine.abandoned.wait(ANSWER_S)
+    with pytest.raises(Unavailable, match="not running"):
+        engine.check()
+    with pytest.raises(Unavailable):
+        put(engine.queue)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_engine_that_broke_is_not_healthy_says_why_and_answers_all() -> None:
+    go = threading.Event()
+
+    def broken() -> bool:
+        assert go.wait(ANSWER_S)
+        raise MemoryError("the device fell off")
+
+    engine = Scripted(broken)
+    engine.start()
+    waiting = put(engine.queue)
+    go.set()
+    with pytest.raises(Unavailable, match="ended before it was done") as error:
+        done(waiting)
+    assert error.value.retry_after == 1
+    assert engine.abandoned.wait(ANSWER_S)
+    with pytest.raises(Unavailable, match="failed: the device fell off"):
+        engine.check()
+    engine.stop(ANSWER_S)
+
+
+def test_an_engine_that_no_longer_moves_is_not_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    go = threading.Event()
+
+    def stuck() -> bool:
+        assert go.wait(ANSWER_S)
+        return False
+
+    engine = Scripted(stuck)
+    engine.start()
+    assert engine.turned.wait(ANSWER_S)
+    engine.check()
+    monkeypatch.setattr(engine, "_alive_at", engine._alive_at - STUCK_S)
+    with pytest.raises(Unavailable, match="has not moved for 12"):
+        engine.check()
+    go.set()
+    engine.stop(ANSWER_S)
+
+
+# ------------------------------------------------------------------------- the real one
+
+
+class Rows(NoMetrics):
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+
+    def stepped(self, rows: int, slots: int) -> None:
+        assert rows <= slots
+        self.rows.append(rows)
+
+
+class Bench:
+    """An engine that is turned by hand."""
+
+    def __init__(self, whisper: Whisper, slots: int, *, silent_suffix: bool = True) -> None:
+        self.metrics = Rows()
+        self.queue = FairQueue(3600)
+        self.engine = WhisperEngine(
+            whisper.ours, self.queue, slots=slots, silent_suffix=silent_suffix, metrics=self.metrics
+        )
+
+    def put(
+        self, samples: Float32, index: int = 0, *, language: str | None = "en", words: bool = False
+    ) -> Ticket:
+        options = RecognitionOptions("a", language=language, word_timestamps=words)
+        window = Window(index, index * 30 * SAMPLE_RATE, samples, ())
+        return self.queue.put(window, options)
+
+    def run(self) -> None:
+        while self.engine.turn():
+            pass
+
+
+@pytest.fixture(scope="module")
+def said(sample: Float32) -> list[Float32]:
+    """Three stretches of speech."""
+    bounds = ((6.6, 9.0), (9.8, 13.5), (14.5, 17.0))
+    return [sample[round(a * SAMPLE_RATE) : round(b * SAMPLE_RATE)] for a, b in bounds]
+
+
+def test_a_window_goes_all_its_way(whisper: Whisper, sample: Float32) -> None:
+    """Language detected, decoded, words timed; all inside the window, in the recording's time."""
+    bench = Bench(whisper, 2)
+    part = sample[6 * SAMPLE_RATE : 14 * SAMPLE_RATE]
+    ticket = bench.put(part, 1, language=None, words=True)
+    bench.run()
+    transcript = done(ticket)
+    assert transcript.failed is None
+    assert transcript.language == "en"
+    assert transcript.language_probabilities[0][1] > 0.5
+    assert len(transcript.language_probabilities) == 5
+    assert transcript.segments
+    for segment in transcript.segments:
+        assert 30 <= segment.start <= segment.end <= 38
+        assert "".join(word.text for word in segment.words) == segment.text
+        assert all(segment.start <= word.start <= word.end <= segment.end for word in segment.words)
+
+
+@pytest.mark.parametrize("silent_suffix", [True, False])
+def test_windows_in_one_batch_get_the_text_they_get_alone(
+    whisper: Whisper, said: list[Float32], silent_suffix: bool
+) -> None:
+    together, alone = (Bench(whisper, slots, silent_suffix=silent_suffix) for slots in (3, 1))
+    texts = []
+    for bench in (together, alone):
+        tickets = [bench.put(samples, index) for index, samples in enumerate(said)]
+        bench.run()
+        texts.append([[segment.text for segment in done(ticket).segments] for ticket in tickets])
+    assert texts[0] == texts[1]
+    assert all(texts[0])
+    assert max(together.metrics.rows) == 3
+    assert max(alone.metrics.rows) == 1
+
+
+def test_a_window_takes_a_slot_while_others_are_being_decoded(
+    whisper: Whisper, said: list[Float32]
+) -> None:
+    bench = Bench(whisper, 2)
+    first = bench.put(said[1])
+    bench.engine.turn()
+    second = bench.put(said[0])
+    bench.engine.turn()
+    assert bench.metrics.rows == [1, 2]
+    bench.run()
+    assert done(first).segments
+    assert done(second).segments
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch) -> dict[int, str]:
+    """Windows that fail, by index: at once, or once they are decoded."""
+    where: dict[int, str] = {}
+
+    def scripted(window: Window, options: RecognitionOptions, text: Text) -> WindowDecoding:
+        if where.get(window.index) == "first":
+            raise ValueError("not even once")
+        transcript = yield from decode_window(window, options, text)
+        if where.get(window.index) == "last":
+            raise ValueError("too bad")
+        return transcript
+
+    monkeypatch.setattr("deployments.recognition.whisper_engine.decode_window", scripted)
+    return where
+
+
+@pytest.mark.parametrize("when", ["first", "last"])
+def test_a_window_that_fails_fails_alone(
+    whisper: Whisper, said: list[Float32], faults: dict[int, str], when: str
+) -> None:
+    bench = Bench(whisper, 2)
+    faults[1] = when
+    tickets = [bench.put(samples, index) for index, samples in enumerate(said)]
+    bench.run()
+    first, second, third = map(done, tickets)
+    reason = "not even once" if when == "first" else "too bad"
+    assert second.failed == f"Recognition failed: {reason}"
+    assert second.segments == ()
+    assert (second.index, second.start) == (1, 30)
+    for fine in (first, third):
+        assert fine.failed is None
+        assert fine.segments
+
+
+def test_a_wrong_option_is_the_clients_fault_and_disturbs_nobody(
+    whisper: Whisper, said: list[Float32]
+) -> None:
+    bench = Bench(whisper, 2)
+    wrong = bench.put(said[0], 0, language="tlh")
+    right = bench.put(said[1], 1)
+    bench.run()
+    with pytest.raises(InvalidOption, match="tlh"):
+        done(wrong)
+    assert done(right).segments
+
+
+def test_a_caller_who_departs_frees_the_slot_at_the_next_turn(
+    whisper: Whisper, said: list[Float32], endless: set[int]
+) -> None:
+    endless.add(0)
+    bench = Bench(whisper, 1)
+    leaving = bench.put(said[0], 0)
+    staying = bench.put(said[1], 1)
+    for _ in range(3):
+        assert bench.engine.turn()
+    assert bench.queue.audio_s > 0
+    assert leaving.future.cancel()
+    bench.engine.turn()
+    assert bench.queue.audio_s == 0
+    bench.run()
+    assert done(staying).segments
+
+
+def test_rows_beside_one_that_leaves_go_on_as_if_nothing_had_happened(
+    whisper: Whisper, said: list[Float32]
+) -> None:
+    undisturbed, disturbed = Bench(whisper, 3), Bench(whisper, 3)
+    texts = []
+    for bench in (undisturbed, disturbed):
+        tickets = [bench.put(samples, index) for index, samples in enumerate(said)]
+        for _ in range(3):
+            bench.engine.turn()
+        if bench is disturbed:
+            tickets[0].future.cancel()
+        bench.run()
+        texts.append([[s.text for s in done(ticket).segments] for ticket in tickets[1:]])
+    assert texts[0] == texts[1]
+    assert min(disturbed.metrics.rows[3:6]) == 2
+
+
+@pytest.fixture
+def endless(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[int]]:
+    """Windows, by index, that are decoded again and again."""
+    which: set[int] = set()
+
+    def scripted(window: Window, options: RecognitionOptions, text: Text) -> WindowDecoding:
+        while window.index in which:
+            yield Decode(Piece(0, len(window.samples)), ENGLISH, 0)
+        return (yield from decode_window(window, options, text))
+
+    monkeypatch.setattr("deployments.recognition.whisper_engine.decode_window", scripted)
+    yield which
+    which.clear()
+
+
+def test_stopping_answers_what_runs_and_what_waits(
+    whisper: Whisper, said: list[Float32], endless: set[int]
+) -> None:
+    endless.update({1, 2})  # the window of the warm-up is 0
+    bench = Bench(whisper, 1)
+    bench.engine.start()
+    running, waiting = bench.put(said[0], 1), bench.put(said[1], 2)
+    bench.engine.stop(ANSWER_S)
+    for ticket in (running, waiting):
+        with pytest.raises(Unavailable) as error:
+            done(ticket)
+        assert error.value.retry_after == 1
+    with pytest.raises(Unavailable, match="not running"):
+        bench.engine.check()
+
+
+def test_an_engine_with_a_thread_answers(whisper: Whisper, said: list[Float32]) -> None:
+    bench = Bench(whisper, 2)
+    bench.engine.start()
+    assert bench.metrics.rows, "it warmed up"
+    assert bench.queue.audio_s == 0
+    tickets = [bench.put(samples, index) for index, samples in enumerate(said)]
+    assert all(done(ticket).segments for ticket in tickets)
+    bench.engine.check()
+    bench.engine.stop(ANSWER_S)
