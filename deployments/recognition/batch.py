@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from deployments.recognition import quality
+from deployments.recognition.capture import Capture, captured
 from deployments.recognition.model import Encoded, WhisperModel
 from deployments.recognition.requests import Decode, Decoded, LanguageProbabilities
 from deployments.recognition.word_timing import token_starts
@@ -34,10 +35,19 @@ class Batch:
     The rows in use are the first ones: who leaves is replaced by the last.
     """
 
-    def __init__(self, model: WhisperModel, capacity: int) -> None:
+    def __init__(self, model: WhisperModel, capacity: int, capture: Capture = "off") -> None:
+        """Raises ValueError for a capture that the device does not have."""
         self._model = model
         self._vocabulary = model.vocabulary
         self._slots = model.decoder.slots(capacity, model.encoder.positions)
+        self._step = captured(
+            self._masked_logits,
+            capture,
+            model.device,
+            capacity=capacity,
+            target=self._slots.target,
+            source=self._slots.source,
+        )
         self._seats: list[Seat] = []
         self.capacity = capacity
 
@@ -59,9 +69,11 @@ class Batch:
     def leave(self, seat: Seat) -> None:
         """Free a row, whatever it was doing."""
         last = self._seats.pop()
+        freed = last.row
         if last is not seat:
-            self._slots.move(last.row, seat.row)
+            self._slots.move(freed, seat.row)
             last.row, self._seats[seat.row] = seat.row, last
+        self._slots.clear(freed)
 
     def load(self, seat: Seat, encoded: Encoded) -> None:
         """Give a row the window that it decodes."""
@@ -99,10 +111,14 @@ class Batch:
         """One token on for every row; the seats whose decoding is done."""
         rows = len(self._seats)
         slots = self._slots
-        logits = self._model.decoder.step(slots, rows, *slots.extent(rows)).float()
-        masked = self._model.rules.apply(logits, slots.rules, rows)
+        masked = self._step(rows, *slots.extent(rows))
         slots.advance(rows)
         return self._take(self._seats, masked, 0)
+
+    def _masked_logits(self, rows: int, length: int, span: int) -> Tensor:
+        """What each of the first rows may say next; reads slots and nothing else."""
+        logits = self._model.decoder.step(self._slots, rows, length, span).float()
+        return self._model.rules.apply(logits, self._slots.rules, rows)
 
     def align(
         self, texts: Mapping[Seat, tuple[Sequence[int], int]]

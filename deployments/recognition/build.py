@@ -37,5 +37,6 @@ def build_engine(
         slots=settings.slots,
         encode_together=policy.encode_together,
         silent_suffix=settings.silent_suffix,
+        capture=settings.capture,
         metrics=metrics,
     )

@@ -78,6 +78,12 @@ class Slots:
         self.lengths[row] = prompt
         self.rules.reset(row)
 
+    def clear(self, row: int) -> None:
+        """A row that nobody uses stands at the first position: a captured step, which may be
+        made of more rows than are in use, must not write beyond the last."""
+        self.positions[row] = 0
+        self.lengths[row] = 0
+
     def extent(self, rows: int) -> tuple[int, int]:
         """Bounds on the positions and encoder positions of the first `rows` rows, in a step.
 

@@ -9,6 +9,7 @@ import torch
 
 from deployments.recognition.batch import Batch, Seat
 from deployments.recognition.batcher import FairQueue, Metrics, NoMetrics, Ticket
+from deployments.recognition.capture import Capture
 from deployments.recognition.device import out_of_memory
 from deployments.recognition.engine import Engine
 from deployments.recognition.model import WhisperModel
@@ -51,11 +52,12 @@ class WhisperEngine(Engine):
         slots: int,
         encode_together: int = 1,
         silent_suffix: bool = True,
+        capture: Capture = "off",
         metrics: Metrics | None = None,
     ) -> None:
         super().__init__(queue)
         self._model = model
-        self._batch = Batch(model, slots)
+        self._batch = Batch(model, slots, capture)
         self._encode_together = encode_together
         self._silent_suffix = silent_suffix
         self._metrics = metrics or NoMetrics()
