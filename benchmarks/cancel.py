@@ -29,6 +29,9 @@ from tests.support.speech import SAMPLE
 
 LIMIT_S = 2.0
 
+_INTO_S = 1.5
+"""So long the stage works before it is stopped: until its batches are full."""
+
 _PATIENCE_S = 120.0
 _LOOK_S = 0.02
 _SPAN_S = 0.4
@@ -89,7 +92,6 @@ class Download:
 
     def wait_until_begun(self) -> None:
         _wait(lambda: len(self._remote.requests) > self._asked)
-        time.sleep(1)
 
     def wait_until_stopped(self) -> float:
         _wait(lambda: len(self._remote.left) > self._left)
@@ -112,6 +114,7 @@ def cancel_job(graph: GraphClient, case: Case) -> float:
     body = {"url": case.url, "speakers": case.speakers, "language": "en"}
     path = graph.http.post("/v1/jobs", json=body).headers["location"]
     work.wait_until_begun()
+    time.sleep(_INTO_S)
     began = time.monotonic()
     graph.http.post(f"{path}/cancel").raise_for_status()
     return work.wait_until_stopped() - began
@@ -125,6 +128,7 @@ def leave(graph: GraphClient, case: Case) -> float:
     connection = http.client.HTTPConnection(address.host, address.port)
     connection.request("POST", "/", json.dumps(body), headers={"Content-Type": "application/json"})
     work.wait_until_begun()
+    time.sleep(_INTO_S)
     began = time.monotonic()
     connection.close()
     return work.wait_until_stopped() - began
