@@ -97,8 +97,11 @@ class _WindowDecoder:
         piece = Piece(0, len(self._window.samples))
         language, probabilities = yield from self._language(piece)
         segments: list[Segment] = []
+        no_speech_prob: float | None = None
         for _ in range(MOST_PIECES):
             attempt = yield from self._attempt(piece, language)
+            if no_speech_prob is None:
+                no_speech_prob = attempt.decoded.no_speech_prob
             if attempt.silent:
                 break
             found = split_segments(attempt.decoded, self._text.vocabulary)
@@ -115,6 +118,7 @@ class _WindowDecoder:
             language=language,
             language_probabilities=probabilities,
             decoded_again=self._decodings - 1,
+            no_speech_prob=no_speech_prob or 0.0,
         )
 
     # ------------------------------------------------------------------------- language

@@ -28,6 +28,9 @@ class QualityAnswer(BaseModel):
 
     transcribed: float
     silent: float
+    silence_score: float = Field(
+        description="How probably nobody speaks in the silent seconds, in mean."
+    )
     decoded_again: float
     failed: float
 

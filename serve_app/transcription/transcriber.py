@@ -374,7 +374,18 @@ def _quality(windows: list[WindowTranscript], duration: float) -> Quality:
     failed = sum(w.end - w.start for w in windows if w.failed)
     again = sum(w.end - w.start for w in windows if w.segments and w.decoded_again)
     silent = max(0.0, duration - transcribed - failed)
-    return Quality(transcribed=transcribed, silent=silent, decoded_again=again, failed=failed)
+    doubt = sum(
+        (w.end - w.start) * (1 - w.no_speech_prob)
+        for w in windows
+        if not w.segments and not w.failed
+    )
+    return Quality(
+        transcribed=transcribed,
+        silent=silent,
+        silence_score=max(0.0, 1 - doubt / silent) if silent else 1.0,
+        decoded_again=again,
+        failed=failed,
+    )
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -50,7 +50,8 @@ class WindowTranscript:
 
     `segments` is empty where the window held no words. `language_probabilities` lists the
     likeliest languages, best first; it is empty where the language was given.
-    `decoded_again` counts the decodings after the first. `failed` says why the window has no
+    `decoded_again` counts the decodings after the first. `no_speech_prob` is how probably nobody
+    speaks in it, as the model heard its beginning. `failed` says why the window has no
     transcript although it held speech; None if it has one.
     """
 
@@ -61,6 +62,7 @@ class WindowTranscript:
     language: str
     language_probabilities: tuple[tuple[str, float], ...] = ()
     decoded_again: int = 0
+    no_speech_prob: float = 0.0
     failed: str | None = None
 
 
@@ -68,11 +70,14 @@ class WindowTranscript:
 class Quality:
     """Where each second of the recording went; `transcribed + silent + failed` is all of it.
 
-    `decoded_again` is the part of `transcribed` that needed a second decoding.
+    `decoded_again` is the part of `transcribed` that needed a second decoding. `silence_score`
+    is how probably nobody speaks in the silent seconds, in mean: 1 where voice activity found
+    none, and what the model gave for silence where it was asked.
     """
 
     transcribed: float = 0.0
     silent: float = 0.0
+    silence_score: float = 1.0
     decoded_again: float = 0.0
     failed: float = 0.0
 

@@ -88,6 +88,7 @@ def test_verbose_json(client: TestClient) -> None:
     assert body["quality"] == {
         "transcribed": 3.25,
         "silent": 0.5,
+        "silence_score": 1.0,
         "decoded_again": 0.0,
         "failed": 0.0,
     }

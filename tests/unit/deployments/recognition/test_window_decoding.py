@@ -236,6 +236,7 @@ def test_the_first_temperature_can_be_chosen() -> None:
 def test_silence_has_no_words_and_is_not_decoded_again() -> None:
     transcript, asked = run(window(), [said(0.0, " you", 10.0, no_speech=0.9, **GUESS)])
     assert transcript.segments == ()
+    assert transcript.no_speech_prob == 0.9
     assert len(asked) == 1
 
 

@@ -134,6 +134,7 @@ async def test_a_recording_without_speech_has_an_empty_transcript() -> None:
     assert transcript.language == "und"
     assert transcript.turns == ()
     assert transcript.quality.silent == transcript.duration == 3.0
+    assert transcript.quality.silence_score == 1.0
 
 
 async def test_every_second_is_accounted_for() -> None:
@@ -141,7 +142,7 @@ async def test_every_second_is_accounted_for() -> None:
         said = words_of(window, options)
         match window.index:
             case 0:
-                return replace(said, segments=())
+                return replace(said, segments=(), no_speech_prob=0.7)
             case 1:
                 return replace(said, segments=(), failed="The device was lost.")
             case 2:
@@ -154,6 +155,8 @@ async def test_every_second_is_accounted_for() -> None:
     assert quality.failed == 10.0
     assert quality.decoded_again == 10.0
     assert quality.transcribed + quality.silent + quality.failed == 70.0
+    # Thirty seconds between the windows, in which voice activity found nobody, and the first.
+    assert quality.silence_score == pytest.approx((30 * 1 + 10 * 0.7) / 40)
 
 
 async def test_a_recording_of_which_nothing_was_recognized_is_an_error() -> None:
