@@ -6,9 +6,9 @@ windows, a window the same words), so a call whose replica died is made again on
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import ray
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError, RayTaskError
@@ -30,8 +30,6 @@ from serve_app.transcription.transcriber import Transcriber
 from serve_app.transcription.transcript import Turn, WindowTranscript
 
 log = logging.getLogger("ray.serve")
-
-T = TypeVar("T")
 
 _TRIES = 5
 """Replicas that may die under one call before it is given up."""
@@ -70,7 +68,10 @@ class RaySpeechRecognizer:
         self._recognize = handle.recognize
 
     async def recognize(self, window: Window, options: RecognitionOptions) -> WindowTranscript:
-        return await _repeat("speech recognition", lambda: self._recognize.remote(window, options))
+        found: WindowTranscript = await _repeat(
+            "speech recognition", lambda: self._recognize.remote(window, options)
+        )
+        return found
 
 
 class RayDiarization:
@@ -86,9 +87,10 @@ class RayDiarization:
         self._blocks.append(await asyncio.to_thread(ray.put, block.samples))
 
     async def turns(self) -> tuple[Turn, ...]:
-        return await _repeat(
+        found: tuple[Turn, ...] = await _repeat(
             "speaker diarization", lambda: self._diarize.remote(self._blocks, self._options)
         )
+        return found
 
 
 class RaySpeakerDiarizer:
@@ -113,11 +115,21 @@ def ray_transcriber(
     )
 
 
-async def _repeat(stage: str, call: Callable[[], Awaitable[T]]) -> T:
+async def _repeat(stage: str, call: Callable[[], Any]) -> Any:
+    """The answer of a call, made again where its replica died.
+
+    Cancelling stops the replica's work as well. Serve sees to that only for calls made on behalf
+    of a request of its own, which a job is not.
+    """
     for attempt in range(_TRIES):
         try:
             with _our_errors(stage):
-                return await call()
+                response = call()
+                try:
+                    return await response
+                except asyncio.CancelledError:
+                    response.cancel()
+                    raise
         except _LOST as lost:
             await _before_another_try(stage, attempt, lost)
     raise AssertionError("the last try raises")
