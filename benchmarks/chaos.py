@@ -44,8 +44,6 @@ OPTIONS = {"speakers": True, "words": True, "language": "en"}
 """A language, so that no window is decoded again in the language of the others: each is
 computed exactly once where nothing goes wrong."""
 
-_FIGURES = ("avg_logprob", "compression_ratio", "no_speech_prob")
-
 _PATIENCE_S = 900
 
 
