@@ -1,0 +1,98 @@
+"""What the handles make of Ray's answers. A stub stands for a deployment's handle."""
+
+import asyncio
+from collections.abc import Callable, Generator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from ray.exceptions import ActorDiedError
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
+from ray.serve.handle import DeploymentHandle
+
+from serve_app.errors import QueueFull, Unavailable
+from serve_app.handles import RaySpeechRecognizer
+from serve_app.transcription.stages import RecognitionOptions
+from tests.fakes.stages import window, words_of
+
+OPTIONS = RecognitionOptions(request_id="r")
+WINDOW = window(0)
+
+
+class Response:
+    """A DeploymentResponse that answers, fails, or never ends."""
+
+    def __init__(self, result: Any = None) -> None:
+        self._result = result
+        self.awaited = asyncio.Event()
+        self.cancelled = False
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._end().__await__()
+
+    async def _end(self) -> Any:
+        self.awaited.set()
+        if self._result is None:
+            await asyncio.Event().wait()
+        if isinstance(self._result, Exception):
+            raise self._result
+        return self._result
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+def recognizer(call: Callable[[], Response]) -> RaySpeechRecognizer:
+    method = SimpleNamespace(remote=lambda *_: call())
+    return RaySpeechRecognizer(cast(DeploymentHandle, SimpleNamespace(recognize=method)))
+
+
+async def test_a_cancelled_call_stops_the_replica() -> None:
+    """Serve does so by itself only for calls made on behalf of a request, which a job is not."""
+    response = Response()
+    call = asyncio.create_task(recognizer(lambda: response).recognize(WINDOW, OPTIONS))
+    await response.awaited.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert response.cancelled
+
+
+async def test_a_call_that_was_answered_is_not_cancelled() -> None:
+    response = Response(words_of(WINDOW, OPTIONS))
+    found = await recognizer(lambda: response).recognize(WINDOW, OPTIONS)
+    assert found == words_of(WINDOW, OPTIONS)
+    assert not response.cancelled
+
+
+async def test_a_call_goes_to_another_replica_where_one_died(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("serve_app.handles.asyncio.sleep", _at_once)
+    responses = [Response(ActorDiedError()), Response(words_of(WINDOW, OPTIONS))]
+    found = await recognizer(lambda: responses.pop(0)).recognize(WINDOW, OPTIONS)
+    assert found == words_of(WINDOW, OPTIONS)
+
+
+async def test_replicas_that_die_one_after_the_other_are_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("serve_app.handles.asyncio.sleep", _at_once)
+    with pytest.raises(Unavailable, match="died 5 times"):
+        await recognizer(lambda: Response(ActorDiedError())).recognize(WINDOW, OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("fault", "ours"),
+    [
+        (BackPressureError(num_queued_requests=9, max_queued_requests=9), QueueFull),
+        (DeploymentUnavailableError(SimpleNamespace(name="SpeechRecognizer")), Unavailable),
+    ],
+)
+async def test_faults_of_serve_become_ours(fault: Exception, ours: type[Exception]) -> None:
+    with pytest.raises(ours):
+        await recognizer(lambda: Response(fault)).recognize(WINDOW, OPTIONS)
+
+
+async def _at_once(_: float) -> None:
+    pass
