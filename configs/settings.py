@@ -79,7 +79,9 @@ class RecognitionSettings(Section):
     revision: str | None = Field(None, description="Revision of a hub id.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
-        "auto", description="auto: float16 on a GPU, float32 on a CPU."
+        "auto",
+        description="What matrices are multiplied in. auto: float16 on a GPU; on a CPU bfloat16 "
+        "where it has instructions for it, else float32.",
     )
     attention: Literal["auto", "flash_attention_2", "sdpa", "eager"] = Field(
         "auto", description="auto: FlashAttention 2 where the GPU and the installation have it."

@@ -148,7 +148,7 @@ class Decoder:
 
     def _project(self, index: int, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         attention = self._weights.layers[index].attention
-        projected = attention.project(attention.norm(x))
+        projected = attention.project(attention.norm(x)).to(x.dtype)
         batch, length, _ = projected.shape
         split = projected.view(batch, length, 3, self._heads, self._head_size)
         queries, keys, values = split.permute(2, 0, 3, 1, 4)
@@ -156,7 +156,7 @@ class Decoder:
 
     def _cross_queries(self, index: int, x: Tensor) -> Tensor:
         cross = self._weights.layers[index].cross
-        queries = cross.query(cross.norm(x))
+        queries = cross.query(cross.norm(x)).to(x.dtype)
         batch, length, _ = queries.shape
         return queries.view(batch, length, self._heads, self._head_size).transpose(1, 2)
 
@@ -174,4 +174,5 @@ class Decoder:
         return out(context.transpose(1, 2).flatten(2))
 
     def _logits(self, x: Tensor) -> Tensor:
-        return F.linear(self._weights.norm(x), self._weights.vocabulary)
+        vocabulary = self._weights.vocabulary
+        return F.linear(self._weights.norm(x).to(vocabulary.dtype), vocabulary)

@@ -39,12 +39,12 @@ class WhisperModel:
     """Weights, features and rules on one device. Not for several threads."""
 
     def __init__(self, model: Any, extractor: Any, tokenizer: Any, policy: DevicePolicy) -> None:
-        model = model.to(policy.device, policy.dtype).eval()
+        model = model.to(policy.device, policy.between).eval()
         attend = attention(policy.attention)
         self.device = policy.device
         self.vocabulary = Vocabulary.of(model)
-        self.encoder = Encoder(encoder_weights(model), attend)
-        self.decoder = Decoder(decoder_weights(model), attend)
+        self.encoder = Encoder(encoder_weights(model, policy.dtype), attend)
+        self.decoder = Decoder(decoder_weights(model, policy.dtype), attend)
         self.rules = Rules(self.vocabulary, policy.device)
         self.log_mel = LogMel(extractor, policy.device)
         self.alignment_heads = _alignment_heads(model)
@@ -64,7 +64,7 @@ class WhisperModel:
 
         with torch.inference_mode():
             return cls(
-                WhisperForConditionalGeneration.from_pretrained(folder, dtype=policy.dtype),
+                WhisperForConditionalGeneration.from_pretrained(folder, dtype=policy.between),
                 AutoFeatureExtractor.from_pretrained(folder),
                 AutoTokenizer.from_pretrained(folder),
                 policy,

@@ -3,6 +3,9 @@
 Projections that read the same input are fused, queries carry the attention's scale, and the
 cross-attention's keys and values of all decoder layers are one projection. With heads of 64
 the scale is a power of two, so that nothing is rounded by it.
+
+The matrices may have a shorter type than what goes between them: then inputs are rounded to it
+for the product, which itself sums in float32.
 """
 
 from collections.abc import Callable
@@ -16,11 +19,16 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, slots=True)
 class Linear:
+    """The result has the type of the weights, whatever that of `x` is."""
+
     weight: Tensor
     bias: Tensor | None
 
     def __call__(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight, self.bias)
+        return F.linear(x.to(self.weight.dtype), self.weight, self.bias)
+
+    def to(self, dtype: torch.dtype) -> "Linear":
+        return Linear(self.weight.to(dtype), None if self.bias is None else self.bias.to(dtype))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,8 @@ class DecoderWeights:
     vocabulary: Tensor
 
 
-def encoder_weights(model: Any) -> EncoderWeights:
+def encoder_weights(model: Any, dtype: torch.dtype) -> EncoderWeights:
+    """The matrices as `dtype`, the rest as it is."""
     encoder, config = model.model.encoder, model.config
     heads = config.encoder_attention_heads
     return EncoderWeights(
@@ -107,7 +116,8 @@ def encoder_weights(model: Any) -> EncoderWeights:
         positions=encoder.embed_positions.weight.detach(),
         layers=tuple(
             EncoderLayer(
-                _self_attention(layer.self_attn, layer.self_attn_layer_norm), _feed_forward(layer)
+                _self_attention(layer.self_attn, layer.self_attn_layer_norm, dtype),
+                _feed_forward(layer, dtype),
             )
             for layer in encoder.layers
         ),
@@ -115,7 +125,8 @@ def encoder_weights(model: Any) -> EncoderWeights:
     )
 
 
-def decoder_weights(model: Any) -> DecoderWeights:
+def decoder_weights(model: Any, dtype: torch.dtype) -> DecoderWeights:
+    """The matrices as `dtype`, the rest as it is."""
     decoder, config = model.model.decoder, model.config
     crosses = [layer.encoder_attn for layer in decoder.layers]
     return DecoderWeights(
@@ -125,28 +136,28 @@ def decoder_weights(model: Any) -> DecoderWeights:
         scale=decoder.embed_scale,
         layers=tuple(
             DecoderLayer(
-                _self_attention(layer.self_attn, layer.self_attn_layer_norm),
+                _self_attention(layer.self_attn, layer.self_attn_layer_norm, dtype),
                 CrossAttention(
                     norm=_norm(layer.encoder_attn_layer_norm),
-                    query=_scaled(layer.encoder_attn),
-                    out=_linear(layer.encoder_attn.out_proj),
+                    query=_scaled(layer.encoder_attn).to(dtype),
+                    out=_linear(layer.encoder_attn.out_proj).to(dtype),
                 ),
-                _feed_forward(layer),
+                _feed_forward(layer, dtype),
             )
             for layer in decoder.layers
         ),
-        cross=_fused([_linear(p) for cross in crosses for p in (cross.k_proj, cross.v_proj)]),
+        cross=_fused([_linear(p) for c in crosses for p in (c.k_proj, c.v_proj)]).to(dtype),
         norm=_norm(decoder.layer_norm),
-        vocabulary=model.proj_out.weight.detach(),
+        vocabulary=model.proj_out.weight.detach().to(dtype),
     )
 
 
-def _self_attention(module: Any, norm: nn.LayerNorm) -> SelfAttention:
+def _self_attention(module: Any, norm: nn.LayerNorm, dtype: torch.dtype) -> SelfAttention:
     keys, values = _linear(module.k_proj), _linear(module.v_proj)
     return SelfAttention(
         norm=_norm(norm),
-        project=_fused([_scaled(module), keys, values]),
-        out=_linear(module.out_proj),
+        project=_fused([_scaled(module), keys, values]).to(dtype),
+        out=_linear(module.out_proj).to(dtype),
     )
 
 
@@ -164,9 +175,12 @@ def _fused(parts: list[Linear]) -> Linear:
     return Linear(torch.cat([part.weight for part in parts]), torch.cat(biases))
 
 
-def _feed_forward(layer: Any) -> FeedForward:
+def _feed_forward(layer: Any, dtype: torch.dtype) -> FeedForward:
     return FeedForward(
-        _norm(layer.final_layer_norm), _linear(layer.fc1), _linear(layer.fc2), layer.activation_fn
+        _norm(layer.final_layer_norm),
+        _linear(layer.fc1).to(dtype),
+        _linear(layer.fc2).to(dtype),
+        layer.activation_fn,
     )
 
 

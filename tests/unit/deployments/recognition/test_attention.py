@@ -41,6 +41,15 @@ def test_kernels_do_what_attention_is(kernel: Kernel, masked: bool) -> None:
     torch.testing.assert_close(context, by_hand(queries, keys, values, mask), atol=1e-5, rtol=0)
 
 
+def test_short_numbers_on_a_cpu_are_attended_to_head_by_head() -> None:
+    """More queries than are looked at at once, and fewer keys."""
+    queries, keys, values = drawn(520, 1), drawn(70, 2), drawn(70, 3)
+    short = attention("sdpa")(queries.bfloat16(), keys.bfloat16(), values.bfloat16(), None)
+    assert short.dtype == torch.bfloat16
+    exact = attention("eager")(queries, keys, values, None)
+    torch.testing.assert_close(short.float(), exact, atol=0.05, rtol=0.05)
+
+
 def test_eager_attention_keeps_the_type_of_its_input() -> None:
     half = [drawn(KEYS, seed).half() for seed in range(3)]
     assert attention("eager")(half[0], half[1], half[2], None).dtype == torch.float16

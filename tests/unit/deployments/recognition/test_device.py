@@ -19,8 +19,10 @@ def machine(
     gpu: bool = True,
     capability: tuple[int, int] = (9, 0),
     flash: bool = True,
+    bfloat16: bool = False,
 ) -> None:
-    """Tell torch of a GPU that need not be there."""
+    """Tell torch of a GPU that need not be there, and of what the CPU multiplies."""
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bfloat16)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
     spec = importlib.machinery.ModuleSpec("flash_attn", None) if flash else None
@@ -41,6 +43,21 @@ def test_without_a_gpu_auto_is_the_cpu_in_float32(monkeypatch: pytest.MonkeyPatc
         "cpu, torch.float32, sdpa attention: FlashAttention 2 is not used since it needs an "
         "NVIDIA GPU"
     )
+
+
+def test_a_cpu_that_multiplies_bfloat16_does_so_and_keeps_float32_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine(monkeypatch, gpu=False, bfloat16=True)
+    policy = choose()
+    assert (policy.dtype, policy.between) == (torch.bfloat16, torch.float32)
+    policy = choose(dtype="float32")
+    assert (policy.dtype, policy.between) == (torch.float32, torch.float32)
+
+
+def test_a_gpu_keeps_one_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch)
+    assert choose(dtype="bfloat16").between == torch.bfloat16
 
 
 def test_with_a_gpu_auto_is_the_gpu_in_float16_with_flash_attention(
