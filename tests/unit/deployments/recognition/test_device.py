@@ -19,10 +19,8 @@ def machine(
     gpu: bool = True,
     capability: tuple[int, int] = (9, 0),
     flash: bool = True,
-    bfloat16: bool = False,
 ) -> None:
-    """Tell torch of a GPU that need not be there, and of what the CPU multiplies."""
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bfloat16)
+    """Tell torch of a GPU that need not be there."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
     spec = importlib.machinery.ModuleSpec("flash_attn", None) if flash else None
@@ -45,14 +43,12 @@ def test_without_a_gpu_auto_is_the_cpu_in_float32(monkeypatch: pytest.MonkeyPatc
     )
 
 
-def test_a_cpu_that_multiplies_bfloat16_does_so_and_keeps_float32_between(
+def test_a_cpu_that_multiplies_bfloat16_keeps_float32_between(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    machine(monkeypatch, gpu=False, bfloat16=True)
-    policy = choose()
+    machine(monkeypatch, gpu=False)
+    policy = choose(dtype="bfloat16")
     assert (policy.dtype, policy.between) == (torch.bfloat16, torch.float32)
-    policy = choose(dtype="float32")
-    assert (policy.dtype, policy.between) == (torch.float32, torch.float32)
 
 
 def test_a_gpu_keeps_one_type(monkeypatch: pytest.MonkeyPatch) -> None:
