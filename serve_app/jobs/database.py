@@ -158,7 +158,12 @@ def _postgresql(url: sa.URL) -> AsyncEngine:
         url,
         pool_pre_ping=True,
         pool_timeout=_LOCK_WAIT_S,
-        connect_args={"timeout": 10, "command_timeout": _LOCK_WAIT_S},
+        connect_args={
+            "timeout": 10,
+            "command_timeout": _LOCK_WAIT_S,
+            # A process that freezes within a transaction must not hold its rows for ever.
+            "server_settings": {"idle_in_transaction_session_timeout": f"{_LOCK_WAIT_S}s"},
+        },
     )
 
 

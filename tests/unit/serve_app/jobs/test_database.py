@@ -11,6 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from serve_app.errors import ServerError, Unavailable
 from serve_app.jobs.database import Database
 from serve_app.jobs.models import metadata
+from tests.fakes.postgres import drop_database, fresh_database
 
 
 async def test_the_migrations_make_the_tables_that_the_code_knows(database: Database) -> None:
@@ -106,3 +107,14 @@ async def test_a_database_that_cannot_be_reached_is_a_503(url: str) -> None:
 def test_another_kind_of_database_is_refused(url: str) -> None:
     with pytest.raises(ServerError, match="RAYSCRIBE_DATABASE_URL"):
         Database(url)
+
+
+async def test_a_frozen_transaction_does_not_hold_its_rows_for_ever(postgres: sa.URL) -> None:
+    """PostgreSQL ends it: a lease is worth nothing where its row stays locked."""
+    url = await fresh_database(postgres)
+    database = Database(url)
+    async with database.reading() as connection:
+        shown = await connection.execute(sa.text("SHOW idle_in_transaction_session_timeout"))
+        assert shown.scalar_one() == "30s"
+    await database.close()
+    await drop_database(postgres, url)
