@@ -22,10 +22,10 @@ from benchmarks.speech import NoSpeech
 from benchmarks.workloads import workload
 
 COMPARED = {
-    "a": "rayscribe,fw-batched-int8,in-process,fw-batched-float32,engine,fw-int8,fw-float32,"
-    "transformers",
-    "b": "rayscribe,fw-int8,fw-float32,fw-workers-int8,fw-workers-float32,in-process",
-    "c": "rayscribe,fw-int8,in-process,fw-float32",
+    "a": "rayscribe,fw-batched-int8,rayscribe-bfloat16,fw-batched-float32,in-process,fw-int8,"
+    "engine,fw-float32,transformers",
+    "b": "rayscribe,fw-int8,rayscribe-bfloat16,fw-float32,fw-workers-int8,in-process",
+    "c": "rayscribe,fw-int8,rayscribe-bfloat16,fw-float32,in-process",
 }
 """Who takes part in a workload, in the order of a round: ours and others in turn."""
 
