@@ -67,8 +67,8 @@ def test_a_finished_task_answers_its_result(client: TestClient, jobs: JobService
     finish(jobs, client)
     found = client.get("/status/mine").json()
     assert found["status"] == "completed"
-    assert found["output"] == post(client).json()["output"]
     assert client.get("/tasks").json() == {"tasks": []}
+    assert found["output"] == post(client).json()["output"]
 
 
 def test_a_failed_task_answers_its_error(client: TestClient, jobs: JobService) -> None:
