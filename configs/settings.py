@@ -81,7 +81,7 @@ class RecognitionSettings(Section):
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         "auto",
         description="What matrices are multiplied in. auto: float16 on a GPU, float32 on a CPU, "
-        "where bfloat16 takes half the time if the CPU has instructions for it (AVX512-BF16).",
+        "but bfloat16 in the encoder if the CPU has instructions for it (AVX512-BF16).",
     )
     attention: Literal["auto", "flash_attention_2", "sdpa", "eager"] = Field(
         "auto", description="auto: FlashAttention 2 where the GPU and the installation have it."

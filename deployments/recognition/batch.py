@@ -115,9 +115,9 @@ class Batch:
         slots.advance(rows)
         return self._take(self._seats, masked, 0)
 
-    def _masked_logits(self, rows: int, length: int, span: int) -> Tensor:
+    def _masked_logits(self, rows: int, length: int, span: int, quiet: int) -> Tensor:
         """What each of the first rows may say next; reads slots and nothing else."""
-        logits = self._model.decoder.step(self._slots, rows, length, span).float()
+        logits = self._model.decoder.step(self._slots, rows, length, span, quiet).float()
         return self._model.rules.apply(logits, self._slots.rules, rows)
 
     def align(

@@ -7,9 +7,10 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
 from deployments.recognition.attention import Attention
+from deployments.recognition.products import Product
 from deployments.recognition.rules import NEVER
 from deployments.recognition.slots import Slots
-from deployments.recognition.weights import DecoderWeights, Linear
+from deployments.recognition.weights import DecoderWeights
 
 
 class Decoder:
@@ -34,7 +35,10 @@ class Decoder:
         )
 
     def cross(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
-        """(length, width) of encoder output -> keys, values (layers, heads, length, head size)."""
+        """(length, width) of encoder output -> keys, values (layers, heads, length, head size).
+
+        In the type that the encoder multiplies in.
+        """
         projected = self._weights.cross(encoded)
         split = projected.view(len(encoded), self.layers, 2, self._heads, self._head_size)
         keys, values = split.permute(2, 1, 3, 0, 4)
@@ -101,20 +105,18 @@ class Decoder:
             for i, row in enumerate(texts):
                 if collect is not None:
                     collect(index, row, queries[i])
-                one = slice(row, row + 1)
-                contexts.append(
-                    self._cross_context(index, queries[i : i + 1], slots, one, slots.spans[row])
-                )
+                one, extent = slice(row, row + 1), (slots.owned[row], slots.quiet[row])
+                contexts.append(self._cross_context(index, queries[i : i + 1], slots, one, extent))
             x = x + self._join(layer.cross.out, torch.cat(contexts))
             x = x + layer.feed_forward(x)
         return x
 
-    def step(self, slots: Slots, rows: int, length: int, span: int) -> Tensor:
+    def step(self, slots: Slots, rows: int, length: int, span: int, quiet: int) -> Tensor:
         """One token on for the first `rows` rows: the logits (rows, vocabulary) of what follows.
 
         `tokens` at `positions` are taken in. `length` bounds the rows' positions, `span` their
-        encoder positions. Every shape follows from the three numbers and nothing reads the
-        device, so that the step can be captured.
+        encoder positions, and none sees silence before position `quiet`. Every shape follows
+        from the four numbers and nothing reads the device, so that the step can be captured.
         """
         positions = slots.positions[:rows]
         x = self._embed(slots.tokens[:rows], positions)[:, None]
@@ -134,7 +136,7 @@ class Decoder:
             )
             x = x + self._join(layer.attention.out, context)
             context = self._cross_context(
-                index, self._cross_queries(index, x), slots, slice(0, rows), span
+                index, self._cross_queries(index, x), slots, slice(0, rows), (span, quiet)
             )
             x = x + self._join(layer.cross.out, context)
             x = x + layer.feed_forward(x)
@@ -161,18 +163,36 @@ class Decoder:
         return queries.view(batch, length, self._heads, self._head_size).transpose(1, 2)
 
     def _cross_context(
-        self, index: int, queries: Tensor, slots: Slots, rows: slice, span: int
+        self, index: int, queries: Tensor, slots: Slots, rows: slice, extent: tuple[int, int]
     ) -> Tensor:
-        return self._attend(
-            queries,
-            slots.cross_keys[index, rows, :, :span],
-            slots.cross_values[index, rows, :, :span],
-            slots.mask[rows, :, :, :span],
-        )
+        span, quiet = extent
+        keys = slots.cross_keys[index, rows, :, :span]
+        values = slots.cross_values[index, rows, :, :span]
+        mask = slots.mask[rows, :, :, :span]
+        if slots.silence is None or quiet == slots.source:
+            return self._attend(queries, keys, values, mask)
+        # Silence is read once for all rows, as if it stood behind each one's own positions.
+        silent_keys, silent_values = (cached[index, :, quiet:] for cached in slots.silence)
+        own = queries @ keys.transpose(-1, -2) + mask
+        silent = _by_heads(queries) @ silent_keys.transpose(-1, -2)
+        silent = _by_rows(silent, queries) + slots.silent_mask[rows, :, :, quiet:]
+        weights = torch.softmax(torch.cat([own, silent], dim=-1).float(), dim=-1).to(values.dtype)
+        of_silence = _by_heads(weights[..., span:]) @ silent_values
+        return weights[..., :span] @ values + _by_rows(of_silence, queries)
 
-    def _join(self, out: Linear, context: Tensor) -> Tensor:
+    def _join(self, out: Product, context: Tensor) -> Tensor:
         return out(context.transpose(1, 2).flatten(2))
 
     def _logits(self, x: Tensor) -> Tensor:
-        vocabulary = self._weights.vocabulary
-        return F.linear(self._weights.norm(x).to(vocabulary.dtype), vocabulary)
+        return self._weights.vocabulary(self._weights.norm(x))
+
+
+def _by_heads(x: Tensor) -> Tensor:
+    """(rows, heads, texts, size) -> (heads, rows × texts, size)."""
+    return x.transpose(0, 1).flatten(1, 2)
+
+
+def _by_rows(x: Tensor, like: Tensor) -> Tensor:
+    """Back again, to as many rows and texts as `like` has."""
+    rows, heads, texts, _ = like.shape
+    return x.view(heads, rows, texts, -1).transpose(0, 1)

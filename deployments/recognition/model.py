@@ -23,8 +23,6 @@ from serve_app.transcription.stages import SAMPLE_RATE, Float32
 POSITIONS_PER_SECOND = 50
 MARGIN_S = 1.0
 """Seconds behind the speech that are encoded with it where the silent suffix is used."""
-SUFFIX_STRIDE = 1
-"""Every how many silent positions the decoder sees one, which then counts for as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +41,9 @@ class WhisperModel:
         attend = attention(policy.attention)
         self.device = policy.device
         self.vocabulary = Vocabulary.of(model)
-        self.encoder = Encoder(encoder_weights(model, policy.dtype), attend)
-        self.decoder = Decoder(decoder_weights(model, policy.dtype), attend)
+        encoder_dtype = policy.encoder_dtype or policy.dtype
+        self.encoder = Encoder(encoder_weights(model, encoder_dtype), attend)
+        self.decoder = Decoder(decoder_weights(model, policy.dtype, encoder_dtype), attend)
         self.rules = Rules(self.vocabulary, policy.device)
         self.log_mel = LogMel(extractor, policy.device)
         self.alignment_heads = _alignment_heads(model)
@@ -99,24 +98,10 @@ class WhisperModel:
         """Give a row the keys and values of its window."""
         keys, values = self.decoder.cross(encoded.output)
         length = len(encoded.output)
-        if not encoded.trimmed or length == self.encoder.positions:
-            slots.load(row, keys, values)
-            return
-        silent_keys, silent_values = self._silent_cross()
-        suffix = slice(length, None, SUFFIX_STRIDE)
-        slots.load(
-            row,
-            keys,
-            values,
-            (silent_keys[:, :, suffix], silent_values[:, :, suffix]),
-            float(torch.tensor(SUFFIX_STRIDE).log()),
-        )
-
-    def _silent_cross(self) -> tuple[Tensor, Tensor]:
-        if not hasattr(self, "_silent"):
-            keys, values = self.decoder.cross(self.encoder.silent(self.device))
-            self._silent = keys.contiguous(), values.contiguous()
-        return self._silent
+        silent = encoded.trimmed and length < self.encoder.positions
+        if silent and slots.silence is None:
+            slots.hush(*self.decoder.cross(self.encoder.silent(self.device)))
+        slots.load(row, keys, values, silent=silent)
 
 
 def _alignment_heads(model: Any) -> tuple[tuple[int, int], ...]:

@@ -1,6 +1,7 @@
 """Preallocated keys and values, in slots of fixed size: one slot a row of the running batch.
 
 The rows in use are always the first ones, so that a step works on a slice and never gathers.
+The silence behind windows is the same for all rows: it is held once.
 """
 
 import math
@@ -16,8 +17,10 @@ class Slots:
     """`count` rows of decoder state, on one device.
 
     Keys and values are (layers, rows, heads, positions, head size). `mask` (rows, 1, 1, source
-    positions) is added to the cross-attention's scores. `tokens` (rows,) holds each row's last
-    token and `positions` (rows,) the position that it takes.
+    positions) is added to the scores of cross-attention to a window's own positions. `silence`
+    are keys and values (layers, heads, source positions, head size) that every row may see
+    behind its own; `silent_mask`, shaped like `mask`, says who does. `tokens` (rows,) holds each
+    row's last token and `positions` (rows,) the position that it takes.
     """
 
     def __init__(
@@ -39,38 +42,34 @@ class Slots:
         self.target, self.source = target, source
         self.self_keys, self.self_values = keys_or_values(target), keys_or_values(target)
         self.cross_keys, self.cross_values = keys_or_values(source), keys_or_values(source)
+        self.silence: tuple[Tensor, Tensor] | None = None
         self.mask = torch.full((count, 1, 1, source), NEVER, dtype=dtype, device=device)
+        self.silent_mask = torch.full_like(self.mask, NEVER)
         self.tokens = torch.zeros(count, dtype=torch.long, device=device)
         self.positions = torch.zeros(count, dtype=torch.long, device=device)
         self.rules = RuleState(count, device)
-        self.spans = [0] * count
         self.owned = [0] * count
+        self.quiet = [source] * count
         self.lengths = [0] * count
 
-    def load(
-        self,
-        row: int,
-        keys: Tensor,
-        values: Tensor,
-        suffix: tuple[Tensor, Tensor] | None = None,
-        suffix_weight: float = 0.0,
-    ) -> None:
+    def hush(self, keys: Tensor, values: Tensor) -> None:
+        """Take the cross-attention's keys and values of silence, for all rows."""
+        dtype = self.cross_keys.dtype
+        self.silence = keys.to(dtype).contiguous(), values.to(dtype).contiguous()
+
+    def load(self, row: int, keys: Tensor, values: Tensor, *, silent: bool = False) -> None:
         """Take a window's cross-attention keys and values (layers, heads, length, head size).
 
-        `suffix` are those of silence to put behind them; `suffix_weight` is added to the scores
-        there.
+        `silent` tells whether the row sees the silence from there on.
         """
         owned = keys.shape[2]
-        parts = [(0, keys, values)] if suffix is None else [(0, keys, values), (owned, *suffix)]
-        span = owned
-        for start, part_keys, part_values in parts:
-            span = start + part_keys.shape[2]
-            self.cross_keys[:, row, :, start:span] = part_keys
-            self.cross_values[:, row, :, start:span] = part_values
+        self.cross_keys[:, row, :, :owned] = keys
+        self.cross_values[:, row, :, :owned] = values
         self.mask[row, ..., :owned] = 0
-        self.mask[row, ..., owned:span] = suffix_weight
-        self.mask[row, ..., span:] = NEVER
-        self.spans[row], self.owned[row] = span, owned
+        self.mask[row, ..., owned:] = NEVER
+        self.owned[row], self.quiet[row] = owned, owned if silent else self.source
+        self.silent_mask[row, ..., : self.quiet[row]] = NEVER
+        self.silent_mask[row, ..., self.quiet[row] :] = 0
 
     def start(self, row: int, prompt: int) -> None:
         """Take note that a row has `prompt` tokens and that its first own one comes next."""
@@ -84,13 +83,19 @@ class Slots:
         self.positions[row] = 0
         self.lengths[row] = 0
 
-    def extent(self, rows: int) -> tuple[int, int]:
-        """Bounds on the positions and encoder positions of the first `rows` rows, in a step.
+    def extent(self, rows: int) -> tuple[int, int, int]:
+        """Bounds on the positions and encoder positions of the first `rows` rows, in a step,
+        and the first position at which one of them sees the silence.
 
-        Rounded up, so that few shapes occur.
+        Rounded, so that few shapes occur.
         """
         length = max(self.lengths[:rows]) + 1
-        return _rounded(length, self.target), _rounded(max(self.spans[:rows]), self.source)
+        quiet = min(self.quiet[:rows])
+        return (
+            _rounded(length, self.target),
+            _rounded(max(self.owned[:rows]), self.source),
+            quiet if quiet == self.source else quiet - quiet % 32,
+        )
 
     def advance(self, rows: int) -> None:
         """Take note that the first `rows` rows are one token further."""
@@ -106,7 +111,7 @@ class Slots:
 
     def move(self, source: int, target: int) -> None:
         """Copy what a row holds, so that the rows in use stay the first ones."""
-        length, span = self.lengths[source], self.spans[source]
+        length, span = self.lengths[source], self.owned[source]
         for cached, positions in (
             (self.self_keys, length),
             (self.self_values, length),
@@ -114,11 +119,11 @@ class Slots:
             (self.cross_values, span),
         ):
             cached[:, target, :, :positions] = cached[:, source, :, :positions]
-        for state in (self.mask, self.tokens, self.positions):
+        for state in (self.mask, self.silent_mask, self.tokens, self.positions):
             state[target] = state[source]
         self.rules.move(source, target)
-        self.lengths[target], self.spans[target] = length, span
-        self.owned[target] = self.owned[source]
+        self.lengths[target], self.owned[target] = length, span
+        self.quiet[target] = self.quiet[source]
 
 
 def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -16,19 +16,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 
-
-@dataclass(frozen=True, slots=True)
-class Linear:
-    """The result has the type of the weights, whatever that of `x` is."""
-
-    weight: Tensor
-    bias: Tensor | None
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return F.linear(x.to(self.weight.dtype), self.weight, self.bias)
-
-    def to(self, dtype: torch.dtype) -> "Linear":
-        return Linear(self.weight.to(dtype), None if self.bias is None else self.bias.to(dtype))
+from deployments.recognition.products import Linear, Product
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +32,8 @@ class Norm:
 @dataclass(frozen=True, slots=True)
 class FeedForward:
     norm: Norm
-    widen: Linear
-    narrow: Linear
+    widen: Product
+    narrow: Product
     activation: Callable[[Tensor], Tensor]
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -57,15 +45,15 @@ class SelfAttention:
     """`project` gives queries, keys and values beside each other: (…, 3 × width)."""
 
     norm: Norm
-    project: Linear
-    out: Linear
+    project: Product
+    out: Product
 
 
 @dataclass(frozen=True, slots=True)
 class CrossAttention:
     norm: Norm
-    query: Linear
-    out: Linear
+    query: Product
+    out: Product
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +88,9 @@ class DecoderWeights:
     positions: Tensor
     scale: float
     layers: tuple[DecoderLayer, ...]
-    cross: Linear
+    cross: Product
     norm: Norm
-    vocabulary: Tensor
+    vocabulary: Product
 
 
 def encoder_weights(model: Any, dtype: torch.dtype) -> EncoderWeights:
@@ -125,8 +113,8 @@ def encoder_weights(model: Any, dtype: torch.dtype) -> EncoderWeights:
     )
 
 
-def decoder_weights(model: Any, dtype: torch.dtype) -> DecoderWeights:
-    """The matrices as `dtype`, the rest as it is."""
+def decoder_weights(model: Any, dtype: torch.dtype, cross_dtype: torch.dtype) -> DecoderWeights:
+    """The matrices as `dtype`, that of the encoder's output as `cross_dtype`, the rest as it is."""
     decoder, config = model.model.decoder, model.config
     crosses = [layer.encoder_attn for layer in decoder.layers]
     return DecoderWeights(
@@ -139,16 +127,18 @@ def decoder_weights(model: Any, dtype: torch.dtype) -> DecoderWeights:
                 _self_attention(layer.self_attn, layer.self_attn_layer_norm, dtype),
                 CrossAttention(
                     norm=_norm(layer.encoder_attn_layer_norm),
-                    query=_scaled(layer.encoder_attn).to(dtype),
-                    out=_linear(layer.encoder_attn.out_proj).to(dtype),
+                    query=_scaled(layer.encoder_attn).ready(dtype),
+                    out=_linear(layer.encoder_attn.out_proj).ready(dtype),
                 ),
                 _feed_forward(layer, dtype),
             )
             for layer in decoder.layers
         ),
-        cross=_fused([_linear(p) for c in crosses for p in (c.k_proj, c.v_proj)]).to(dtype),
+        cross=_fused([_linear(p) for c in crosses for p in (c.k_proj, c.v_proj)]).ready(
+            cross_dtype
+        ),
         norm=_norm(decoder.layer_norm),
-        vocabulary=model.proj_out.weight.detach().to(dtype),
+        vocabulary=_linear(model.proj_out).ready(dtype),
     )
 
 
@@ -156,8 +146,8 @@ def _self_attention(module: Any, norm: nn.LayerNorm, dtype: torch.dtype) -> Self
     keys, values = _linear(module.k_proj), _linear(module.v_proj)
     return SelfAttention(
         norm=_norm(norm),
-        project=_fused([_scaled(module), keys, values]).to(dtype),
-        out=_linear(module.out_proj).to(dtype),
+        project=_fused([_scaled(module), keys, values]).ready(dtype),
+        out=_linear(module.out_proj).ready(dtype),
     )
 
 
@@ -178,8 +168,8 @@ def _fused(parts: list[Linear]) -> Linear:
 def _feed_forward(layer: Any, dtype: torch.dtype) -> FeedForward:
     return FeedForward(
         _norm(layer.final_layer_norm),
-        _linear(layer.fc1).to(dtype),
-        _linear(layer.fc2).to(dtype),
+        _linear(layer.fc1).ready(dtype),
+        _linear(layer.fc2).ready(dtype),
         layer.activation_fn,
     )
 

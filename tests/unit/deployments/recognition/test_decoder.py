@@ -1,6 +1,5 @@
 """The decoder over slots, held against the forward pass of transformers."""
 
-import math
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -163,22 +162,30 @@ def test_rows_that_move_up_go_on_as_they_would_have(
         close(logits[row], published(whisper, windows[came_from], (*ENGLISH, *TEXT[:4]))[-1])
 
 
-def test_a_silent_position_of_double_weight_counts_as_two(
+def test_silence_that_rows_share_is_silence_behind_each(
     whisper: Whisper, windows: list[Encoded]
 ) -> None:
+    """Rows of unequal lengths, one of which sees no silence."""
     decoder = whisper.ours.decoder
-    keys, values = decoder.cross(windows[0].output[:300])
-    silent_keys, silent_values = decoder.cross(windows[0].output[300:340])
-    slots = decoder.slots(2, 1500)
-    slots.load(0, keys, values, (silent_keys, silent_values), math.log(2))
-    twice = [
-        torch.cat([own, silent, silent], 2)
-        for own, silent in ((keys, silent_keys), (values, silent_values))
-    ]
-    slots.load(1, twice[0], twice[1])
-    prefill(whisper, slots, {0: ENGLISH, 1: ENGLISH})
-    once, expected = step(whisper, slots, [50364, 50364])
-    close(once, expected)
+    silent = decoder.cross(windows[0].output[:700])
+    shared, apart = decoder.slots(3, 700), decoder.slots(3, 700)
+    shared.hush(*silent)
+    for row, (window, length) in enumerate(zip(windows[1:], (350, 123, 550), strict=True)):
+        keys, values = decoder.cross(window.output[:length])
+        sees = row != 2
+        shared.load(row, keys, values, silent=sees)
+        rest = length if sees else 700
+        behind = [
+            torch.cat([own, other[:, :, rest:]], 2)
+            for own, other in zip((keys, values), silent, strict=True)
+        ]
+        apart.load(row, behind[0], behind[1])
+    prompts: dict[int, Sequence[int]] = dict.fromkeys(range(3), ENGLISH)
+    first, expected = prefill(whisper, shared, prompts), prefill(whisper, apart, prompts)
+    for row in prompts:
+        close(first[row], expected[row])
+    for token in TEXT[:2]:
+        close(step(whisper, shared, [token] * 3), step(whisper, apart, [token] * 3))
 
 
 def test_where_heads_look_is_where_those_of_transformers_look(

@@ -19,8 +19,10 @@ def machine(
     gpu: bool = True,
     capability: tuple[int, int] = (9, 0),
     flash: bool = True,
+    bfloat16: bool = False,
 ) -> None:
-    """Tell torch of a GPU that need not be there."""
+    """Tell torch of a GPU that need not be there, and of what the CPU multiplies."""
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bfloat16)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
     spec = importlib.machinery.ModuleSpec("flash_attn", None) if flash else None
@@ -43,7 +45,17 @@ def test_without_a_gpu_auto_is_the_cpu_in_float32(monkeypatch: pytest.MonkeyPatc
     )
 
 
-def test_a_cpu_that_multiplies_bfloat16_keeps_float32_between(
+def test_a_cpu_that_multiplies_bfloat16_does_so_in_the_encoder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine(monkeypatch, gpu=False, bfloat16=True)
+    policy = choose()
+    assert (policy.dtype, policy.encoder_dtype) == (torch.float32, torch.bfloat16)
+    assert "torch.bfloat16 in the encoder" in policy.reason
+    assert choose(dtype="float32").encoder_dtype is None
+
+
+def test_a_cpu_that_is_to_multiply_bfloat16_keeps_float32_between(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     machine(monkeypatch, gpu=False)

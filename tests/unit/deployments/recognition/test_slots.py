@@ -1,5 +1,3 @@
-import math
-
 import pytest
 import torch
 from torch import Tensor
@@ -60,26 +58,28 @@ def test_a_loaded_row_sees_its_window_and_nothing_behind_it() -> None:
     assert (some.mask[1, 0, 0, :20] == 0).all()
     assert (some.mask[1, 0, 0, 20:] == NEVER).all()
     assert (some.mask[[0, 2]] == NEVER).all()
-    assert (some.spans[1], some.owned[1]) == (20, 20)
+    assert (some.silent_mask == NEVER).all()
+    assert (some.owned[1], some.quiet[1]) == (20, some.source)
 
 
-def test_a_suffix_stands_behind_the_window_with_its_weight() -> None:
+def test_silence_stands_behind_the_window_of_who_is_to_see_it() -> None:
     some = slots()
-    some.load(0, drawn(20), drawn(20), (drawn(30, 1), drawn(30, 2)), math.log(2))
-    assert torch.equal(some.cross_keys[:, 0, :, :50], torch.cat([drawn(20), drawn(30, 1)], 2))
-    assert torch.equal(some.cross_values[:, 0, :, :50], torch.cat([drawn(20), drawn(30, 2)], 2))
-    assert some.mask[0, 0, 0, [0, 19]].tolist() == [0, 0]
-    assert some.mask[0, 0, 0, [20, 49]].tolist() == pytest.approx([math.log(2)] * 2)
-    assert (some.mask[0, 0, 0, 50:] == NEVER).all()
-    assert (some.spans[0], some.owned[0]) == (50, 20)
+    some.load(0, drawn(20), drawn(20), silent=True)
+    assert (some.mask[0, 0, 0, :20] == 0).all()
+    assert (some.mask[0, 0, 0, 20:] == NEVER).all()
+    assert (some.silent_mask[0, 0, 0, :20] == NEVER).all()
+    assert (some.silent_mask[0, 0, 0, 20:] == 0).all()
+    assert (some.silent_mask[1:] == NEVER).all()
+    assert (some.owned[0], some.quiet[0]) == (20, 20)
 
 
 def test_a_shorter_window_after_a_longer_one_sees_nothing_of_it() -> None:
     some = slots()
-    some.load(0, drawn(60), drawn(60), (drawn(10), drawn(10)))
+    some.load(0, drawn(60), drawn(60), silent=True)
     some.load(0, drawn(5), drawn(5))
     assert (some.mask[0, 0, 0] == 0).sum() == 5
-    assert (some.spans[0], some.owned[0]) == (5, 5)
+    assert (some.silent_mask[0] == NEVER).all()
+    assert (some.owned[0], some.quiet[0]) == (5, some.source)
 
 
 def test_the_extent_of_a_step_is_that_of_the_longest_rows_in_use_rounded_up() -> None:
@@ -87,10 +87,17 @@ def test_the_extent_of_a_step_is_that_of_the_longest_rows_in_use_rounded_up() ->
     for row, (prompt, length) in enumerate([(3, 20), (40, 33), (90, 70)]):
         some.load(row, drawn(length), drawn(length))
         some.start(row, prompt)
-    assert some.extent(1) == (32, 32)
-    assert some.extent(2) == (64, 64)
+    assert some.extent(1) == (32, 32, 80)
+    assert some.extent(2) == (64, 64, 80)
     # Never beyond what there is.
-    assert some.extent(3) == (96, 80)
+    assert some.extent(3) == (96, 80, 80)
+
+
+def test_the_extent_of_a_step_begins_where_the_first_row_sees_silence_rounded_down() -> None:
+    some = slots()
+    for row, length in enumerate([70, 50, 10]):
+        some.load(row, drawn(length), drawn(length), silent=row > 0)
+    assert [some.extent(rows)[2] for rows in (1, 2, 3)] == [80, 32, 0]
 
 
 def test_a_step_has_room_for_the_token_that_it_takes_in() -> None:
@@ -114,20 +121,21 @@ def test_advancing_moves_the_rows_in_use_only() -> None:
 def test_a_moved_row_takes_all_that_it_holds_along() -> None:
     some, rules = slots(), Rules(SMALL, CPU)
     some.load(0, drawn(70), drawn(70))
-    some.load(2, drawn(20, 1), drawn(20, 2), (drawn(9, 3), drawn(9, 4)), 0.5)
+    some.load(2, drawn(20, 1), drawn(20, 2), silent=True)
     for row, prompt in ((0, 60), (2, 12)):
         some.start(row, prompt)
         some.self_keys[:, row, :, :prompt] = drawn(prompt, 5)
         some.self_values[:, row, :, :prompt] = drawn(prompt, 6)
     some.note(2, torch.tensor([SMALL.timestamp_begin + 4]), rules)
     some.move(2, 0)
-    assert torch.equal(some.cross_keys[:, 0, :, :29], torch.cat([drawn(20, 1), drawn(9, 3)], 2))
-    assert torch.equal(some.cross_values[:, 0, :, :29], torch.cat([drawn(20, 2), drawn(9, 4)], 2))
+    assert torch.equal(some.cross_keys[:, 0, :, :20], drawn(20, 1))
+    assert torch.equal(some.cross_values[:, 0, :, :20], drawn(20, 2))
     assert torch.equal(some.self_keys[:, 0, :, :12], drawn(12, 5))
     assert torch.equal(some.self_values[:, 0, :, :12], drawn(12, 6))
     assert torch.equal(some.mask[0], some.mask[2])
-    assert (some.mask[0, 0, 0, 29:] == NEVER).all()
-    assert (some.spans[0], some.owned[0], some.lengths[0]) == (29, 20, 12)
+    assert (some.mask[0, 0, 0, 20:] == NEVER).all()
+    assert torch.equal(some.silent_mask[0], some.silent_mask[2])
+    assert (some.owned[0], some.quiet[0], some.lengths[0]) == (20, 20, 12)
     assert int(some.positions[0]) == 12
     assert int(some.tokens[0]) == SMALL.timestamp_begin + 4
     assert all(field[0] == field[2] for field in some.rules.fields())

@@ -1,0 +1,30 @@
+"""Products are the same in whatever way they are made."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from deployments.recognition.products import Linear
+
+
+@pytest.mark.parametrize("rows", [1, 3, 8, 70])
+@pytest.mark.parametrize("biased", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_product_is_what_torch_says_it_is(rows: int, biased: bool, dtype: torch.dtype) -> None:
+    draw = torch.Generator().manual_seed(0)
+    weight, x = torch.randn(33, 16, generator=draw), torch.randn(rows, 2, 16, generator=draw)
+    bias = torch.randn(33, generator=draw) if biased else None
+    with torch.inference_mode():
+        product = Linear(weight, bias).ready(dtype)(x)
+    close = 1e-5 if dtype == torch.float32 else 0.1
+    assert product.dtype == dtype
+    torch.testing.assert_close(
+        product.float(), functional.linear(x, weight, bias), atol=close, rtol=close
+    )
+
+
+def test_without_the_instructions_a_product_is_torchs_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_is_avx512_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: False)
+    for dtype in (torch.float32, torch.bfloat16):
+        assert isinstance(Linear(torch.ones(2, 2), None).ready(dtype), Linear)
