@@ -74,10 +74,7 @@ class _Attempt:
 
     @property
     def silent(self) -> bool:
-        return (
-            self.decoded.no_speech_prob > quality.NO_SPEECH
-            and self.decoded.avg_logprob < quality.AVG_LOGPROB
-        )
+        return quality.silent(self.decoded.no_speech_prob, self.decoded.avg_logprob)
 
 
 def decode_window(window: Window, options: RecognitionOptions, text: Text) -> WindowDecoding:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.recognition.quality import COMPRESSION_RATIO, compression_ratio, loop
+from deployments.recognition.quality import COMPRESSION_RATIO, compression_ratio, loop, silent
 
 WORDS = (
     " The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background. "
@@ -60,3 +60,20 @@ def test_what_is_cut_off_is_the_end_said_again_and_again(
     sizes = [s for s in range(1, 25) if kept[-s:] * (len(cut) // s) == cut and len(kept) >= s]
     assert sizes
     assert kept[-2 * sizes[0] : -sizes[0]] != kept[-sizes[0] :]
+
+
+@pytest.mark.parametrize(
+    ("no_speech_prob", "avg_logprob", "expected"),
+    [
+        pytest.param(0.59, -3.0, False, id="somebody speaks, and is not understood"),
+        pytest.param(0.61, -1.01, True, id="Whisper's rule"),
+        pytest.param(0.7, -0.99, False, id="Whisper's rule: words that are sure enough"),
+        pytest.param(0.95, -0.84, True, id="you, in digital silence"),
+        pytest.param(0.95, -0.5, False, id="sure words, though quite surely nobody speaks"),
+        pytest.param(1.0, -0.51, True, id="at most half as unsure"),
+    ],
+)
+def test_words_have_to_be_the_surer_the_surer_it_is_that_nobody_speaks(
+    no_speech_prob: float, avg_logprob: float, expected: bool
+) -> None:
+    assert silent(no_speech_prob, avg_logprob) is expected
