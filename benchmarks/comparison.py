@@ -14,7 +14,8 @@ _MB = 1e6
 class Measured:
     """One run: `audio_s` seconds of recordings took `seconds`; memory in bytes.
 
-    `ours` tells Rayscribe from its peers. `wer` is None where there is no reference.
+    `ours` tells Rayscribe from its peers. `wer` is None where there is no reference. `others`
+    is the share of the processor that went to processes outside the comparison.
     """
 
     workload: str
@@ -26,6 +27,7 @@ class Measured:
     seconds: float
     memory: int
     wer: float | None
+    others: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
