@@ -93,7 +93,11 @@ class Batch:
     def start(self, requests: Mapping[Seat, Decode]) -> None:
         """Begin decodings of loaded windows, beside those that run."""
         prompts = {seat.row: request.prompt for seat, request in requests.items()}
-        logits = self._model.decoder.prefill(self._slots, prompts)
+        logits: dict[int, Tensor] = {}
+        # Those of one length together: padded, a row would depend on its neighbours.
+        for length in {len(prompt) for prompt in prompts.values()}:
+            alike = {row: prompt for row, prompt in prompts.items() if len(prompt) == length}
+            logits |= self._model.decoder.prefill(self._slots, alike)
         for seat, request in requests.items():
             scores = logits[seat.row].float()
             start = scores[request.start_of_transcript].softmax(0)
@@ -115,9 +119,9 @@ class Batch:
         slots.advance(rows)
         return self._take(self._seats, masked, 0)
 
-    def _masked_logits(self, rows: int, length: int, span: int, quiet: int) -> Tensor:
+    def _masked_logits(self, rows: int, length: int, span: int) -> Tensor:
         """What each of the first rows may say next; reads slots and nothing else."""
-        logits = self._model.decoder.step(self._slots, rows, length, span, quiet).float()
+        logits = self._model.decoder.step(self._slots, rows, length, span).float()
         return self._model.rules.apply(logits, self._slots.rules, rows)
 
     def align(

@@ -18,12 +18,11 @@ from deployments.recognition.device import out_of_memory
 log = logging.getLogger(__name__)
 
 Capture = Literal["auto", "off", "cuda_graph", "compile"]
-Step = Callable[[int, int, int, int], Tensor]
-"""(rows, length, span, quiet), as `Slots.extent` gives them -> (rows, vocabulary). It may be
-repeated: it changes nothing twice."""
+Step = Callable[[int, int, int], Tensor]
+"""(rows, length, span) -> (rows, vocabulary). It may be repeated: it changes nothing twice."""
 Replay = Callable[[], Tensor]
 """The same shapes again, on what the slots hold now. The result is valid until the next one."""
-Record = Callable[[Step, int, int, int, int], Replay]
+Record = Callable[[Step, int, int, int], Replay]
 
 _LENGTHS = 64
 _SPANS = 250
@@ -42,13 +41,13 @@ class CapturedStep:
         self._step = step
         self._record = record
         self._most = (capacity, target, source)
-        self._replays: dict[tuple[int, int, int, int], Replay] = {}
+        self._replays: dict[tuple[int, int, int], Replay] = {}
         self._failed = False
 
-    def __call__(self, rows: int, length: int, span: int, quiet: int) -> Tensor:
+    def __call__(self, rows: int, length: int, span: int) -> Tensor:
         if self._failed:
-            return self._step(rows, length, span, quiet)
-        size = self._size(rows, length, span, quiet)
+            return self._step(rows, length, span)
+        size = self._size(rows, length, span)
         replay = self._replays.get(size)
         if replay is None:
             try:
@@ -59,22 +58,14 @@ class CapturedStep:
                 log.warning("The decoding step cannot be captured, and runs without: %s", error)
                 self._failed = True
                 self._replays.clear()
-                return self._step(rows, length, span, quiet)
+                return self._step(rows, length, span)
         return replay()[:rows]
 
-    def _size(self, rows: int, length: int, span: int, quiet: int) -> tuple[int, int, int, int]:
-        """Powers of two in rows, since few rows are common; even steps in the others.
-
-        Where silence is seen at all it is counted from the start: whoever is no longer in use
-        does not see it, and to read it once costs little.
-        """
+    def _size(self, rows: int, length: int, span: int) -> tuple[int, int, int]:
+        """Powers of two in rows, since few rows are common; even steps in the others."""
+        wanted = (1 << (rows - 1).bit_length(), _up(length, _LENGTHS), _up(span, _SPANS))
         most_rows, target, source = self._most
-        return (
-            min(1 << (rows - 1).bit_length(), most_rows),
-            min(_up(length, _LENGTHS), target),
-            min(_up(span, _SPANS), source),
-            quiet if quiet == source else 0,
-        )
+        return min(wanted[0], most_rows), min(wanted[1], target), min(wanted[2], source)
 
 
 def captured(
@@ -108,17 +99,16 @@ class CudaGraphs:
     def __init__(self) -> None:
         self._pool: Any = None
 
-    def __call__(self, step: Step, rows: int, length: int, span: int, quiet: int) -> Replay:
-        size = rows, length, span, quiet
+    def __call__(self, step: Step, rows: int, length: int, span: int) -> Replay:
         # Libraries allocate their workspaces at a first call, which must not be recorded.
         side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
-            step(*size)
+            step(rows, length, span)
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool):
-            output = step(*size)
+            output = step(rows, length, span)
         self._pool = graph.pool()
 
         def replay() -> Tensor:
@@ -134,9 +124,9 @@ class Compiled:
     def __init__(self, backend: str = "inductor") -> None:
         self._backend = backend
 
-    def __call__(self, step: Step, rows: int, length: int, span: int, quiet: int) -> Replay:
+    def __call__(self, step: Step, rows: int, length: int, span: int) -> Replay:
         def sized() -> Tensor:
-            return step(rows, length, span, quiet)
+            return step(rows, length, span)
 
         compiled: Replay = torch.compile(sized, dynamic=False, backend=self._backend)
         compiled()  # here, so that a failure is found where it can be handled

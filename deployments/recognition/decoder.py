@@ -12,6 +12,9 @@ from deployments.recognition.rules import NEVER
 from deployments.recognition.slots import Slots
 from deployments.recognition.weights import DecoderWeights
 
+FEW = 4
+"""Rows of a product below which MKL may take another way."""
+
 
 class Decoder:
     def __init__(self, weights: DecoderWeights, attend: Attention) -> None:
@@ -105,18 +108,21 @@ class Decoder:
             for i, row in enumerate(texts):
                 if collect is not None:
                     collect(index, row, queries[i])
-                one, extent = slice(row, row + 1), (slots.owned[row], slots.quiet[row])
-                contexts.append(self._cross_context(index, queries[i : i + 1], slots, one, extent))
+                one = slice(row, row + 1)
+                contexts.append(
+                    self._cross_context(index, queries[i : i + 1], slots, one, slots.owned[row])
+                )
             x = x + self._join(layer.cross.out, torch.cat(contexts))
             x = x + layer.feed_forward(x)
         return x
 
-    def step(self, slots: Slots, rows: int, length: int, span: int, quiet: int) -> Tensor:
+    def step(self, slots: Slots, rows: int, length: int, span: int) -> Tensor:
         """One token on for the first `rows` rows: the logits (rows, vocabulary) of what follows.
 
         `tokens` at `positions` are taken in. `length` bounds the rows' positions, `span` their
-        encoder positions, and none sees silence before position `quiet`. Every shape follows
-        from the four numbers and nothing reads the device, so that the step can be captured.
+        encoder positions. Every shape follows from the three numbers and nothing reads the
+        device, so that the step can be captured. On a CPU a row's logits are the same bit for
+        bit whoever its neighbours are.
         """
         positions = slots.positions[:rows]
         x = self._embed(slots.tokens[:rows], positions)[:, None]
@@ -136,7 +142,7 @@ class Decoder:
             )
             x = x + self._join(layer.attention.out, context)
             context = self._cross_context(
-                index, self._cross_queries(index, x), slots, slice(0, rows), (span, quiet)
+                index, self._cross_queries(index, x), slots, slice(0, rows), span
             )
             x = x + self._join(layer.cross.out, context)
             x = x + layer.feed_forward(x)
@@ -163,22 +169,22 @@ class Decoder:
         return queries.view(batch, length, self._heads, self._head_size).transpose(1, 2)
 
     def _cross_context(
-        self, index: int, queries: Tensor, slots: Slots, rows: slice, extent: tuple[int, int]
+        self, index: int, queries: Tensor, slots: Slots, rows: slice, span: int
     ) -> Tensor:
-        span, quiet = extent
         keys = slots.cross_keys[index, rows, :, :span]
         values = slots.cross_values[index, rows, :, :span]
         mask = slots.mask[rows, :, :, :span]
-        if slots.silence is None or quiet == slots.source:
+        if slots.silence is None:
             return self._attend(queries, keys, values, mask)
-        # Silence is read once for all rows, as if it stood behind each one's own positions.
-        silent_keys, silent_values = (cached[index, :, quiet:] for cached in slots.silence)
+        # Silence is read once for all rows, as if it stood behind each one's own positions. It
+        # comes first and in full, so that sums have one order however long other rows are.
+        silent_keys, silent_values = slots.silence[0][index], slots.silence[1][index]
+        silent = _by_rows(_by_heads(queries) @ silent_keys.transpose(-1, -2), queries)
+        silent = silent + slots.silent_mask[rows]
         own = queries @ keys.transpose(-1, -2) + mask
-        silent = _by_heads(queries) @ silent_keys.transpose(-1, -2)
-        silent = _by_rows(silent, queries) + slots.silent_mask[rows, :, :, quiet:]
-        weights = torch.softmax(torch.cat([own, silent], dim=-1).float(), dim=-1).to(values.dtype)
-        of_silence = _by_heads(weights[..., span:]) @ silent_values
-        return weights[..., :span] @ values + _by_rows(of_silence, queries)
+        weights = torch.softmax(torch.cat([silent, own], dim=-1).float(), dim=-1).to(values.dtype)
+        of_silence = _by_heads(weights[..., : slots.source]) @ silent_values
+        return _by_rows(of_silence, queries) + weights[..., slots.source :] @ values
 
     def _join(self, out: Product, context: Tensor) -> Tensor:
         return out(context.transpose(1, 2).flatten(2))
@@ -188,11 +194,16 @@ class Decoder:
 
 
 def _by_heads(x: Tensor) -> Tensor:
-    """(rows, heads, texts, size) -> (heads, rows × texts, size)."""
-    return x.transpose(0, 1).flatten(1, 2)
+    """(rows, heads, texts, size) -> (heads, at least rows × texts, size).
+
+    Filled up where they are few: MKL sums up in another order then.
+    """
+    together = x.transpose(0, 1).flatten(1, 2)
+    missing = FEW - together.shape[1]
+    return together if missing <= 0 else F.pad(together, (0, 0, 0, missing))
 
 
 def _by_rows(x: Tensor, like: Tensor) -> Tensor:
     """Back again, to as many rows and texts as `like` has."""
     rows, heads, texts, _ = like.shape
-    return x.view(heads, rows, texts, -1).transpose(0, 1)
+    return x[:, : rows * texts].reshape(heads, rows, texts, -1).transpose(0, 1)

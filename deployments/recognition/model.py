@@ -97,11 +97,9 @@ class WhisperModel:
     def load_slot(self, slots: Slots, row: int, encoded: Encoded) -> None:
         """Give a row the keys and values of its window."""
         keys, values = self.decoder.cross(encoded.output)
-        length = len(encoded.output)
-        silent = encoded.trimmed and length < self.encoder.positions
-        if silent and slots.silence is None:
+        if encoded.trimmed and slots.silence is None:
             slots.hush(*self.decoder.cross(self.encoder.silent(self.device)))
-        slots.load(row, keys, values, silent=silent)
+        slots.load(row, keys, values, silent=encoded.trimmed)
 
 
 def _alignment_heads(model: Any) -> tuple[tuple[int, int], ...]:

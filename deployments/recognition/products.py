@@ -46,8 +46,15 @@ class Packed:
         )
 
     def __call__(self, x: Tensor) -> Tensor:
+        x = x.to(self._dtype)
+        if x.numel() == x.shape[-1]:
+            # A single row would be summed up in another order than the same one among others.
+            return self._product(torch.cat([x, x]))[:1]
+        return self._product(x)
+
+    def _product(self, x: Tensor) -> Tensor:
         product: Tensor = torch.ops.mkldnn._linear_pointwise(
-            x.to(self._dtype), self._weight, self._bias, "none", [], ""
+            x, self._weight, self._bias, "none", [], ""
         )
         return product
 

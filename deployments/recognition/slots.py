@@ -49,11 +49,10 @@ class Slots:
         self.positions = torch.zeros(count, dtype=torch.long, device=device)
         self.rules = RuleState(count, device)
         self.owned = [0] * count
-        self.quiet = [source] * count
         self.lengths = [0] * count
 
     def hush(self, keys: Tensor, values: Tensor) -> None:
-        """Take the cross-attention's keys and values of silence, for all rows."""
+        """Take the cross-attention's keys and values of silence, for all rows, before a step."""
         dtype = self.cross_keys.dtype
         self.silence = keys.to(dtype).contiguous(), values.to(dtype).contiguous()
 
@@ -67,9 +66,10 @@ class Slots:
         self.cross_values[:, row, :, :owned] = values
         self.mask[row, ..., :owned] = 0
         self.mask[row, ..., owned:] = NEVER
-        self.owned[row], self.quiet[row] = owned, owned if silent else self.source
-        self.silent_mask[row, ..., : self.quiet[row]] = NEVER
-        self.silent_mask[row, ..., self.quiet[row] :] = 0
+        self.owned[row] = owned
+        self.silent_mask[row] = NEVER
+        if silent:
+            self.silent_mask[row, ..., owned:] = 0
 
     def start(self, row: int, prompt: int) -> None:
         """Take note that a row has `prompt` tokens and that its first own one comes next."""
@@ -83,19 +83,13 @@ class Slots:
         self.positions[row] = 0
         self.lengths[row] = 0
 
-    def extent(self, rows: int) -> tuple[int, int, int]:
-        """Bounds on the positions and encoder positions of the first `rows` rows, in a step,
-        and the first position at which one of them sees the silence.
+    def extent(self, rows: int) -> tuple[int, int]:
+        """Bounds on the positions and encoder positions of the first `rows` rows, in a step.
 
-        Rounded, so that few shapes occur.
+        Rounded up, so that few shapes occur.
         """
         length = max(self.lengths[:rows]) + 1
-        quiet = min(self.quiet[:rows])
-        return (
-            _rounded(length, self.target),
-            _rounded(max(self.owned[:rows]), self.source),
-            quiet if quiet == self.source else quiet - quiet % 32,
-        )
+        return _rounded(length, self.target), _rounded(max(self.owned[:rows]), self.source)
 
     def advance(self, rows: int) -> None:
         """Take note that the first `rows` rows are one token further."""
@@ -123,7 +117,6 @@ class Slots:
             state[target] = state[source]
         self.rules.move(source, target)
         self.lengths[target], self.owned[target] = length, span
-        self.quiet[target] = self.quiet[source]
 
 
 def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -13,7 +13,7 @@ from tests.unit.deployments.recognition import support
 from tests.unit.deployments.recognition.support import Whisper, decode, noise
 
 CPU = torch.device("cpu")
-Size = tuple[int, int, int, int]
+Size = tuple[int, int, int]
 
 
 class Recorder:
@@ -22,40 +22,40 @@ class Recorder:
     def __init__(self) -> None:
         self.sizes: list[Size] = []
 
-    def __call__(self, step: Step, rows: int, length: int, span: int, quiet: int) -> Replay:
-        self.sizes.append((rows, length, span, quiet))
-        return lambda: step(rows, length, span, quiet)
+    def __call__(self, step: Step, rows: int, length: int, span: int) -> Replay:
+        self.sizes.append((rows, length, span))
+        return lambda: step(rows, length, span)
 
 
-def numbered(rows: int, length: int, span: int, quiet: int) -> Tensor:
+def numbered(rows: int, length: int, span: int) -> Tensor:
     return torch.arange(rows)[:, None].float()
 
 
 def test_sizes_are_rounded_up_and_recorded_once() -> None:
     record = Recorder()
     step = CapturedStep(numbered, record, capacity=12, target=448, source=1500)
-    for rows, *extent in [
-        (1, 5, 96, 64),
-        (1, 64, 250, 224),
-        (3, 65, 251, 0),
-        (4, 100, 400, 96),
-        (9, 448, 1500, 1500),
+    for rows, length, span in [
+        (1, 5, 96),
+        (1, 64, 250),
+        (3, 65, 251),
+        (4, 100, 400),
+        (9, 448, 1500),
     ]:
-        assert step(rows, *extent)[:, 0].tolist() == list(range(rows))
-    assert record.sizes == [(1, 64, 250, 0), (4, 128, 500, 0), (12, 448, 1500, 1500)]
+        assert step(rows, length, span)[:, 0].tolist() == list(range(rows))
+    assert record.sizes == [(1, 64, 250), (4, 128, 500), (12, 448, 1500)]
 
 
 def test_what_cannot_be_recorded_runs_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
     tries: list[Size] = []
 
     def refuse(step: Step, *size: int) -> Replay:
-        tries.append((size[0], size[1], size[2], size[3]))
+        tries.append((size[0], size[1], size[2]))
         raise RuntimeError("operation not permitted when stream is capturing")
 
     step = CapturedStep(numbered, refuse, capacity=8, target=448, source=1500)
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
-            assert step(3, 10, 100, 64)[:, 0].tolist() == [0, 1, 2]
+            assert step(3, 10, 100)[:, 0].tolist() == [0, 1, 2]
     assert len(tries) == 1
     assert len(caplog.records) == 1
 
@@ -67,7 +67,7 @@ def test_memory_that_runs_out_in_a_recording_is_the_engines_to_handle() -> None:
     step = CapturedStep(numbered, full, capacity=8, target=448, source=1500)
     for _ in range(2):
         with pytest.raises(torch.OutOfMemoryError):
-            step(1, 10, 100, 64)
+            step(1, 10, 100)
 
 
 def test_which_way_is_chosen() -> None:

@@ -123,6 +123,24 @@ def test_rows_do_not_depend_on_their_neighbours(whisper: Whisper, windows: list[
             close(logits[row], expected[row][len(prompts[row]) + index])
 
 
+@pytest.mark.skipif(
+    not torch.cpu._is_avx512_supported(), reason="MKL alone does not keep the order of sums"
+)
+def test_neighbours_change_no_bit_of_a_rows_logits(
+    whisper: Whisper, windows: list[Encoded]
+) -> None:
+    """Else a job that is resumed could differ from one that was not."""
+    trimmed = windows[1:]
+    together = filled(whisper, trimmed)
+    prefill(whisper, together, dict.fromkeys(range(len(trimmed)), ENGLISH))
+    expected = [step(whisper, together, [token] * len(trimmed)) for token in TEXT[:4]]
+    for row, window in enumerate(trimmed):
+        alone = filled(whisper, [window])
+        prefill(whisper, alone, {0: ENGLISH})
+        for token, logits in zip(TEXT[:4], expected, strict=True):
+            assert torch.equal(step(whisper, alone, [token])[0], logits[row])
+
+
 def test_a_row_that_starts_late_disturbs_nobody(whisper: Whisper, windows: list[Encoded]) -> None:
     slots = filled(whisper, windows[:2])
     prefill(whisper, slots, {0: ENGLISH, 1: ENGLISH})

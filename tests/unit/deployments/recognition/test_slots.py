@@ -59,7 +59,7 @@ def test_a_loaded_row_sees_its_window_and_nothing_behind_it() -> None:
     assert (some.mask[1, 0, 0, 20:] == NEVER).all()
     assert (some.mask[[0, 2]] == NEVER).all()
     assert (some.silent_mask == NEVER).all()
-    assert (some.owned[1], some.quiet[1]) == (20, some.source)
+    assert some.owned[1] == 20
 
 
 def test_silence_stands_behind_the_window_of_who_is_to_see_it() -> None:
@@ -70,7 +70,7 @@ def test_silence_stands_behind_the_window_of_who_is_to_see_it() -> None:
     assert (some.silent_mask[0, 0, 0, :20] == NEVER).all()
     assert (some.silent_mask[0, 0, 0, 20:] == 0).all()
     assert (some.silent_mask[1:] == NEVER).all()
-    assert (some.owned[0], some.quiet[0]) == (20, 20)
+    assert some.owned[0] == 20
 
 
 def test_a_shorter_window_after_a_longer_one_sees_nothing_of_it() -> None:
@@ -79,7 +79,7 @@ def test_a_shorter_window_after_a_longer_one_sees_nothing_of_it() -> None:
     some.load(0, drawn(5), drawn(5))
     assert (some.mask[0, 0, 0] == 0).sum() == 5
     assert (some.silent_mask[0] == NEVER).all()
-    assert (some.owned[0], some.quiet[0]) == (5, some.source)
+    assert some.owned[0] == 5
 
 
 def test_the_extent_of_a_step_is_that_of_the_longest_rows_in_use_rounded_up() -> None:
@@ -87,17 +87,10 @@ def test_the_extent_of_a_step_is_that_of_the_longest_rows_in_use_rounded_up() ->
     for row, (prompt, length) in enumerate([(3, 20), (40, 33), (90, 70)]):
         some.load(row, drawn(length), drawn(length))
         some.start(row, prompt)
-    assert some.extent(1) == (32, 32, 80)
-    assert some.extent(2) == (64, 64, 80)
+    assert some.extent(1) == (32, 32)
+    assert some.extent(2) == (64, 64)
     # Never beyond what there is.
-    assert some.extent(3) == (96, 80, 80)
-
-
-def test_the_extent_of_a_step_begins_where_the_first_row_sees_silence_rounded_down() -> None:
-    some = slots()
-    for row, length in enumerate([70, 50, 10]):
-        some.load(row, drawn(length), drawn(length), silent=row > 0)
-    assert [some.extent(rows)[2] for rows in (1, 2, 3)] == [80, 32, 0]
+    assert some.extent(3) == (96, 80)
 
 
 def test_a_step_has_room_for_the_token_that_it_takes_in() -> None:
@@ -135,7 +128,7 @@ def test_a_moved_row_takes_all_that_it_holds_along() -> None:
     assert torch.equal(some.mask[0], some.mask[2])
     assert (some.mask[0, 0, 0, 20:] == NEVER).all()
     assert torch.equal(some.silent_mask[0], some.silent_mask[2])
-    assert (some.owned[0], some.quiet[0], some.lengths[0]) == (20, 20, 12)
+    assert (some.owned[0], some.lengths[0]) == (20, 12)
     assert int(some.positions[0]) == 12
     assert int(some.tokens[0]) == SMALL.timestamp_begin + 4
     assert all(field[0] == field[2] for field in some.rules.fields())
