@@ -6,7 +6,6 @@ What is timed begins when its models are loaded and warm.
 
 import json
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -86,9 +85,9 @@ def main(
                 _compare(name, names or COMPARED[name].split(","), repeats, runs)
             found["runs"] = [asdict(run) for run in runs]
         if "d" in chosen:
-            found["d"] = _accounted(clips_beside_a_long_recording)
+            found["d"] = clips_beside_a_long_recording()
         if "e" in chosen:
-            found["e"] = _accounted(lambda: hours_of_speech(hours))
+            found["e"] = hours_of_speech(hours)
     except NoSpeech as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
@@ -129,15 +128,6 @@ def _compare(name: str, systems: list[str], repeats: int, runs: list[Measured]) 
                 )
     print(f"\n({name}) {title}")
     print(show(summary([run for run in runs if run.workload == name]), items))
-
-
-def _accounted(measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What `measure` found, and the share of the processor that others took meanwhile."""
-    with Disturbance() as disturbance:
-        found = measure()
-    if disturbance.share > DISTURBED:
-        typer.echo(f"Others took {disturbance.share:.0%} of the processor: measure it again")
-    return {**found, "others": disturbance.share}
 
 
 def _undisturbed(running: Running, work: Workload) -> tuple[Run, float]:
