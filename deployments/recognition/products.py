@@ -60,7 +60,12 @@ class Packed:
 
 
 def _can_be_packed(weight: Tensor) -> bool:
-    """Whether there is a gain: without AVX-512, MKL and oneDNN are equally fast."""
+    """Whether there is a gain: without AVX-512, MKL and oneDNN are equally fast.
+
+    The two operations are torch's own and not promised: a build may come without them.
+    """
+    if not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+        return False
     if weight.device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     if weight.dtype == torch.bfloat16:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from serve_app.http.schemas import QualityAccount
 from serve_app.jobs.job import Delivery, DeliveryState, Job, Page, Status
 
 
@@ -23,18 +24,6 @@ class JobError(BaseModel):
     code: str
 
 
-class QualityAnswer(BaseModel):
-    """Where each second of the recording went."""
-
-    transcribed: float
-    silent: float
-    silence_score: float = Field(
-        description="How probably nobody speaks in the silent seconds, in mean."
-    )
-    decoded_again: float
-    failed: float
-
-
 class JobAnswer(BaseModel):
     id: str
     object: Literal["job"] = "job"
@@ -47,7 +36,7 @@ class JobAnswer(BaseModel):
     progress: JobProgress
     windows: int = Field(description="How many windows were recognized and kept so far.")
     stage_seconds: Mapping[str, float]
-    quality: QualityAnswer | None
+    quality: QualityAccount | None
     language: str | None
     error: JobError | None
 
@@ -96,7 +85,7 @@ def job_answer(job: Job) -> JobAnswer:
         ),
         windows=job.windows,
         stage_seconds={name: round(value, 3) for name, value in job.stage_seconds.items()},
-        quality=QualityAnswer(**asdict(job.quality)) if job.quality else None,
+        quality=QualityAccount(**asdict(job.quality)) if job.quality else None,
         language=job.language,
         error=JobError(**asdict(failure)) if failure else None,
     )

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from serve_app.http.openai_form import TranslationForm
+from serve_app.http.schemas import QualityAccount
 from serve_app.transcription.formats import MEDIA_TYPES, render
 from serve_app.transcription.formats.document import seconds, usage, verbose_document
 from serve_app.transcription.stages import Task
@@ -128,18 +129,6 @@ class SpeakerTurn(BaseModel):
     start: float
     end: float
     speaker: str
-
-
-class QualityAccount(BaseModel):
-    """Where each second of the recording went."""
-
-    transcribed: float
-    silent: float
-    silence_score: float = Field(
-        description="How probably nobody speaks in the silent seconds, in mean."
-    )
-    decoded_again: float
-    failed: float
 
 
 class VerboseAnswer(BaseModel):

@@ -68,6 +68,18 @@ class Webhook(BaseModel):
         return Target(self.url, self.header)
 
 
+class QualityAccount(BaseModel):
+    """Where each second of the recording went."""
+
+    transcribed: float
+    silent: float
+    silence_score: float = Field(
+        description="How probably nobody speaks in the silent seconds, in mean."
+    )
+    decoded_again: float
+    failed: float
+
+
 class Detail(BaseModel):
     """An error outside /v1."""
 
