@@ -27,8 +27,9 @@ def build_engine(
     if settings.model.startswith(PREFIX):
         return SleepingEngine.named(settings.model, queue)
     policy = DevicePolicy.choose(settings)
+    threads = settings.cpu_threads if policy.device.type == "cpu" else 1
     if policy.device.type == "cpu":
-        torch.set_num_threads(settings.cpu_threads)
+        torch.set_num_threads(threads)
     log.info("Recognition runs on %s.", policy.reason)
     folder = resolve(settings.model, settings.revision, token)
     return WhisperEngine(
@@ -36,6 +37,7 @@ def build_engine(
         queue,
         slots=settings.slots,
         encode_together=policy.encode_together,
+        threads=threads,
         silent_suffix=settings.silent_suffix,
         capture=settings.capture,
         metrics=metrics,

@@ -27,9 +27,13 @@ MARGIN_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A window's encoder output: (length, width). `trimmed` if silence has to follow it."""
+    """What the decoder reads of a window: the output of the encoder (length, width), and the
+    keys and values (layers, heads, length, head size) that its cross-attention makes of it.
+    `trimmed` if silence has to follow."""
 
     output: Tensor
+    keys: Tensor
+    values: Tensor
     trimmed: bool
 
 
@@ -76,7 +80,7 @@ class WhisperModel:
 
     def encode_padded(self, windows: Sequence[Float32]) -> list[Encoded]:
         features = torch.stack([self.log_mel.padded(samples) for samples in windows])
-        return [Encoded(output, trimmed=False) for output in self.encoder.padded(features)]
+        return [self._encoded(output, trimmed=False) for output in self.encoder.padded(features)]
 
     def encode_trimmed(self, windows: Sequence[tuple[Float32, int]]) -> list[Encoded]:
         """Windows with their positions, in one batch as long as the longest."""
@@ -90,16 +94,18 @@ class WhisperModel:
             batch[row, :, :own] = self.log_mel.leveled(samples, own, PEAK)
         outputs = self.encoder.trimmed(batch)
         return [
-            Encoded(output[:positions], trimmed=True)
+            self._encoded(output[:positions], trimmed=True)
             for output, (_, positions) in zip(outputs, windows, strict=True)
         ]
 
+    def _encoded(self, output: Tensor, *, trimmed: bool) -> Encoded:
+        return Encoded(output, *self.decoder.cross(output), trimmed)
+
     def load_slot(self, slots: Slots, row: int, encoded: Encoded) -> None:
         """Give a row the keys and values of its window."""
-        keys, values = self.decoder.cross(encoded.output)
         if encoded.trimmed and slots.silence is None:
             slots.hush(*self.decoder.cross(self.encoder.silent(self.device)))
-        slots.load(row, keys, values, silent=encoded.trimmed)
+        slots.load(row, encoded.keys, encoded.values, silent=encoded.trimmed)
 
 
 def _alignment_heads(model: Any) -> tuple[tuple[int, int], ...]:

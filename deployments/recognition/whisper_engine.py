@@ -1,7 +1,9 @@
 """Continuous batching: a window takes a slot as soon as one is free, and leaves it when done."""
 
 import logging
+from collections import deque
 from collections.abc import Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +13,9 @@ from deployments.recognition.batch import Batch, Seat
 from deployments.recognition.batcher import FairQueue, Metrics, NoMetrics, Ticket
 from deployments.recognition.capture import Capture
 from deployments.recognition.device import out_of_memory
-from deployments.recognition.engine import Engine
-from deployments.recognition.model import WhisperModel
+from deployments.recognition.encoding import AHEAD, Encoding
+from deployments.recognition.engine import IDLE_S, Engine
+from deployments.recognition.model import Encoded, WhisperModel
 from deployments.recognition.requests import (
     Align,
     Aligned,
@@ -23,7 +26,6 @@ from deployments.recognition.requests import (
     Request,
     WindowDecoding,
 )
-from deployments.recognition.speech_spans import Speech
 from deployments.recognition.window_decoding import decode_window
 from serve_app.errors import ClientError, Unavailable
 from serve_app.transcription.stages import SAMPLE_RATE, RecognitionOptions, Window
@@ -34,16 +36,23 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False, slots=True)
 class _Job:
-    """A window in its slot. `loaded` is the piece whose keys and values the slot holds."""
+    """A window under way. `encoded` are keys and values that wait for a slot, `loaded` the piece
+    whose keys and values these, or those in the slot, are."""
 
     ticket: Ticket
     decoding: WindowDecoding
     request: Request
-    seat: Seat
+    encoded: Encoded | None = None
     loaded: Piece | None = None
+    seat: Seat | None = None
 
 
 class WhisperEngine(Engine):
+    """Windows are encoded, wait for a slot, and are decoded in it.
+
+    `threads` are those of a CPU. From two on, encoding goes on beside decoding.
+    """
+
     def __init__(
         self,
         model: WhisperModel,
@@ -51,6 +60,7 @@ class WhisperEngine(Engine):
         *,
         slots: int,
         encode_together: int = 1,
+        threads: int = 1,
         silent_suffix: bool = True,
         capture: Capture = "off",
         metrics: Metrics | None = None,
@@ -58,10 +68,12 @@ class WhisperEngine(Engine):
         super().__init__(queue)
         self._model = model
         self._batch = Batch(model, slots, capture)
+        self._encoder = Encoding(model, silent_suffix=silent_suffix, threads=threads)
         self._encode_together = encode_together
-        self._silent_suffix = silent_suffix
         self._metrics = metrics or NoMetrics()
-        self._jobs: dict[Seat, _Job] = {}
+        self._encoding: deque[tuple[list[_Job], Future[list[Encoded]]]] = deque()
+        self._ready: deque[_Job] = deque()
+        self._seated: dict[Seat, _Job] = {}
 
     # ------------------------------------------------------------------------- the loop
 
@@ -71,19 +83,32 @@ class WhisperEngine(Engine):
             try:
                 return self._work()
             except (RuntimeError, MemoryError) as error:
-                if not self._jobs or not out_of_memory(error):
+                if not self._jobs() or not out_of_memory(error):
                     raise
                 self._shrink(error)
                 return True
 
     def _work(self) -> bool:
         self._admit()
-        if not self._jobs:
-            return False
+        if not self._seated and not self._ready and self._encoding:
+            wait([future for _, future in self._encoding], IDLE_S, FIRST_COMPLETED)
+        self._collect()
+        self._seat()
+        if not self._seated:
+            return bool(self._encoding or self._ready)
+        self._encoder.leave_to_decoding(busy=bool(self._encoding))
         self._metrics.stepped(len(self._batch), self._batch.capacity)
         done = self._batch.step()
-        self._answer([(self._jobs[seat], _decoded(seat)) for seat in done])
+        self._answer([(self._seated[seat], _decoded(seat)) for seat in done])
         return True
+
+    def _jobs(self) -> list[_Job]:
+        """All that are under way, those that came first first."""
+        return [
+            *self._seated.values(),
+            *self._ready,
+            *(j for jobs, _ in self._encoding for j in jobs),
+        ]
 
     def _shrink(self, error: Exception) -> None:
         """Go on with half the batch, for good: memory that was short once will be again.
@@ -91,47 +116,83 @@ class WhisperEngine(Engine):
         Its windows go back to the front of the queue and begin anew, since nobody knows how far
         their state was written. A window that does not fit alone fails alone.
         """
-        jobs = list(self._jobs.values())
+        jobs = self._jobs()
+        self._encoding.clear()
         if len(jobs) == 1:
             self._fail(jobs[0], error)
         else:
-            self._batch.capacity = len(jobs) // 2
+            self._encoder.stop_being_beside()
+            self._batch.capacity = max(1, min(len(jobs), self._batch.capacity) // 2)
             log.warning(
                 "%d windows at once do not fit into memory: from now on there are at most %d. "
                 "Set recognition.slots to no more. (%s)",
                 *(len(jobs), self._batch.capacity, error),
             )
             for job in reversed(jobs):
-                job.decoding.close()
-                del self._jobs[job.seat]
-                self._batch.leave(job.seat)
+                self._part(job)
                 self.queue.give_back(job.ticket)
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()
 
     def _let_go(self) -> None:
         """Free the slots of callers who departed."""
-        for job in list(self._jobs.values()):
+        for job in [*self._seated.values(), *self._ready]:
             if job.ticket.departed:
                 self._finish(job, Unavailable("The caller departed."))
 
+    # ------------------------------------------------------------------------ encoding
+
     def _admit(self) -> None:
-        while room := min(self._batch.room, self._encode_together):
-            tickets = self.queue.take(room)
+        """Take windows from the queue to be encoded: as many as there are slots for, or a few
+        ahead where that goes on beside the decoding."""
+        while True:
+            most = AHEAD if self._encoder.beside else self._batch.room
+            room = most - len(self._ready) - sum(len(jobs) for jobs, _ in self._encoding)
+            tickets = self.queue.take(min(room, self._encode_together))
             if not tickets:
                 return
             jobs = []
             for ticket in tickets:
                 decoding = decode_window(ticket.window, ticket.options, self._model.text)
                 try:
-                    request = next(decoding)
+                    jobs.append(_Job(ticket, decoding, next(decoding)))
                 except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
                     self._failed(ticket, error)
-                    continue
-                job = _Job(ticket, decoding, request, self._batch.sit())
-                self._jobs[job.seat] = job
-                jobs.append(job)
-            self._serve(jobs)
+            self._encode(jobs)
+
+    def _encode(self, jobs: list[_Job]) -> None:
+        """Begin to encode what jobs ask for, those of like length together."""
+        jobs = sorted(jobs, key=lambda job: job.request.piece.end - job.request.piece.start)
+        for first in range(0, len(jobs), self._encode_together):
+            together = jobs[first : first + self._encode_together]
+            pieces = [(job.ticket.window, job.request.piece) for job in together]
+            begun = self._encoder.begin(pieces, alone=not self._seated)
+            self._encoding.append((together, begun))
+
+    def _collect(self) -> None:
+        """Take over what is encoded."""
+        while self._encoding and self._encoding[0][1].done():
+            jobs, future = self._encoding[0]
+            for job, encoded in zip(jobs, future.result(), strict=True):
+                job.encoded, job.loaded = encoded, job.request.piece
+            self._encoding.popleft()
+            self._ready.extend(jobs)
+
+    # ------------------------------------------------------------------------- decoding
+
+    def _seat(self) -> None:
+        """Give the slots that are free to windows that are encoded."""
+        seated = []
+        while self._ready and self._batch.room:
+            job = self._ready.popleft()
+            assert job.encoded is not None
+            job.seat = self._batch.sit()
+            self._seated[job.seat] = job
+            self._batch.load(job.seat, job.encoded)
+            job.encoded = None
+            seated.append(job)
+        if seated:
+            self._serve(seated)
 
     def _answer(self, answers: Iterable[tuple[_Job, Answer]]) -> None:
         """Hand jobs what they asked for, and serve what they ask for next."""
@@ -149,56 +210,51 @@ class WhisperEngine(Engine):
             self._serve(asking)
 
     def _serve(self, jobs: list[_Job]) -> None:
-        """Begin what jobs ask for: decodings run on with the batch, the rest is done at once."""
-        self._encode([job for job in jobs if job.request.piece != job.loaded])
-        jobs = [job for job in jobs if job.seat in self._jobs]
+        """Begin what jobs in slots ask for: decodings run on with the batch, the rest is done at
+        once. Who asks for another piece of audio leaves the slot until that is encoded."""
+        elsewhere = [job for job in jobs if job.request.piece != job.loaded]
+        for job in elsewhere:
+            self._stand_up(job)
+        self._encode(elsewhere)
+        jobs = [job for job in jobs if job.seat is not None]
         detect = [(job, job.request) for job in jobs if isinstance(job.request, DetectLanguage)]
         decode = [(job, job.request) for job in jobs if isinstance(job.request, Decode)]
         align = [(job, job.request) for job in jobs if isinstance(job.request, Align)]
         if decode:
-            self._batch.start({job.seat: request for job, request in decode})
+            self._batch.start({_seat(job): request for job, request in decode})
         answers: list[tuple[_Job, Answer]] = []
         if detect:
             found = self._batch.detect_language(
-                [job.seat for job, _ in detect], [request.allowed for _, request in detect]
+                [_seat(job) for job, _ in detect], [request.allowed for _, request in detect]
             )
             answers += zip((job for job, _ in detect), found, strict=True)
         if align:
-            texts = {job.seat: ((*r.prompt, *r.tokens), len(r.prompt)) for job, r in align}
+            texts = {_seat(job): ((*r.prompt, *r.tokens), len(r.prompt)) for job, r in align}
             starts = self._batch.align(texts)
-            answers += [(job, Aligned(starts[job.seat])) for job, _ in align]
+            answers += [(job, Aligned(starts[_seat(job)])) for job, _ in align]
         self._answer(answers)
 
-    def _encode(self, jobs: list[_Job]) -> None:
-        jobs = sorted(jobs, key=lambda job: job.request.piece.end - job.request.piece.start)
-        for first in range(0, len(jobs), self._encode_together):
-            together = jobs[first : first + self._encode_together]
-            pieces = [(job.ticket.window, job.request.piece) for job in together]
-            if self._silent_suffix:
-                encoded = self._model.encode_trimmed(
-                    [
-                        (w.samples[p.start : p.end], self._model.positions(_speech_end(w, p)))
-                        for w, p in pieces
-                    ]
-                )
-            else:
-                encoded = self._model.encode_padded([w.samples[p.start : p.end] for w, p in pieces])
-            for job, output in zip(together, encoded, strict=True):
-                self._batch.load(job.seat, output)
-                job.loaded = job.request.piece
+    def _stand_up(self, job: _Job) -> None:
+        if job.seat is not None:
+            del self._seated[job.seat]
+            self._batch.leave(job.seat)
+            job.seat = None
 
     # --------------------------------------------------------------------------- the end
 
     def _finish(self, job: _Job, outcome: WindowTranscript | Exception) -> None:
-        job.decoding.close()
-        del self._jobs[job.seat]
-        self._batch.leave(job.seat)
+        self._part(job)
         self.queue.finish(job.ticket, outcome)
 
     def _fail(self, job: _Job, error: Exception) -> None:
-        del self._jobs[job.seat]
-        self._batch.leave(job.seat)
+        self._part(job)
         self._failed(job.ticket, error)
+
+    def _part(self, job: _Job) -> None:
+        job.decoding.close()
+        self._stand_up(job)
+        if job in self._ready:
+            self._ready.remove(job)
 
     def _failed(self, ticket: Ticket, error: Exception) -> None:
         """A window fails alone: it is answered, and the others go on."""
@@ -209,9 +265,12 @@ class WhisperEngine(Engine):
         self.queue.finish(ticket, failed(ticket, f"Recognition failed: {error}"))
 
     def abandon(self, error: Exception) -> None:
-        for job in list(self._jobs.values()):
+        self._encoder.stop_being_beside()
+        for job in self._jobs():
             self.queue.finish(job.ticket, error)
-        self._jobs.clear()
+        self._seated.clear()
+        self._ready.clear()
+        self._encoding.clear()
 
     def warm_up(self) -> None:
         """Recognize a second of faint noise, words and all.
@@ -239,7 +298,6 @@ def _decoded(seat: Seat) -> Answer:
     return seat.decoded
 
 
-def _speech_end(window: Window, piece: Piece) -> float:
-    """Seconds from a piece's start to the end of the window's speech."""
-    end = round(Speech.of(window).end * SAMPLE_RATE)
-    return (min(max(end, piece.start), piece.end) - piece.start) / SAMPLE_RATE
+def _seat(job: _Job) -> Seat:
+    assert job.seat is not None
+    return job.seat

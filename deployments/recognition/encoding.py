@@ -1,0 +1,73 @@
+"""Where windows are encoded: beside the decoding on a CPU, between its steps on a GPU.
+
+The encoder's work is a few large products, bound by arithmetic; a decoding step is many small
+ones, bound by memory. Given all cores in turn each leaves some of them idle, and at every
+product all wait for the slowest. So on a CPU of several cores each has some for itself, and
+whoever is alone has all.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import torch
+
+from deployments.recognition.model import Encoded, WhisperModel
+from deployments.recognition.requests import Piece
+from deployments.recognition.speech_spans import Speech
+from serve_app.transcription.stages import SAMPLE_RATE, Window
+
+AHEAD = 2
+"""Windows that are encoded, or wait for it, before there is a slot for them."""
+
+
+class Encoding:
+    """Encodes windows for one engine. With `threads` above 1, in a thread of its own."""
+
+    def __init__(self, model: WhisperModel, *, silent_suffix: bool, threads: int) -> None:
+        self._model = model
+        self._silent_suffix = silent_suffix
+        self._threads = threads
+        self._beside = ThreadPoolExecutor(1, "encoder") if threads > 1 else None
+
+    @property
+    def beside(self) -> bool:
+        return self._beside is not None
+
+    def begin(
+        self, pieces: Sequence[tuple[Window, Piece]], *, alone: bool
+    ) -> Future[list[Encoded]]:
+        """Encode pieces of windows in one batch; `alone` says that nothing is decoded now."""
+        if self._beside is None:
+            future: Future[list[Encoded]] = Future()
+            future.set_result(self._encode(pieces))
+            return future
+        return self._beside.submit(self._with_threads, pieces, alone)
+
+    def leave_to_decoding(self, *, busy: bool) -> None:
+        """Give the calling thread the cores that encoding leaves, if it is `busy`, or all."""
+        if self._beside is not None:
+            torch.set_num_threads(self._threads - self._threads // 2 if busy else self._threads)
+
+    def stop_being_beside(self) -> None:
+        """Encode in the caller's thread from now on; what was begun is dropped when it is done."""
+        if self._beside is not None:
+            self._beside.shutdown(wait=False, cancel_futures=True)
+            self._beside = None
+
+    def _with_threads(self, pieces: Sequence[tuple[Window, Piece]], alone: bool) -> list[Encoded]:
+        torch.set_num_threads(self._threads if alone else self._threads // 2)
+        with torch.inference_mode():
+            return self._encode(pieces)
+
+    def _encode(self, pieces: Sequence[tuple[Window, Piece]]) -> list[Encoded]:
+        audio = [window.samples[piece.start : piece.end] for window, piece in pieces]
+        if not self._silent_suffix:
+            return self._model.encode_padded(audio)
+        positions = [self._model.positions(_speech_end(*piece)) for piece in pieces]
+        return self._model.encode_trimmed(list(zip(audio, positions, strict=True)))
+
+
+def _speech_end(window: Window, piece: Piece) -> float:
+    """Seconds from a piece's start to the end of the window's speech."""
+    end = round(Speech.of(window).end * SAMPLE_RATE)
+    return (min(max(end, piece.start), piece.end) - piece.start) / SAMPLE_RATE
