@@ -24,10 +24,10 @@ from benchmarks.worker import Run
 from benchmarks.workloads import Workload, workload
 
 COMPARED = {
-    "a": "rayscribe,fw-batched-int8,rayscribe-bfloat16,fw-batched-float32,in-process,fw-int8,"
+    "a": "rayscribe,fw-batched-int8,rayscribe-float32,fw-batched-float32,in-process,fw-int8,"
     "engine,fw-float32,transformers",
-    "b": "rayscribe,fw-int8,rayscribe-bfloat16,fw-float32,fw-workers-int8,in-process",
-    "c": "rayscribe,fw-int8,rayscribe-bfloat16,fw-float32,in-process",
+    "b": "rayscribe,fw-int8,rayscribe-float32,fw-float32,fw-workers-int8,in-process",
+    "c": "rayscribe,fw-int8,rayscribe-float32,fw-float32,in-process",
 }
 """Who takes part in a workload, in the order of a round: ours and others in turn."""
 

@@ -91,20 +91,20 @@ CONTENDERS = {
     for contender in (
         Contender("rayscribe", "Rayscribe, HTTP on a running graph", True, graph),
         Contender(
-            "rayscribe-bfloat16",
-            "Rayscribe, HTTP on a running graph, bfloat16",
+            "rayscribe-float32",
+            "Rayscribe, HTTP on a running graph, float32",
             True,
-            lambda: graph(RAYSCRIBE_RECOGNITION__DTYPE="bfloat16"),
+            lambda: graph(RAYSCRIBE_RECOGNITION__DTYPE="float32"),
         ),
         Contender(
             "in-process", "Rayscribe, the same stages in one process", True, _of("in-process")
         ),
         Contender("engine", "Rayscribe, engine alone (windows cut before)", True, _of("engine")),
         Contender(
-            "engine-bfloat16",
-            "Rayscribe, engine alone, bfloat16",
+            "engine-float32",
+            "Rayscribe, engine alone, float32",
             True,
-            _of("engine", dtype="bfloat16"),
+            _of("engine", dtype="float32"),
         ),
         Contender("fw-int8", "faster-whisper sequential, int8", False, _faster_whisper("int8")),
         Contender(

@@ -80,8 +80,8 @@ class RecognitionSettings(Section):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         "auto",
-        description="What matrices are multiplied in. auto: float16 on a GPU, float32 on a CPU, "
-        "but bfloat16 in the encoder if the CPU has instructions for it (AVX512-BF16).",
+        description="What matrices are multiplied in. auto: float16 on a GPU; on a CPU "
+        "bfloat16 if it has instructions for it (AVX512-BF16), else float32.",
     )
     attention: Literal["auto", "flash_attention_2", "sdpa", "eager"] = Field(
         "auto", description="auto: FlashAttention 2 where the GPU and the installation have it."

@@ -29,9 +29,26 @@ def attention(kernel: Kernel) -> Attention:
 
 
 def _sdpa(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-    if mask is None and queries.dtype == torch.bfloat16 and queries.device.type == "cpu":
-        return _by_head(queries, keys, values)
+    if queries.device.type == "cpu":
+        if mask is not None:
+            return _by_one_thread(queries, keys, values, mask)
+        if queries.dtype == torch.bfloat16:
+            return _by_head(queries, keys, values)
     return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, scale=1.0)
+
+
+def _by_one_thread(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    """For a decoder's own positions, which are few.
+
+    torch's kernel sums up in another order where it has several threads, and how many a decoder
+    has changes while windows are encoded: a bit of a row's logits would depend on it.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, scale=1.0)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _by_head(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:

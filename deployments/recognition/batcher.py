@@ -54,11 +54,13 @@ class NoMetrics:
 
 @dataclass(eq=False, slots=True)
 class Ticket:
-    """A window on its way through the engine."""
+    """A window on its way through the engine. `first` if its request had none under way when it
+    was taken from the queue: somebody waits for it, and not only for its place in a transcript."""
 
     window: Window
     options: RecognitionOptions
     enqueued_at: float
+    first: bool = False
     future: Future[WindowTranscript] = field(default_factory=Future)
 
     @property
@@ -124,13 +126,17 @@ class FairQueue:
 
     # ---------------------------------------------------------------- the engine's side
 
-    def take(self, room: int) -> list[Ticket]:
-        """Up to `room` windows, fairest first; none where none waits or the queue is closed."""
+    def take(self, room: int, *, first: bool = False) -> list[Ticket]:
+        """Up to `room` windows, fairest first; none where none waits or the queue is closed.
+
+        With `first` only of requests that have none under way.
+        """
         taken: list[Ticket] = []
         with self._changed:
             room = 0 if self._closed is not None else room
-            while len(taken) < room and (request := self._next()) is not None:
+            while len(taken) < room and (request := self._next(first)) is not None:
                 ticket = request.waiting.popleft()
+                ticket.first = not request.running
                 self._count(ticket, -1)
                 request.served_s += ticket.audio_s
                 request.running += 1
@@ -194,12 +200,12 @@ class FairQueue:
             self._requests[request_id] = request
         return request
 
-    def _next(self) -> _Request | None:
+    def _next(self, first: bool) -> _Request | None:
         now = self._clock()
         best: tuple[bool, float] | None = None
         chosen: _Request | None = None
         for request in self._requests.values():
-            if not request.waiting:
+            if not request.waiting or (first and request.running):
                 continue
             options = request.waiting[0].options
             if options.batch_size is not None and request.running >= options.batch_size:

@@ -34,6 +34,7 @@ class Decoder:
             target=len(self._weights.positions),
             source=source,
             dtype=self._weights.tokens.dtype,
+            cross_dtype=self._weights.dtype,
             device=self._weights.tokens.device,
         )
 
@@ -72,7 +73,8 @@ class Decoder:
         def collect(index: int, row: int, queries: Tensor) -> None:
             if index in by_layer:
                 keys = slots.cross_keys[index, row, by_layer[index], : slots.owned[row]]
-                scores = queries[by_layer[index], : len(texts[row])] @ keys.transpose(1, 2)
+                asking = queries[by_layer[index], : len(texts[row])].to(keys.dtype)
+                scores = asking @ keys.transpose(1, 2)
                 collected[row].append(scores)
 
         self._pass(slots, texts, keep=False, collect=collect, layers=max(by_layer) + 1)
@@ -174,8 +176,9 @@ class Decoder:
         keys = slots.cross_keys[index, rows, :, :span]
         values = slots.cross_values[index, rows, :, :span]
         mask = slots.mask[rows, :, :, :span]
+        queries = queries.to(keys.dtype)
         if slots.silence is None:
-            return self._attend(queries, keys, values, mask)
+            return self._attend(queries, keys, values, mask.to(keys.dtype))
         # Silence is read once for all rows, as if it stood behind each one's own positions. It
         # comes first and in full, so that sums have one order however long other rows are.
         silent_keys, silent_values = slots.silence[0][index], slots.silence[1][index]

@@ -14,19 +14,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DevicePolicy:
-    """`dtype` is what matrices are multiplied in, `encoder_dtype` what the encoder's are where
-    that differs. `encode_together` is how many windows the encoder takes at once."""
+    """`dtype` is what matrices are multiplied in, and what the decoder keeps of the encoder's
+    output. `encode_together` is how many windows the encoder takes at once."""
 
     device: torch.device
     dtype: torch.dtype
     attention: Kernel
     encode_together: int
     reason: str
-    encoder_dtype: torch.dtype | None = None
 
     @property
     def between(self) -> torch.dtype:
-        """What is kept between the products: sums, norms, softmax, the decoder's cache.
+        """What is kept between the products: sums, norms, softmax, the decoder's own cache.
 
         A CPU gains from short numbers in products only. The rest stays exact there.
         """
@@ -38,16 +37,13 @@ class DevicePolicy:
         device = _device(settings)
         dtype = _dtype(settings, device)
         attention, reason = _attention(settings, device, dtype)
-        encoder_dtype = _encoder_dtype(settings, device)
-        encoder = f", {encoder_dtype} in the encoder" if encoder_dtype else ""
         return cls(
             device,
             dtype,
             attention,
             # On a CPU a batch is no faster than one window, and would have to be padded.
             encode_together=1 if device.type == "cpu" else 8,
-            reason=f"{device}, {dtype}{encoder}, {attention} attention: {reason}",
-            encoder_dtype=encoder_dtype,
+            reason=f"{device}, {dtype}, {attention} attention: {reason}",
         )
 
 
@@ -68,16 +64,10 @@ def _dtype(settings: RecognitionSettings, device: torch.device) -> torch.dtype:
     if settings.dtype != "auto":
         chosen: torch.dtype = getattr(torch, settings.dtype)
         return chosen
-    # Where a CPU has instructions for bfloat16 it takes half the time; but then a word can depend
-    # on which windows shared its batch, and a job that was resumed differ from one that was not.
-    return torch.float32 if device.type == "cpu" else torch.float16
-
-
-def _encoder_dtype(settings: RecognitionSettings, device: torch.device) -> torch.dtype | None:
-    """A CPU encodes each window by itself, so that what is said of `_dtype` is no matter here."""
-    if settings.dtype == "auto" and device.type == "cpu" and torch.cpu._is_avx512_bf16_supported():
-        return torch.bfloat16
-    return None
+    if device.type == "cuda":
+        return torch.float16
+    # Without the instructions for it, bfloat16 takes longer than float32.
+    return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
 
 
 def _attention(

@@ -45,9 +45,8 @@ class WhisperModel:
         attend = attention(policy.attention)
         self.device = policy.device
         self.vocabulary = Vocabulary.of(model)
-        encoder_dtype = policy.encoder_dtype or policy.dtype
-        self.encoder = Encoder(encoder_weights(model, encoder_dtype), attend)
-        self.decoder = Decoder(decoder_weights(model, policy.dtype, encoder_dtype), attend)
+        self.encoder = Encoder(encoder_weights(model, policy.dtype), attend)
+        self.decoder = Decoder(decoder_weights(model, policy.dtype), attend)
         self.rules = Rules(self.vocabulary, policy.device)
         self.log_mel = LogMel(extractor, policy.device)
         self.alignment_heads = _alignment_heads(model)

@@ -33,15 +33,20 @@ class Slots:
         target: int,
         source: int,
         dtype: torch.dtype,
+        cross_dtype: torch.dtype,
         device: torch.device,
     ) -> None:
-        def keys_or_values(positions: int) -> Tensor:
+        def keys_or_values(positions: int, dtype: torch.dtype) -> Tensor:
             return _zeros((layers, count, heads, positions, head_size), dtype, device)
 
         self.count = count
         self.target, self.source = target, source
-        self.self_keys, self.self_values = keys_or_values(target), keys_or_values(target)
-        self.cross_keys, self.cross_values = keys_or_values(source), keys_or_values(source)
+        self.self_keys, self.self_values = (
+            keys_or_values(target, dtype),
+            keys_or_values(target, dtype),
+        )
+        self.cross_keys = keys_or_values(source, cross_dtype)
+        self.cross_values = keys_or_values(source, cross_dtype)
         self.silence: tuple[Tensor, Tensor] | None = None
         self.mask = torch.full((count, 1, 1, source), NEVER, dtype=dtype, device=device)
         self.silent_mask = torch.full_like(self.mask, NEVER)

@@ -81,9 +81,11 @@ class EncoderWeights:
 
 @dataclass(frozen=True, slots=True)
 class DecoderWeights:
-    """`cross` gives (…, layers × 2 × width): keys, then values, of layer after layer."""
+    """`cross` gives (…, layers × 2 × width): keys, then values, of layer after layer. `dtype` is
+    the type of the products' results."""
 
     heads: int
+    dtype: torch.dtype
     tokens: Tensor
     positions: Tensor
     scale: float
@@ -113,8 +115,8 @@ def encoder_weights(model: Any, dtype: torch.dtype) -> EncoderWeights:
     )
 
 
-def decoder_weights(model: Any, dtype: torch.dtype, cross_dtype: torch.dtype) -> DecoderWeights:
-    """The matrices as `dtype`, that of the encoder's output as `cross_dtype`, the rest as it is."""
+def decoder_weights(model: Any, dtype: torch.dtype) -> DecoderWeights:
+    """The matrices as `dtype`, the rest as it is."""
     decoder, config = model.model.decoder, model.config
     crosses = [layer.encoder_attn for layer in decoder.layers]
     return DecoderWeights(
@@ -134,9 +136,8 @@ def decoder_weights(model: Any, dtype: torch.dtype, cross_dtype: torch.dtype) ->
             )
             for layer in decoder.layers
         ),
-        cross=_fused([_linear(p) for c in crosses for p in (c.k_proj, c.v_proj)]).ready(
-            cross_dtype
-        ),
+        cross=_fused([_linear(p) for c in crosses for p in (c.k_proj, c.v_proj)]).ready(dtype),
+        dtype=dtype,
         norm=_norm(decoder.layer_norm),
         vocabulary=_linear(model.proj_out).ready(dtype),
     )

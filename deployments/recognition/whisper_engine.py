@@ -144,11 +144,14 @@ class WhisperEngine(Engine):
 
     def _admit(self) -> None:
         """Take windows from the queue to be encoded: as many as there are slots for, or a few
-        ahead where that goes on beside the decoding."""
+        ahead where that goes on beside the decoding. One more if its request has no other."""
         while True:
             most = AHEAD if self._encoder.beside else self._batch.room
-            room = most - len(self._ready) - sum(len(jobs) for jobs, _ in self._encoding)
+            ahead = [*self._ready, *(job for jobs, _ in self._encoding for job in jobs)]
+            room = most - len(ahead)
             tickets = self.queue.take(min(room, self._encode_together))
+            if not tickets and most and not any(job.ticket.first for job in ahead):
+                tickets = self.queue.take(1, first=True)
             if not tickets:
                 return
             jobs = []
@@ -163,11 +166,19 @@ class WhisperEngine(Engine):
     def _encode(self, jobs: list[_Job]) -> None:
         """Begin to encode what jobs ask for, those of like length together."""
         jobs = sorted(jobs, key=lambda job: job.request.piece.end - job.request.piece.start)
-        for first in range(0, len(jobs), self._encode_together):
-            together = jobs[first : first + self._encode_together]
+        batches = [
+            jobs[first : first + self._encode_together]
+            for first in range(0, len(jobs), self._encode_together)
+        ]
+        if any(job.ticket.first for job in jobs):
+            # What is not begun yet stands back.
+            begun = [(later, future) for later, future in self._encoding if not future.cancel()]
+            batches += [later for later, future in self._encoding if future.cancelled()]
+            self._encoding = deque(begun)
+        for together in batches:
             pieces = [(job.ticket.window, job.request.piece) for job in together]
-            begun = self._encoder.begin(pieces, alone=not self._seated)
-            self._encoding.append((together, begun))
+            future = self._encoder.begin(pieces, alone=not self._seated)
+            self._encoding.append((together, future))
 
     def _collect(self) -> None:
         """Take over what is encoded."""
@@ -181,10 +192,17 @@ class WhisperEngine(Engine):
     # ------------------------------------------------------------------------- decoding
 
     def _seat(self) -> None:
-        """Give the slots that are free to windows that are encoded."""
+        """Give the slots that are free to windows that are encoded.
+
+        A request's first window goes before other requests' further ones, and the last slot is
+        kept for it: a clip need not wait until a window of a long recording is done.
+        """
         seated = []
         while self._ready and self._batch.room:
-            job = self._ready.popleft()
+            job = next((job for job in self._ready if job.ticket.first), self._ready[0])
+            if self._batch.room == 1 < self._batch.capacity and not job.ticket.first:
+                break
+            self._ready.remove(job)
             assert job.encoded is not None
             job.seat = self._batch.sit()
             self._seated[job.seat] = job

@@ -170,6 +170,15 @@ def test_a_request_has_no_more_windows_running_than_its_batch_size(queue: FairQu
     assert len(queue.take(8)) == 1
 
 
+def test_only_requests_that_have_nothing_under_way_can_be_asked_for(queue: FairQueue) -> None:
+    fill(queue, "a", 2)
+    assert [ticket.first for ticket in queue.take(1)] == [True]
+    assert queue.take(1, first=True) == []
+    fill(queue, "b", 2)
+    assert [(t.options.request_id, t.first) for t in queue.take(2, first=True)] == [("b", True)]
+    assert [ticket.first for ticket in queue.take(2)] == [False, False]
+
+
 def test_room_that_a_batch_size_leaves_goes_to_others(queue: FairQueue) -> None:
     for _ in range(5):
         put(queue, "a", batch_size=1)

@@ -1,12 +1,14 @@
 """The decoder over slots, held against the forward pass of transformers."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
-from deployments.recognition.model import Encoded
+from deployments.recognition.device import DevicePolicy
+from deployments.recognition.model import Encoded, WhisperModel
 from deployments.recognition.slots import Slots
 from serve_app.transcription.stages import SAMPLE_RATE, Float32
 from tests.unit.deployments.recognition.support import ENGLISH, Whisper
@@ -126,19 +128,45 @@ def test_rows_do_not_depend_on_their_neighbours(whisper: Whisper, windows: list[
 @pytest.mark.skipif(
     not torch.cpu._is_avx512_supported(), reason="MKL alone does not keep the order of sums"
 )
-def test_neighbours_change_no_bit_of_a_rows_logits(
+def test_neither_neighbours_nor_threads_change_a_bit_of_a_rows_logits(
     whisper: Whisper, windows: list[Encoded]
 ) -> None:
     """Else a job that is resumed could differ from one that was not."""
-    trimmed = windows[1:]
+    no_bit_changes(whisper, windows[1:])
+
+
+@pytest.mark.skipif(
+    not torch.cpu._is_avx512_bf16_supported(), reason="only these instructions are used"
+)
+def test_they_change_no_bit_in_bfloat16_either(
+    whisper: Whisper, sample: Float32, inference: None
+) -> None:
+    policy = DevicePolicy(torch.device("cpu"), torch.bfloat16, "sdpa", 1, "for a test")
+    short = replace(
+        whisper,
+        ours=WhisperModel(whisper.reference, whisper.extractor, whisper.tokenizer, policy),
+    )
+    parts = ((0, 550), (9, 300), (14, 123))
+    no_bit_changes(
+        short,
+        [
+            short.ours.encode_trimmed([(sample[start * SAMPLE_RATE :], length)])[0]
+            for start, length in parts
+        ],
+    )
+
+
+def no_bit_changes(whisper: Whisper, trimmed: list[Encoded]) -> None:
     together = filled(whisper, trimmed)
     prefill(whisper, together, dict.fromkeys(range(len(trimmed)), ENGLISH))
     expected = [step(whisper, together, [token] * len(trimmed)) for token in TEXT[:4]]
     for row, window in enumerate(trimmed):
+        torch.set_num_threads(1 + row % 2)
         alone = filled(whisper, [window])
         prefill(whisper, alone, {0: ENGLISH})
         for token, logits in zip(TEXT[:4], expected, strict=True):
             assert torch.equal(step(whisper, alone, [token])[0], logits[row])
+    torch.set_num_threads(1)
 
 
 def test_a_row_that_starts_late_disturbs_nobody(whisper: Whisper, windows: list[Encoded]) -> None:

@@ -45,14 +45,14 @@ def test_without_a_gpu_auto_is_the_cpu_in_float32(monkeypatch: pytest.MonkeyPatc
     )
 
 
-def test_a_cpu_that_multiplies_bfloat16_does_so_in_the_encoder(
+def test_a_cpu_that_multiplies_bfloat16_does_so_and_keeps_float32_between(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     machine(monkeypatch, gpu=False, bfloat16=True)
     policy = choose()
-    assert (policy.dtype, policy.encoder_dtype) == (torch.float32, torch.bfloat16)
-    assert "torch.bfloat16 in the encoder" in policy.reason
-    assert choose(dtype="float32").encoder_dtype is None
+    assert (policy.dtype, policy.between) == (torch.bfloat16, torch.float32)
+    assert "torch.bfloat16" in policy.reason
+    assert choose(dtype="float32").dtype == torch.float32
 
 
 def test_a_cpu_that_is_to_multiply_bfloat16_keeps_float32_between(

@@ -2,8 +2,10 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from itertools import count
 
 import pytest
+import torch
 
 from deployments.recognition.batcher import FairQueue, NoMetrics, Ticket
 from deployments.recognition.engine import STUCK_S, Engine
@@ -137,17 +139,33 @@ class Rows(NoMetrics):
 class Bench:
     """An engine that is turned by hand."""
 
-    def __init__(self, whisper: Whisper, slots: int, *, silent_suffix: bool = True) -> None:
+    def __init__(
+        self, whisper: Whisper, slots: int, *, silent_suffix: bool = True, threads: int = 1
+    ) -> None:
         self.metrics = Rows()
         self.queue = FairQueue(3600)
         self.engine = WhisperEngine(
-            whisper.ours, self.queue, slots=slots, silent_suffix=silent_suffix, metrics=self.metrics
+            whisper.ours,
+            self.queue,
+            slots=slots,
+            silent_suffix=silent_suffix,
+            threads=threads,
+            metrics=self.metrics,
         )
+        self._requests = count()
 
     def put(
-        self, samples: Float32, index: int = 0, *, language: str | None = "en", words: bool = False
+        self,
+        samples: Float32,
+        index: int = 0,
+        *,
+        request: str | None = None,
+        language: str | None = "en",
+        words: bool = False,
     ) -> Ticket:
-        options = RecognitionOptions("a", language=language, word_timestamps=words)
+        """Queue a window, of a request of its own unless one is named."""
+        name = request or f"request {next(self._requests)}"
+        options = RecognitionOptions(name, language=language, word_timestamps=words)
         window = Window(index, index * 30 * SAMPLE_RATE, samples, ())
         return self.queue.put(window, options)
 
@@ -195,6 +213,65 @@ def test_windows_in_one_batch_get_the_text_they_get_alone(
     assert all(texts[0])
     assert max(together.metrics.rows) == 3
     assert max(alone.metrics.rows) == 1
+
+
+def test_windows_encoded_beside_the_decoding_get_the_text_they_get_between_steps(
+    whisper: Whisper, said: list[Float32]
+) -> None:
+    """Some of one request, so that not all may sit, and words, for which a slot is needed still."""
+    texts = []
+    for threads in (2, 1):
+        bench = Bench(whisper, 2, threads=threads)
+        tickets = [
+            bench.put(samples, index, request="long", words=True)
+            for index, samples in enumerate(said * 2)
+        ]
+        tickets.append(bench.put(said[0], words=True))
+        bench.run()
+        texts.append(
+            [
+                [
+                    (word.text, word.start, word.end)
+                    for s in done(ticket).segments
+                    for word in s.words
+                ]
+                for ticket in tickets
+            ]
+        )
+    torch.set_num_threads(1)
+    assert texts[0] == texts[1]
+    assert all(texts[0])
+
+
+def test_who_departs_while_being_encoded_is_let_go(whisper: Whisper, said: list[Float32]) -> None:
+    bench = Bench(whisper, 2, threads=2)
+    leaving, staying = bench.put(said[0]), bench.put(said[1])
+    bench.engine._admit()
+    assert leaving.future.cancel()
+    bench.run()
+    torch.set_num_threads(1)
+    assert done(staying).segments
+    assert not bench.engine._jobs()
+    assert len(bench.engine._batch) == 0
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_last_slot_is_kept_for_a_request_that_has_none(
+    whisper: Whisper, said: list[Float32], threads: int
+) -> None:
+    bench = Bench(whisper, 3, threads=threads)
+    long = [bench.put(samples, i, request="long") for i, samples in enumerate(said * 2)]
+    while len(bench.engine._seated) < 2:
+        bench.engine.turn()
+    clip = bench.put(said[0])
+    while not clip.future.done():
+        bench.engine.turn()
+    ended = sum(ticket.future.done() for ticket in long)
+    assert max(bench.metrics.rows) == 3
+    bench.run()
+    torch.set_num_threads(1)
+    assert ended < len(long), "it did not wait for the others"
+    assert all(done(ticket).segments for ticket in long)
 
 
 def test_a_window_takes_a_slot_while_others_are_being_decoded(

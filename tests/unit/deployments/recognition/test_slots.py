@@ -19,6 +19,7 @@ def slots(count: int = 3, target: int = 100, source: int = 80) -> Slots:
         target=target,
         source=source,
         dtype=torch.float32,
+        cross_dtype=torch.float32,
         device=CPU,
     )
 
@@ -40,13 +41,14 @@ def test_memory_that_no_window_was_written_to_holds_no_garbage(dtype: torch.dtyp
         head_size=SIZE,
         target=80,
         source=80,
-        dtype=dtype,
+        dtype=torch.float32,
+        cross_dtype=dtype,
         device=CPU,
     )
     for memory in (made.self_keys, made.self_values, made.cross_keys, made.cross_values):
         assert memory.shape == shape
-        assert memory.dtype == dtype
         assert not memory.any()
+    assert (made.self_keys.dtype, made.cross_values.dtype) == (torch.float32, dtype)
 
 
 def test_a_loaded_row_sees_its_window_and_nothing_behind_it() -> None:
