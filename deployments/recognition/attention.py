@@ -38,7 +38,7 @@ def _sdpa(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) ->
 
 
 def _by_one_thread(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-    """For a decoder's own positions, which are few.
+    """For a decoder's few own positions, and for whole windows where no silence is shared.
 
     torch's kernel sums up in another order where it has several threads, and how many a decoder
     has changes while windows are encoded: a bit of a row's logits would depend on it.

@@ -36,10 +36,16 @@ class Encoding:
     def begin(
         self, pieces: Sequence[tuple[Window, Piece]], *, alone: bool
     ) -> Future[list[Encoded]]:
-        """Encode pieces of windows in one batch; `alone` says that nothing is decoded now."""
+        """Encode pieces of windows in one batch; `alone` says that nothing is decoded now.
+
+        The future has whatever goes wrong, also where it is done at once.
+        """
         if self._beside is None:
             future: Future[list[Encoded]] = Future()
-            future.set_result(self._encode(pieces))
+            try:
+                future.set_result(self._encode(pieces))
+            except Exception as error:  # noqa: BLE001 - raised where the result is asked for
+                future.set_exception(error)
             return future
         return self._beside.submit(self._with_threads, pieces, alone)
 

@@ -150,7 +150,8 @@ class WhisperEngine(Engine):
             ahead = [*self._ready, *(job for jobs, _ in self._encoding for job in jobs)]
             room = most - len(ahead)
             tickets = self.queue.take(min(room, self._encode_together))
-            if not tickets and most and not any(job.ticket.first for job in ahead):
+            spare = most and self._batch.capacity > 1
+            if not tickets and spare and not any(job.ticket.first for job in ahead):
                 tickets = self.queue.take(1, first=True)
             if not tickets:
                 return

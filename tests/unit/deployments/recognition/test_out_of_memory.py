@@ -1,13 +1,15 @@
 """Memory that runs out halves the batch, and costs no window."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
 
 from deployments.recognition.batcher import FairQueue, Ticket
 from deployments.recognition.device import out_of_memory
+from deployments.recognition.model import Encoded
+from deployments.recognition.requests import Piece
 from deployments.recognition.whisper_engine import WhisperEngine
 from serve_app.errors import Unavailable
 from serve_app.transcription.stages import SAMPLE_RATE, Float32, RecognitionOptions, Window
@@ -19,13 +21,23 @@ CPU = RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: not
 Full = Callable[[int], WhisperEngine]
 
 
-@pytest.fixture(params=["step", "start", "load"])
+@pytest.fixture(params=["step", "start", "load", "encode"])
 def full(request: pytest.FixtureRequest, whisper: Whisper, monkeypatch: pytest.MonkeyPatch) -> Full:
     """Makes an engine of four slots whose memory holds so many rows, and fails at a step, at the
-    start of a row or when one is loaded."""
+    start of a row, when one is loaded, or when its window is encoded."""
 
     def make(rows: int) -> WhisperEngine:
         engine = WhisperEngine(whisper.ours, FairQueue(3600), slots=4)
+        if request.param == "encode":
+            encode, admitted = engine._encoder._encode, engine._jobs
+
+            def encoded(pieces: Sequence[tuple[Window, Piece]]) -> list[Encoded]:
+                if len(admitted()) >= rows:  # this one is not counted yet
+                    raise CUDA
+                return encode(pieces)
+
+            monkeypatch.setattr(engine._encoder, "_encode", encoded)
+            return engine
         batch = engine._batch
         method = getattr(batch, request.param)
 
