@@ -68,7 +68,8 @@ class Encoder:
     def _embed(self, features: Tensor) -> Tensor:
         x = F.gelu(self._weights.conv1(features))
         x = F.gelu(self._weights.conv2(x)).transpose(1, 2)
-        return x + self._weights.positions[: x.shape[1]]
+        # Laid out anew, or every sum and norm from here on would walk across memory.
+        return x.contiguous() + self._weights.positions[: x.shape[1]]
 
     def _run(
         self, x: Tensor, suffix: "_Silence | None", record: "_Silence | None" = None
