@@ -29,7 +29,7 @@ def build_engine(
     policy = DevicePolicy.choose(settings)
     threads = settings.cpu_threads if policy.device.type == "cpu" else 1
     if policy.device.type == "cpu":
-        torch.set_num_threads(threads)
+        torch.set_num_threads(1)  # of the caller: the engine's own threads take theirs
     log.info("Recognition runs on %s.", policy.reason)
     folder = resolve(settings.model, settings.revision, token)
     return WhisperEngine(

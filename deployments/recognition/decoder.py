@@ -24,7 +24,7 @@ class Decoder:
         self._head_size = weights.tokens.shape[1] // weights.heads
         self.layers = len(weights.layers)
 
-    def slots(self, count: int, source: int) -> Slots:
+    def slots(self, count: int, source: int, *, packed: bool = False) -> Slots:
         """Empty slots for `count` rows of up to `source` encoder positions."""
         return Slots(
             count,
@@ -36,6 +36,7 @@ class Decoder:
             dtype=self._weights.tokens.dtype,
             cross_dtype=self._weights.dtype,
             device=self._weights.tokens.device,
+            packed=packed,
         )
 
     def cross(self, encoded: Tensor) -> tuple[Tensor, Tensor]:

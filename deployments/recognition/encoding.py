@@ -2,8 +2,13 @@
 
 The encoder's work is a few large products, bound by arithmetic; a decoding step is many small
 ones, bound by memory. Given all cores in turn each leaves some of them idle, and at every
-product all wait for the slowest. So on a CPU of several cores each has some for itself, and
-whoever is alone has all.
+product all wait for the slowest. So on a CPU of several cores each has some for itself.
+
+torch's threads (libgomp's) wait for each other in a loop only while there are no more of them in
+the process than cores. One more, and all of them sleep and are woken at every product: on two
+cores a step of one row then takes twice its time. Threads once started count until they end. So
+only the decoding thread ever has more than the encoder leaves, what is encoded while nothing
+is decoded is encoded there, and nothing else in the process computes with several threads.
 """
 
 from collections.abc import Sequence
@@ -26,7 +31,10 @@ class Encoding:
     def __init__(self, model: WhisperModel, *, silent_suffix: bool, threads: int) -> None:
         self._model = model
         self._silent_suffix = silent_suffix
-        self._threads = threads
+        self._of_encoding = threads // 2
+        self._of_decoding = threads - threads // 2
+        # Whoever starts threads is one of them.
+        self._of_decoding_alone = threads - max(0, threads // 2 - 1)
         self._beside = ThreadPoolExecutor(1, "encoder") if threads > 1 else None
 
     @property
@@ -36,23 +44,23 @@ class Encoding:
     def begin(
         self, pieces: Sequence[tuple[Window, Piece]], *, alone: bool
     ) -> Future[list[Encoded]]:
-        """Encode pieces of windows in one batch; `alone` says that nothing is decoded now.
+        """Encode pieces of windows in one batch; at once if nothing else is to do (`alone`).
 
         The future has whatever goes wrong, also where it is done at once.
         """
-        if self._beside is None:
+        if self._beside is None or alone:
             future: Future[list[Encoded]] = Future()
             try:
                 future.set_result(self._encode(pieces))
             except Exception as error:  # noqa: BLE001 - raised where the result is asked for
                 future.set_exception(error)
             return future
-        return self._beside.submit(self._with_threads, pieces, alone)
+        return self._beside.submit(self._with_threads, pieces)
 
     def leave_to_decoding(self, *, busy: bool) -> None:
         """Give the calling thread the cores that encoding leaves, if it is `busy`, or all."""
-        if self._beside is not None:
-            torch.set_num_threads(self._threads - self._threads // 2 if busy else self._threads)
+        if self._of_encoding:
+            torch.set_num_threads(self._of_decoding if busy else self._of_decoding_alone)
 
     def stop_being_beside(self) -> None:
         """Encode in the caller's thread from now on; what was begun is dropped when it is done."""
@@ -60,8 +68,8 @@ class Encoding:
             self._beside.shutdown(wait=False, cancel_futures=True)
             self._beside = None
 
-    def _with_threads(self, pieces: Sequence[tuple[Window, Piece]], alone: bool) -> list[Encoded]:
-        torch.set_num_threads(self._threads if alone else self._threads // 2)
+    def _with_threads(self, pieces: Sequence[tuple[Window, Piece]]) -> list[Encoded]:
+        torch.set_num_threads(self._of_encoding)
         with torch.inference_mode():
             return self._encode(pieces)
 

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
+from concurrent.futures import Future
 
 from deployments.recognition.batcher import FairQueue
 from serve_app.errors import Unavailable
@@ -24,6 +25,7 @@ class Engine(ABC):
         self._stopping = threading.Event()
         self._broken: BaseException | None = None
         self._alive_at = time.monotonic()
+        self._warm: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name=type(self).__name__, daemon=True)
 
     @abstractmethod
@@ -37,9 +39,9 @@ class Engine(ABC):
         """Answer what is under way with `error`: the engine is about to end."""
 
     def start(self) -> None:
-        """Warm up, in the caller's thread, and begin to serve."""
-        self.warm_up()
+        """Begin to serve; returns when the engine is warm. Raises what its warming up raises."""
         self._thread.start()
+        self._warm.result()
 
     def stop(self, timeout: float = 10.0) -> None:
         """End the thread; what waits or runs is answered with Unavailable."""
@@ -60,14 +62,20 @@ class Engine(ABC):
 
     def _run(self) -> None:
         try:
+            # Here and not in `start`: whatever a thread leaves behind, it shall be this one's.
+            self.warm_up()
+            self._warm.set_result(None)
             while not self._stopping.is_set():
                 self._alive_at = time.monotonic()
                 if not self.turn():
                     self.queue.wait(IDLE_S)
         except BaseException as error:
+            self._broken = error
+            if not self._warm.done():
+                self._warm.set_exception(error)
+                return
             # Only a fresh process can be trusted after this: the health check reports it.
             log.exception("The recognition engine failed.")
-            self._broken = error
             raise
         finally:
             error_ = Unavailable("The recognition engine ended before it was done; try again.", 1)

@@ -12,12 +12,17 @@ from torch import Tensor
 
 from deployments.recognition.rules import NEVER, Rules, RuleState
 
+PACKED = 128
+"""Packed positions are rounded up to a multiple, so that they seldom have to be packed anew."""
+
 
 class Slots:
     """`count` rows of decoder state, on one device.
 
-    Keys and values are (layers, rows, heads, positions, head size). `mask` (rows, 1, 1, source
-    positions) is added to the scores of cross-attention to a window's own positions. `silence`
+    Keys and values are (layers, rows, heads, positions, head size). Where they are `packed`, those
+    of cross-attention have no more positions than the longest window in use, rounded up: on a
+    CPU torch copies whatever does not lie together before it multiplies it. `mask` (rows, 1, 1,
+    source positions) is added to the scores of a window's own positions there. `silence`
     are keys and values (layers, heads, source positions, head size) that every row may see
     behind its own; `silent_mask`, shaped like `mask`, says who does. `tokens` (rows,) holds each
     row's last token and `positions` (rows,) the position that it takes.
@@ -35,6 +40,7 @@ class Slots:
         dtype: torch.dtype,
         cross_dtype: torch.dtype,
         device: torch.device,
+        packed: bool = False,
     ) -> None:
         def keys_or_values(positions: int, dtype: torch.dtype) -> Tensor:
             return _zeros((layers, count, heads, positions, head_size), dtype, device)
@@ -47,6 +53,7 @@ class Slots:
         )
         self.cross_keys = keys_or_values(source, cross_dtype)
         self.cross_values = keys_or_values(source, cross_dtype)
+        self._packed = packed
         self.silence: tuple[Tensor, Tensor] | None = None
         self.mask = torch.full((count, 1, 1, source), NEVER, dtype=dtype, device=device)
         self.silent_mask = torch.full_like(self.mask, NEVER)
@@ -67,14 +74,25 @@ class Slots:
         `silent` tells whether the row sees the silence from there on.
         """
         owned = keys.shape[2]
+        self.owned[row] = owned
+        if self._packed:
+            self._pack(row)
         self.cross_keys[:, row, :, :owned] = keys
         self.cross_values[:, row, :, :owned] = values
         self.mask[row, ..., :owned] = 0
         self.mask[row, ..., owned:] = NEVER
-        self.owned[row] = owned
         self.silent_mask[row] = NEVER
         if silent:
             self.silent_mask[row, ..., owned:] = 0
+
+    def _pack(self, coming: int) -> None:
+        """Make room for the longest window, and for nothing more; `coming` holds none yet."""
+        span = _rounded(max(self.owned), self.source, PACKED)
+        if span == self.cross_keys.shape[3]:
+            return
+        kept = [row for row, owned in enumerate(self.owned) if owned and row != coming]
+        self.cross_keys = _relaid(self.cross_keys, span, kept)
+        self.cross_values = _relaid(self.cross_values, span, kept)
 
     def start(self, row: int, prompt: int) -> None:
         """Take note that a row has `prompt` tokens and that its first own one comes next."""
@@ -87,6 +105,7 @@ class Slots:
         made of more rows than are in use, must not write beyond the last."""
         self.positions[row] = 0
         self.lengths[row] = 0
+        self.owned[row] = 0
 
     def extent(self, rows: int) -> tuple[int, int]:
         """Bounds on the positions and encoder positions of the first `rows` rows, in a step.
@@ -94,7 +113,8 @@ class Slots:
         Rounded up, so that few shapes occur.
         """
         length = max(self.lengths[:rows]) + 1
-        return _rounded(length, self.target), _rounded(max(self.owned[:rows]), self.source)
+        span = self.cross_keys.shape[3] if self._packed else max(self.owned[:rows])
+        return _rounded(length, self.target), _rounded(span, self.source)
 
     def advance(self, rows: int) -> None:
         """Take note that the first `rows` rows are one token further."""
@@ -133,6 +153,20 @@ def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> 
         return torch.zeros(shape, dtype=dtype, device=device)
     untouched = np.zeros(math.prod(shape) * dtype.itemsize, np.uint8)
     return torch.from_numpy(untouched).view(dtype).view(shape)
+
+
+def _relaid(memory: Tensor, span: int, rows: list[int]) -> Tensor:
+    """The same memory for `span` positions. Of the rows, `rows` keep what they hold.
+
+    A layer moves at a time, from the side where there is room.
+    """
+    layers, count, heads, before, size = memory.shape
+    whole = torch.empty(0, dtype=memory.dtype).set_(memory.untyped_storage())
+    relaid = whole[: layers * count * heads * span * size].view(layers, count, heads, span, size)
+    both = min(before, span)
+    for layer in range(layers) if span < before else reversed(range(layers)):
+        relaid[layer, rows, :, :both] = memory[layer, rows, :, :both]
+    return relaid
 
 
 def _rounded(number: int, most: int, step: int = 32) -> int:

@@ -89,6 +89,7 @@ class WhisperEngine(Engine):
                 return True
 
     def _work(self) -> bool:
+        self._encoder.leave_to_decoding(busy=bool(self._encoding))
         self._admit()
         if not self._seated and not self._ready and self._encoding:
             wait([future for _, future in self._encoding], IDLE_S, FIRST_COMPLETED)
@@ -178,7 +179,8 @@ class WhisperEngine(Engine):
             self._encoding = deque(begun)
         for together in batches:
             pieces = [(job.ticket.window, job.request.piece) for job in together]
-            future = self._encoder.begin(pieces, alone=not self._seated)
+            alone = not (self._seated or self._ready or self._encoding)
+            future = self._encoder.begin(pieces, alone=alone)
             self._encoding.append((together, future))
 
     def _collect(self) -> None:

@@ -62,9 +62,21 @@ def put(queue: FairQueue, seconds: float = 1.0, request: str = "a") -> Ticket:
 def test_an_engine_warms_up_before_its_start_returns() -> None:
     engine = Scripted(idle)
     engine.start()
-    assert engine.warmed == [threading.current_thread().name]
+    assert engine.warmed == ["Scripted"]
     engine.check()
     engine.stop(ANSWER_S)
+
+
+def test_a_start_raises_what_the_warming_up_raises() -> None:
+    class Cold(Scripted):
+        def warm_up(self) -> None:
+            raise Unavailable("Too cold.")
+
+    engine = Cold(idle)
+    with pytest.raises(Unavailable, match="Too cold"):
+        engine.start()
+    with pytest.raises(Unavailable, match="Too cold"):
+        engine.check()
 
 
 def test_an_engine_that_was_not_started_is_not_healthy() -> None:
