@@ -22,12 +22,16 @@ from typing import Annotated, Any
 os.environ.setdefault("RAY_AUTH_MODE", "token")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+# Ten rounds of the controller a second, as it is for large clusters, are felt on two cores.
+os.environ.setdefault("RAY_SERVE_CONTROL_LOOP_INTERVAL_S", "0.5")
 
 import ray
 import typer
 import yaml
 from ray import serve
 from ray.serve.schema import ApplicationStatus, ServeDeploySchema
+
+from deployments.scheduling import give_way
 
 _POLL_S = 0.5
 _WATCH_S = 5.0
@@ -100,6 +104,7 @@ def check_port(host: str, port: int) -> None:
 @contextmanager
 def _cluster(*, dashboard: bool, logs: bool) -> Iterator[None]:
     typer.echo("Starting Ray")
+    give_way()
     try:
         ray.init(
             address="local",  # never a cluster that happens to run here

@@ -7,6 +7,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+# Threads of OpenMP that wait in a loop would take the cores that words are recognized on. It
+# reads this when torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import numpy as np
 import numpy.typing as npt
 import torch

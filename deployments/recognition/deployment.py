@@ -5,6 +5,7 @@ from ray.serve import metrics
 
 from configs.settings import Secrets, Settings
 from deployments.recognition.build import build_engine
+from deployments.scheduling import compute
 from serve_app.transcription.stages import RecognitionOptions, Window
 from serve_app.transcription.transcript import WindowTranscript
 
@@ -23,6 +24,7 @@ class SpeechRecognizer:
     """Recognizes windows of all requests in one running batch."""
 
     def __init__(self, settings: Settings) -> None:
+        compute()
         self._engine = build_engine(settings.recognition, Secrets().hub_token, _ServeMetrics())
         self._engine.start()
 
