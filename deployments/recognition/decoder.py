@@ -187,8 +187,8 @@ class Decoder:
         silent = silent + slots.silent_mask[rows]
         own = queries @ keys.transpose(-1, -2) + mask
         weights = torch.softmax(torch.cat([silent, own], dim=-1).float(), dim=-1).to(values.dtype)
-        of_silence = _by_heads(weights[..., : slots.source]) @ silent_values
-        return _by_rows(of_silence, queries) + weights[..., slots.source :] @ values
+        of_silence = _by_heads(weights[..., : slots.means]) @ silent_values
+        return _by_rows(of_silence, queries) + weights[..., slots.means :] @ values
 
     def _join(self, out: Product, context: Tensor) -> Tensor:
         return out(context.transpose(1, 2).flatten(2))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from deployments.recognition.device import DevicePolicy
 from deployments.recognition.model import Encoded, WhisperModel
-from deployments.recognition.slots import Slots
+from deployments.recognition.slots import TOGETHER, Slots
 from serve_app.transcription.stages import SAMPLE_RATE, Float32
 from tests.unit.deployments.recognition.support import ENGLISH, Whisper
 
@@ -37,8 +37,11 @@ def windows(whisper: Whisper, sample: Float32, inference: None) -> list[Encoded]
 
 
 def heard(whisper: Whisper, window: Encoded) -> Tensor:
-    """The encoder output that a row stands for, (1, 1500, width)."""
-    silent = whisper.ours.encoder.silent(torch.device("cpu"))
+    """The encoder output that a row stands for, (1, 1500, width). Keys and values are linear in it,
+    so that theirs and its means are the same."""
+    output = whisper.ours.encoder.silent(torch.device("cpu"))
+    means = output.view(-1, TOGETHER, output.shape[1]).mean(1)
+    silent = means.repeat_interleave(TOGETHER, dim=0)
     return torch.cat([window.output, silent[len(window.output) :]])[None]
 
 
@@ -211,9 +214,11 @@ def test_rows_that_move_up_go_on_as_they_would_have(
 def test_silence_that_rows_share_is_silence_behind_each(
     whisper: Whisper, windows: list[Encoded]
 ) -> None:
-    """Rows of unequal lengths, one of which sees no silence."""
+    """Rows of unequal lengths, one of which sees no silence. It does not change from one of the
+    positions that are read together to the next."""
     decoder = whisper.ours.decoder
-    silent = decoder.cross(windows[0].output[:700])
+    changing = windows[0].output[: 700 // TOGETHER]
+    silent = decoder.cross(changing.repeat_interleave(TOGETHER, dim=0))
     shared, apart = decoder.slots(3, 700), decoder.slots(3, 700)
     shared.hush(*silent)
     for row, (window, length) in enumerate(zip(windows[1:], (350, 123, 550), strict=True)):
@@ -232,6 +237,28 @@ def test_silence_that_rows_share_is_silence_behind_each(
         close(first[row], expected[row])
     for token in TEXT[:2]:
         close(step(whisper, shared, [token] * 3), step(whisper, apart, [token] * 3))
+
+
+@pytest.mark.parametrize("lengths", [(100, 700, 1500), (1500, 300, 1), (129, 128, 640)])
+def test_packed_slots_hold_the_same(
+    whisper: Whisper, windows: list[Encoded], lengths: tuple[int, int, int]
+) -> None:
+    """Rows come one after the other, the last in the place of the first, which has left."""
+    decoder = whisper.ours.decoder
+    packed, spacious = decoder.slots(3, 1500, packed=True), decoder.slots(3, 1500)
+    for slots in (packed, spacious):
+        for row, (window, length) in enumerate(zip(windows, (*lengths[:2], 256), strict=False)):
+            slots.load(row, *decoder.cross(window.output[:length]))
+        prefill(whisper, slots, dict.fromkeys(range(3), ENGLISH))
+        slots.move(2, 0)
+        slots.clear(2)
+        slots.load(2, *decoder.cross(windows[3].output[: lengths[2]]))
+        prefill(whisper, slots, {2: ENGLISH})
+    assert packed.cross_keys.shape[3] < 1500 or max(lengths) == 1500
+    assert packed.cross_keys.is_contiguous()
+    assert packed.cross_values.is_contiguous()
+    for token in TEXT[:2]:
+        close(step(whisper, packed, [token] * 3), step(whisper, spacious, [token] * 3))
 
 
 def test_where_heads_look_is_where_those_of_transformers_look(

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from deployments.recognition.rules import NEVER, Rules
-from deployments.recognition.slots import Slots
+from deployments.recognition.slots import TOGETHER, Slots
 from tests.unit.deployments.recognition.test_rules import SMALL
 
 CPU = torch.device("cpu")
@@ -69,10 +69,29 @@ def test_silence_stands_behind_the_window_of_who_is_to_see_it() -> None:
     some.load(0, drawn(20), drawn(20), silent=True)
     assert (some.mask[0, 0, 0, :20] == 0).all()
     assert (some.mask[0, 0, 0, 20:] == NEVER).all()
-    assert (some.silent_mask[0, 0, 0, :20] == NEVER).all()
-    assert (some.silent_mask[0, 0, 0, 20:] == 0).all()
+    means = 20 // TOGETHER
+    assert (some.silent_mask[0, 0, 0, :means] == NEVER).all()
+    assert (some.silent_mask[0, 0, 0, means:].exp() == TOGETHER).all()
     assert (some.silent_mask[1:] == NEVER).all()
     assert some.owned[0] == 20
+
+
+def test_a_mean_of_silence_stands_for_the_positions_that_are_behind_the_window() -> None:
+    some = slots(source=78)
+    some.load(0, drawn(33), drawn(33), silent=True)
+    weights = some.silent_mask[0, 0, 0].exp().round().tolist()
+    assert weights == [0, 0, 0, 7, 10, 10, 10, 8]
+
+
+def test_silence_is_held_as_means() -> None:
+    some = slots(source=78)
+    keys, values = drawn(78, 1), drawn(78, 2)
+    some.hush(keys, values)
+    assert some.silence is not None
+    for means, all_ in zip(some.silence, (keys, values), strict=True):
+        assert means.shape == (LAYERS, HEADS, 8, SIZE)
+        torch.testing.assert_close(means[:, :, 1], all_[:, :, 10:20].mean(2))
+        torch.testing.assert_close(means[:, :, 7], all_[:, :, 70:].mean(2))
 
 
 def test_a_shorter_window_after_a_longer_one_sees_nothing_of_it() -> None:
