@@ -42,13 +42,12 @@ class Encoding:
         return self._beside is not None
 
     def begin(
-        self, pieces: Sequence[tuple[Window, Piece]], *, alone: bool
+        self, pieces: Sequence[tuple[Window, Piece]], *, at_once: bool
     ) -> Future[list[Encoded]]:
-        """Encode pieces of windows in one batch; at once if nothing else is to do (`alone`).
-
-        The future has whatever goes wrong, also where it is done at once.
+        """Encode pieces of windows in one batch: beside the decoding, or `at_once`, before it goes
+        on. The future has whatever goes wrong, in either case.
         """
-        if self._beside is None or alone:
+        if at_once or self._beside is None:
             future: Future[list[Encoded]] = Future()
             try:
                 future.set_result(self._encode(pieces))

@@ -34,6 +34,11 @@ from serve_app.transcription.transcript import WindowTranscript
 log = logging.getLogger(__name__)
 
 
+CLIP_S = 10.0
+"""Seconds of audio that decoding may stand still for, so that a request's first words do not
+wait until a window of another one is encoded."""
+
+
 @dataclass(eq=False, slots=True)
 class _Job:
     """A window under way. `encoded` are keys and values that wait for a slot, `loaded` the piece
@@ -179,17 +184,29 @@ class WhisperEngine(Engine):
             self._encoding = deque(begun)
         for together in batches:
             pieces = [(job.ticket.window, job.request.piece) for job in together]
-            alone = not (self._seated or self._ready or self._encoding)
-            future = self._encoder.begin(pieces, alone=alone)
+            at_once = self._idle() or all(self._hurries(job) for job in together)
+            future = self._encoder.begin(pieces, at_once=at_once)
             self._encoding.append((together, future))
+
+    def _idle(self) -> bool:
+        return not (self._seated or self._ready or self._encoding)
+
+    def _hurries(self, job: _Job) -> bool:
+        """Whether a clip would wait for the encoder behind a window of a long recording."""
+        piece = job.request.piece
+        return (
+            job.ticket.first
+            and piece.end - piece.start <= CLIP_S * SAMPLE_RATE
+            and any(not other.ticket.first for others, _ in self._encoding for other in others)
+        )
 
     def _collect(self) -> None:
         """Take over what is encoded."""
-        while self._encoding and self._encoding[0][1].done():
-            jobs, future = self._encoding[0]
+        for each in [each for each in self._encoding if each[1].done()]:
+            jobs, future = each
             for job, encoded in zip(jobs, future.result(), strict=True):
                 job.encoded, job.loaded = encoded, job.request.piece
-            self._encoding.popleft()
+            self._encoding.remove(each)
             self._ready.extend(jobs)
 
     # ------------------------------------------------------------------------- decoding
