@@ -112,18 +112,19 @@ class Batch:
             self._slots.start(seat.row, len(request.prompt))
             self._take([seat], masked, seat.row)
 
-    def step(self) -> list[Seat]:
-        """One token on for every row; the seats whose decoding is done."""
-        rows = len(self._seats)
-        slots = self._slots
-        masked = self._step(rows, *slots.extent(rows))
-        slots.advance(rows)
-        return self._take(self._seats, masked, 0)
+    def step(self, first: int = 0) -> list[Seat]:
+        """One token on for every row, or for those from `first` on; whose decoding is done."""
+        rows = len(self._seats) - first
+        extent = self._slots.extent(rows, first)
+        # What is captured begins at the first row.
+        masked = self._masked_logits(rows, *extent, first) if first else self._step(rows, *extent)
+        self._slots.advance(rows, first)
+        return self._take(self._seats[first:], masked, first)
 
-    def _masked_logits(self, rows: int, length: int, span: int) -> Tensor:
-        """What each of the first rows may say next; reads slots and nothing else."""
-        logits = self._model.decoder.step(self._slots, rows, length, span).float()
-        return self._model.rules.apply(logits, self._slots.rules, rows)
+    def _masked_logits(self, rows: int, length: int, span: int, first: int = 0) -> Tensor:
+        """What each of the rows may say next; reads slots and nothing else."""
+        logits = self._model.decoder.step(self._slots, rows, length, span, first).float()
+        return self._model.rules.apply(logits, self._slots.rules, rows, first)
 
     def align(
         self, texts: Mapping[Seat, tuple[Sequence[int], int]]

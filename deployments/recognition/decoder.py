@@ -119,17 +119,18 @@ class Decoder:
             x = x + layer.feed_forward(x)
         return x
 
-    def step(self, slots: Slots, rows: int, length: int, span: int) -> Tensor:
-        """One token on for the first `rows` rows: the logits (rows, vocabulary) of what follows.
+    def step(self, slots: Slots, rows: int, length: int, span: int, first: int = 0) -> Tensor:
+        """One token on for `rows` rows from `first` on: the logits (rows, vocabulary) of the next.
 
         `tokens` at `positions` are taken in. `length` bounds the rows' positions, `span` their
         encoder positions. Every shape follows from the three numbers and nothing reads the
         device, so that the step can be captured. On a CPU a row's logits are the same bit for
         bit whoever its neighbours are.
         """
-        positions = slots.positions[:rows]
-        x = self._embed(slots.tokens[:rows], positions)[:, None]
-        index_of_row = torch.arange(rows, device=x.device)
+        which = slice(first, first + rows)
+        positions = slots.positions[which]
+        x = self._embed(slots.tokens[which], positions)[:, None]
+        index_of_row = torch.arange(first, first + rows, device=x.device)
         past = torch.arange(length, device=x.device) <= positions[:, None]
         seen = torch.zeros(past.shape, dtype=x.dtype, device=x.device).masked_fill_(~past, NEVER)
         seen = seen[:, None, None]
@@ -139,14 +140,12 @@ class Decoder:
             slots.self_values[index][index_of_row, :, positions] = values[:, :, 0]
             context = self._attend(
                 queries,
-                slots.self_keys[index, :rows, :, :length],
-                slots.self_values[index, :rows, :, :length],
+                slots.self_keys[index, which, :, :length],
+                slots.self_values[index, which, :, :length],
                 seen,
             )
             x = x + self._join(layer.attention.out, context)
-            context = self._cross_context(
-                index, self._cross_queries(index, x), slots, slice(0, rows), span
-            )
+            context = self._cross_context(index, self._cross_queries(index, x), slots, which, span)
             x = x + self._join(layer.cross.out, context)
             x = x + layer.feed_forward(x)
         return self._logits(x[:, 0])

@@ -63,9 +63,10 @@ class Rules:
         """Mask the logits (rows, vocabulary) of each row's first token, in place."""
         return logits.masked_fill_(self._never_at_begin, NEVER)
 
-    def apply(self, logits: Tensor, state: RuleState, rows: int) -> Tensor:
-        """Mask the logits (rows, vocabulary) of the first `rows` rows of `state`, in place."""
-        last, before, following = (field[:rows, None] for field in state.fields())
+    def apply(self, logits: Tensor, state: RuleState, rows: int, first: int = 0) -> Tensor:
+        """Mask the logits (rows, vocabulary) of `rows` rows from `first` on, in place."""
+        which = slice(first, first + rows)
+        last, before, following = (field[which, None] for field in state.fields())
         # A timestamp after text has to be followed by its like, the same or a later one, or by
         # the end; after two of them text comes, and then only later ones.
         half = last & ~before

@@ -116,19 +116,20 @@ class Slots:
         self.lengths[row] = 0
         self.owned[row] = 0
 
-    def extent(self, rows: int) -> tuple[int, int]:
-        """Bounds on the positions and encoder positions of the first `rows` rows, in a step.
+    def extent(self, rows: int, first: int = 0) -> tuple[int, int]:
+        """Bounds on the positions and encoder positions of `rows` rows from `first` on, in a step.
 
         Rounded up, so that few shapes occur.
         """
-        length = max(self.lengths[:rows]) + 1
-        span = self.cross_keys.shape[3] if self._packed else max(self.owned[:rows])
+        length = max(self.lengths[first : first + rows]) + 1
+        owned = max(self.owned[first : first + rows])
+        span = self.cross_keys.shape[3] if self._packed else owned
         return _rounded(length, self.target), _rounded(span, self.source)
 
-    def advance(self, rows: int) -> None:
-        """Take note that the first `rows` rows are one token further."""
-        self.positions[:rows] += 1
-        for row in range(rows):
+    def advance(self, rows: int, first: int = 0) -> None:
+        """Take note that `rows` rows from `first` on are one token further."""
+        self.positions[first : first + rows] += 1
+        for row in range(first, first + rows):
             self.lengths[row] += 1
 
     def note(self, first: int, tokens: Tensor, rules: Rules) -> None:

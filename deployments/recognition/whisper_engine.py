@@ -39,6 +39,11 @@ CLIP_S = 10.0
 wait until a window of another one is encoded."""
 
 
+EVERYBODYS = 3
+"""Of so many steps one is everybody's, and the others are those of first windows if there are
+any beside others."""
+
+
 @dataclass(eq=False, slots=True)
 class _Job:
     """A window under way. `encoded` are keys and values that wait for a slot, `loaded` the piece
@@ -79,6 +84,7 @@ class WhisperEngine(Engine):
         self._encoding: deque[tuple[list[_Job], Future[list[Encoded]]]] = deque()
         self._ready: deque[_Job] = deque()
         self._seated: dict[Seat, _Job] = {}
+        self._steps = 0
 
     # ------------------------------------------------------------------------- the loop
 
@@ -104,9 +110,24 @@ class WhisperEngine(Engine):
             return bool(self._encoding or self._ready)
         self._encoder.leave_to_decoding(busy=bool(self._encoding))
         self._metrics.stepped(len(self._batch), self._batch.capacity)
-        done = self._batch.step()
+        self._steps += 1
+        done = self._batch.step(0 if self._steps % EVERYBODYS == 0 else self._first_hurried())
         self._answer([(self._seated[seat], _decoded(seat)) for seat in done])
         return True
+
+    def _first_hurried(self) -> int:
+        """The first of the last rows that are first windows, or 0 where others cost nothing.
+
+        On a CPU each row of a step takes its time: of a clip's steps, beside a long recording,
+        most are made without the others. A GPU reads its weights whoever takes part.
+        """
+        first = len(self._batch)
+        if not self._encoder.beside:
+            return 0
+        by_row = {seat.row: job.ticket for seat, job in self._seated.items()}
+        while first and by_row[first - 1].first:
+            first -= 1
+        return first % len(self._batch)
 
     def _jobs(self) -> list[_Job]:
         """All that are under way, those that came first first."""

@@ -11,7 +11,7 @@ import torch
 from deployments.recognition.batcher import FairQueue, NoMetrics, Ticket
 from deployments.recognition.engine import STUCK_S, Engine
 from deployments.recognition.requests import Decode, Piece, WindowDecoding
-from deployments.recognition.whisper_engine import WhisperEngine
+from deployments.recognition.whisper_engine import EVERYBODYS, WhisperEngine
 from deployments.recognition.window_decoding import Text, decode_window
 from serve_app.errors import InvalidOption, Unavailable
 from serve_app.transcription.stages import SAMPLE_RATE, Float32, RecognitionOptions, Window
@@ -286,6 +286,30 @@ def test_the_last_slot_is_kept_for_a_request_that_has_none(
     torch.set_num_threads(1)
     assert [job.ticket for job in beside] == [*(job.ticket for job in running), clip]
     assert all(done(ticket).segments for ticket in long)
+
+
+def test_most_steps_are_those_of_a_first_window_beside_others(
+    whisper: Whisper, said: list[Float32]
+) -> None:
+    bench = Bench(whisper, 3, threads=2)
+    long = [bench.put(said[1], i, request="long") for i in range(2)]
+    while len(bench.engine._seated) < 2:
+        bench.engine.turn()
+    clip = bench.put(said[0])
+    while len(bench.engine._seated) < 3:
+        bench.engine.turn()
+    tokens = {seat: len(seat.tokens) for seat in bench.engine._seated}
+    for _ in range(EVERYBODYS * 2):
+        bench.engine.turn()
+    went = sorted(len(seat.tokens) - before for seat, before in tokens.items())
+    bench.run()
+    torch.set_num_threads(1)
+    assert went == [2, 2, 2 * EVERYBODYS]
+    alone = Bench(whisper, 1)
+    expected = [alone.put(said[1], 1), alone.put(said[0])]
+    alone.run()
+    for ours, theirs in ((long[1], expected[0]), (clip, expected[1])):
+        assert done(ours).segments == done(theirs).segments
 
 
 def test_a_window_takes_a_slot_while_others_are_being_decoded(
