@@ -108,7 +108,7 @@ def test_another_error_is_not_taken_for_it(
 ) -> None:
     engine = WhisperEngine(whisper.ours, FairQueue(3600), slots=4)
 
-    def broken() -> None:
+    def broken(first: int) -> None:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     monkeypatch.setattr(engine._batch, "step", broken)
