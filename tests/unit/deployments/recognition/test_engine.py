@@ -186,6 +186,15 @@ class Bench:
         while self.engine.turn():
             pass
 
+    def seat(self, windows: int) -> None:
+        """Encode until so many windows have slots, and decode nothing meanwhile."""
+        with torch.inference_mode():
+            while len(self.engine._seated) < windows:
+                self.engine._admit()
+                wait([future for _, future in self.engine._encoding])
+                self.engine._collect()
+                self.engine._seat()
+
 
 @pytest.fixture(scope="module")
 def said(sample: Float32) -> list[Float32]:
@@ -274,8 +283,7 @@ def test_the_last_slot_is_kept_for_a_request_that_has_none(
 ) -> None:
     bench = Bench(whisper, 3, threads=threads)
     long = [bench.put(samples, i, request="long") for i, samples in enumerate(said * 2)]
-    while len(bench.engine._seated) < 2:
-        bench.engine.turn()
+    bench.seat(2)
     running = list(bench.engine._seated.values())
     clip = bench.put(said[0])
     bench.engine._admit()
@@ -293,11 +301,9 @@ def test_most_steps_are_those_of_a_first_window_beside_others(
 ) -> None:
     bench = Bench(whisper, 3, threads=2)
     long = [bench.put(said[1], i, request="long") for i in range(2)]
-    while len(bench.engine._seated) < 2:
-        bench.engine.turn()
+    bench.seat(2)
     clip = bench.put(said[0])
-    while len(bench.engine._seated) < 3:
-        bench.engine.turn()
+    bench.seat(3)
     tokens = {seat: len(seat.tokens) for seat in bench.engine._seated}
     for _ in range(EVERYBODYS * 2):
         bench.engine.turn()
