@@ -7,7 +7,7 @@ result is kept, so that listing costs a client no time.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Protocol, cast
 
 from serve_app.errors import Conflict, RayscribeError, ServerError, StoreUnavailable
@@ -28,7 +28,10 @@ class WholeTranscriber(Protocol):
 
 
 class Attended:
-    """`poll_s` is how often a repeated request looks whether the first has ended, in seconds."""
+    """`poll_s` is how often a repeated request looks whether the first has ended, in seconds.
+
+    `notify` is called when a webhook is owed.
+    """
 
     def __init__(
         self,
@@ -39,6 +42,7 @@ class Attended:
         owner: str,
         *,
         poll_s: float,
+        notify: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._leases = leases
@@ -46,6 +50,7 @@ class Attended:
         self._transcriber = transcriber
         self._owner = owner
         self._poll_s = poll_s
+        self._notify = notify
         self._background: set[asyncio.Task[None]] = set()
 
     async def run(self, new: NewJob) -> Transcript:
@@ -68,37 +73,39 @@ class Attended:
             except Conflict:
                 work.cancel()
                 return await self._repeated(new)
-            return await self._finish(claim, work)
+            return await self._finish(new, claim, work)
         finally:
             if not work.done():
                 work.cancel()
             if not entering.done():
-                self._in_background(self._leave(entering))
+                self._in_background(new, self._leave(entering))
 
     async def close(self) -> None:
         """Wait until what was answered is kept."""
         await asyncio.gather(*self._background, return_exceptions=True)
 
-    async def _finish(self, claim: Claim, work: asyncio.Task[Transcript]) -> Transcript:
+    async def _finish(
+        self, new: NewJob, claim: Claim, work: asyncio.Task[Transcript]
+    ) -> Transcript:
         task = cast(asyncio.Task[object], work)
         with self._keeper.keep(claim, task):
             try:
                 transcript = await asyncio.shield(work)
             except RayscribeError as error:
                 failure = Failure(error.message, error.status, error.code)
-                self._in_background(self._leases.fail(claim, failure))
+                self._in_background(new, self._leases.fail(claim, failure))
                 raise
             except asyncio.CancelledError:
                 if self._keeper.lost(task):
                     raise _error_of(CANCELLED) from None
                 work.cancel()
-                self._in_background(self._leases.abandon(claim))
+                self._in_background(new, self._leases.abandon(claim))
                 raise
             except Exception as error:
                 failure = Failure(f"A fault of the service: {error!r}", 500, "internal_error")
-                self._in_background(self._leases.fail(claim, failure))
+                self._in_background(new, self._leases.fail(claim, failure))
                 raise
-        self._in_background(self._leases.complete(claim, transcript))
+        self._in_background(new, self._leases.complete(claim, transcript))
         return transcript
 
     async def _leave(self, entering: asyncio.Task[Claim]) -> None:
@@ -123,19 +130,21 @@ class Attended:
             raise _error_of(job.failure)
         return await self._store.transcript(job.id)
 
-    def _in_background(self, write: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(_logged(write))
+    def _in_background(self, new: NewJob, write: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._end(new, write))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-
-async def _logged(write: Coroutine[Any, Any, None]) -> None:
-    try:
-        await write
-    except LeaseLost:
-        log.info("A task had been cancelled already.")
-    except RayscribeError as error:
-        log.warning("The end of a task could not be kept: %s", error)
+    async def _end(self, new: NewJob, write: Coroutine[Any, Any, None]) -> None:
+        try:
+            await write
+        except LeaseLost:
+            log.info("A task had been cancelled already.")
+        except RayscribeError as error:
+            log.warning("The end of a task could not be kept: %s", error)
+        else:
+            if new.webhook is not None:
+                self._notify()
 
 
 def _error_of(failure: Failure) -> RayscribeError:

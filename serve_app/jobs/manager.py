@@ -32,6 +32,18 @@ class Manager:
         leases = leases_of(jobs, self._database, blobs)
         store = JobStore(self._database, blobs, retention_s=jobs.retention_s)
         self._keeper = Keeper(leases, owner, poll_s=jobs.poll_s, lease_s=jobs.lease_s)
+        self._sender = WebhookSender(
+            Outbox(self._database),
+            store,
+            AddressGuard(settings.allowed_networks),
+            render,
+            secret=secrets.webhook_secret,
+            timeout_s=settings.webhooks.timeout_s,
+            concurrency=settings.webhooks.concurrency,
+            first_delay_s=settings.webhooks.first_delay_s,
+            max_delay_s=settings.webhooks.max_delay_s,
+            retry_for_s=settings.webhooks.retry_for_s,
+        )
         self._runner = Runner(
             leases,
             transcriber,
@@ -44,18 +56,7 @@ class Manager:
                 poll_s=jobs.poll_s,
                 lease_s=jobs.lease_s,
             ),
-        )
-        self._sender = WebhookSender(
-            Outbox(self._database),
-            store,
-            AddressGuard(settings.allowed_networks),
-            render,
-            secret=secrets.webhook_secret,
-            timeout_s=settings.webhooks.timeout_s,
-            concurrency=settings.webhooks.concurrency,
-            first_delay_s=settings.webhooks.first_delay_s,
-            max_delay_s=settings.webhooks.max_delay_s,
-            retry_for_s=settings.webhooks.retry_for_s,
+            on_end=self._sender.wake,
         )
         self._housekeeper = Housekeeper(store, leases, blobs)
 

@@ -5,7 +5,7 @@ import logging
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
@@ -17,6 +17,7 @@ from serve_app.errors import (
     StoreUnavailable,
     Unavailable,
 )
+from serve_app.jobs.bell import Bell
 from serve_app.jobs.job import Claim, Failure
 from serve_app.jobs.keeper import Keeper
 from serve_app.jobs.leases import LeaseLost, Leases
@@ -63,7 +64,10 @@ class RetryPolicy:
 
 
 class Runner:
-    """Works on up to `concurrency` jobs at once, under leases of `owner`."""
+    """Works on up to `concurrency` jobs at once, under leases of `owner`.
+
+    `on_end` is called when a job has ended: its webhook is owed.
+    """
 
     def __init__(
         self,
@@ -74,6 +78,7 @@ class Runner:
         *,
         concurrency: int,
         policy: RetryPolicy,
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self._leases = leases
         self._transcriber = transcriber
@@ -81,12 +86,13 @@ class Runner:
         self._owner = owner
         self._policy = policy
         self._room = asyncio.Semaphore(concurrency)
-        self._wake = asyncio.Event()
+        self._on_end = on_end
+        self._bell = Bell(policy.poll_s)
         self._work: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
         """Look for new jobs at once."""
-        self._wake.set()
+        self._bell.ring()
 
     async def run(self) -> None:
         """Until cancelled; then every job in work goes back to the store, for others."""
@@ -94,13 +100,13 @@ class Runner:
         try:
             while True:
                 await self._room.acquire()
-                self._wake.clear()
+                self._bell.about_to_look()
                 claiming = asyncio.create_task(self._claim())
                 # A claim that is cut off halfway could be committed and known to nobody.
                 claim = await asyncio.shield(claiming)
                 if claim is None:
                     self._room.release()
-                    await self._idle()
+                    await self._bell.wait()
                     continue
                 work = asyncio.create_task(self._run(claim))
                 self._work.add(work)
@@ -126,11 +132,6 @@ class Runner:
             log.warning("No job can be claimed: %s", error)
             return None
 
-    async def _idle(self) -> None:
-        with suppress(TimeoutError):
-            # Runners that started together should not ask together.
-            await asyncio.wait_for(self._wake.wait(), self._policy.poll_s * random.uniform(1, 1.25))
-
     def _done(self, work: asyncio.Task[None]) -> None:
         self._work.discard(work)
         self._room.release()
@@ -139,9 +140,10 @@ class Runner:
 
     async def _run(self, claim: Claim) -> None:
         me = cast(asyncio.Task[object], asyncio.current_task())
+        attempt = _Try(self._leases, self._transcriber, claim, self._policy)
         with self._keeper.keep(claim, me):
             try:
-                await _Try(self._leases, self._transcriber, claim, self._policy).run()
+                await attempt.run()
             except LeaseLost as lost:
                 log.info("%s", lost)
             except StoreUnavailable as error:
@@ -149,10 +151,15 @@ class Runner:
             except asyncio.CancelledError:
                 if not self._keeper.lost(me):
                     raise
+            else:
+                if attempt.again_in_s is None:
+                    self._on_end()
+                else:
+                    self._bell.ring(attempt.again_in_s)
 
 
 class _Try:
-    """One try at one job."""
+    """One try at one job. `again_in_s` says when another is due, if the job did not end."""
 
     def __init__(
         self, leases: Leases, transcriber: ResumableTranscriber, claim: Claim, policy: RetryPolicy
@@ -162,6 +169,7 @@ class _Try:
         self._claim = claim
         self._policy = policy
         self._attempts = claim.job.attempts
+        self.again_in_s: float | None = None
         self._written_at = time.monotonic()
 
     async def run(self) -> None:
@@ -233,6 +241,7 @@ class _Try:
 
     async def _retry(self, delay_s: float, *, counts: bool = True) -> None:
         await self._insist(lambda: self._leases.retry(self._claim, delay_s, counts=counts))
+        self.again_in_s = delay_s
 
     async def _insist(self, write: Callable[[], Awaitable[None]]) -> None:
         """Write to a store that may be away for a while, for as long as the lease may last."""

@@ -51,7 +51,13 @@ class JobService:
         self._notify = notify
         self._keeper = Keeper(leases, owner, poll_s=settings.poll_s, lease_s=settings.lease_s)
         self.attended = Attended(
-            self.store, leases, self._keeper, transcriber, owner, poll_s=settings.poll_s
+            self.store,
+            leases,
+            self._keeper,
+            transcriber,
+            owner,
+            poll_s=settings.poll_s,
+            notify=notify,
         )
 
     @asynccontextmanager

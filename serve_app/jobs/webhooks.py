@@ -5,7 +5,6 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 
 import aiohttp
@@ -14,6 +13,7 @@ from standardwebhooks.webhooks import Webhook as Signer
 
 from serve_app import __version__
 from serve_app.errors import AddressRefused, NotFound, ServerError, StoreUnavailable
+from serve_app.jobs.bell import Bell
 from serve_app.jobs.job import Attempt, DeliveryState, DueDelivery, Job
 from serve_app.jobs.outbox import Outbox
 from serve_app.jobs.store import JobStore
@@ -25,7 +25,7 @@ log = logging.getLogger("ray.serve")
 Render = Callable[[Job, Transcript | None], str]
 """The body that announces a job's end; the transcript is None unless it completed."""
 
-_IDLE_S = 0.5
+_POLL_S = 0.5
 
 
 class WebhookSender:
@@ -56,11 +56,11 @@ class WebhookSender:
         self._max_delay_s = max_delay_s
         self._retry_for_s = retry_for_s
         self._room = asyncio.Semaphore(concurrency)
-        self._wake = asyncio.Event()
+        self._bell = Bell(_POLL_S)
 
     def wake(self) -> None:
         """Look into the outbox at once."""
-        self._wake.set()
+        self._bell.ring()
 
     async def run(self) -> None:
         """Until cancelled; a try that is cut off is made again by another sender."""
@@ -78,13 +78,12 @@ class WebhookSender:
                 due = await self._claim()
                 if due is None:
                     self._room.release()
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), _IDLE_S)
+                    await self._bell.wait()
                 else:
                     group.create_task(self._deliver(session, due))
 
     async def _claim(self) -> DueDelivery | None:
-        self._wake.clear()
+        self._bell.about_to_look()
         try:
             return await self._outbox.claim(2 * self._timeout_s + 5)
         except StoreUnavailable as error:
@@ -99,6 +98,8 @@ class WebhookSender:
             state, retry_in_s = self._outcome(due, attempt, final=final)
             log.info("Webhook %s of job %s: %s.", due.id, due.job_id, error or f"answered {status}")
             await self._outbox.record(due, attempt, state, retry_in_s)
+            if retry_in_s is not None:
+                self._bell.ring(retry_in_s)
         except StoreUnavailable as error:
             log.warning("Webhook %s was tried and could not be recorded: %s", due.id, error)
         finally:

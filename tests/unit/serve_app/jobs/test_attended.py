@@ -1,6 +1,6 @@
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -13,6 +13,7 @@ from serve_app.errors import (
     UndecodableRecording,
 )
 from serve_app.jobs.attended import Attended
+from serve_app.jobs.job import Webhook
 from serve_app.jobs.keeper import Keeper
 from serve_app.jobs.leases import Leases
 from serve_app.jobs.outbox import Outbox
@@ -24,13 +25,16 @@ from tests.unit.serve_app.jobs.test_runner import graph, until
 
 @asynccontextmanager
 async def serving(
-    store: JobStore, leases: Leases, recognizer: FakeRecognizer, error: Exception | None = None
+    store: JobStore,
+    leases: Leases,
+    recognizer: FakeRecognizer,
+    error: Exception | None = None,
+    notify: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Attended]:
     keeper = Keeper(leases, "ingress", poll_s=0.01, lease_s=1000)
     keeping = asyncio.create_task(keeper.run())
-    subject = Attended(
-        store, leases, keeper, graph(recognizer, error=error), "ingress", poll_s=0.01
-    )
+    transcriber = graph(recognizer, error=error)
+    subject = Attended(store, leases, keeper, transcriber, "ingress", poll_s=0.01, notify=notify)
     try:
         yield subject
     finally:
@@ -58,6 +62,19 @@ async def test_a_request_is_listed_while_it_runs_and_kept_after(
     assert job.status == "completed"
     assert (await store.transcript(job.id)).segments == transcript.segments
     assert len(await outbox.of_job(job.id)) == 1
+
+
+@pytest.mark.parametrize("owed", [True, False])
+async def test_its_webhook_is_made_known_at_once(
+    store: JobStore, leases: Leases, *, owed: bool
+) -> None:
+    known: list[str] = []
+    new = new_job("t", webhook=Webhook("http://receiver.example/") if owed else None)
+    async with serving(
+        store, leases, FakeRecognizer(), notify=lambda: known.append("a webhook")
+    ) as attended:
+        await attended.run(new)
+    assert known == ["a webhook"] * owed
 
 
 async def test_another_client_can_cancel_it(store: JobStore, leases: Leases) -> None:

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -61,10 +62,17 @@ class Scripted:
 
 @asynccontextmanager
 async def running(
-    leases: Leases, transcriber: Transcriber | Scripted, owner: str = "runner", concurrency: int = 2
+    leases: Leases,
+    transcriber: Transcriber | Scripted,
+    owner: str = "runner",
+    concurrency: int = 2,
+    policy: RetryPolicy = POLICY,
+    on_end: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Keeper]:
     keeper = Keeper(leases, owner, poll_s=0.01, lease_s=1000)
-    runner = Runner(leases, transcriber, keeper, owner, concurrency=concurrency, policy=POLICY)
+    runner = Runner(
+        leases, transcriber, keeper, owner, concurrency=concurrency, policy=policy, on_end=on_end
+    )
     tasks = [asyncio.create_task(runner.run()), asyncio.create_task(keeper.run())]
     try:
         yield keeper
@@ -135,6 +143,26 @@ async def test_a_fault_of_ours_is_tried_again(
         done = await ended(store, job.id)
     assert transcriber.tries == 3
     assert done.status == "completed"
+
+
+async def test_a_try_that_is_due_is_not_left_to_the_next_look(
+    store: JobStore, leases: Leases
+) -> None:
+    job, _ = await store.submit(new_job())
+    seldom = replace(POLICY, poll_s=10**6)
+    async with running(leases, Scripted(RecognitionFailed("No.")), policy=seldom):
+        assert (await ended(store, job.id)).status == "completed"
+
+
+@pytest.mark.parametrize("error", [None, UndecodableRecording("This is not audio.")])
+async def test_the_end_of_a_job_is_made_known_at_once(
+    store: JobStore, leases: Leases, error: Exception | None
+) -> None:
+    await store.submit(new_job())
+    known = asyncio.Event()
+    errors = [error] if error else []
+    async with running(leases, Scripted(*errors), on_end=known.set):
+        await known.wait()
 
 
 async def test_tries_without_progress_have_a_limit(store: JobStore, leases: Leases) -> None:
