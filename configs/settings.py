@@ -149,7 +149,9 @@ class JobSettings(Section):
         30, description="Seconds after which the jobs of a runner that fell silent go to others."
     )
     poll_s: PositiveFloat = Field(
-        0.5, description="How often a runner looks for new and for cancelled jobs, in seconds."
+        0.5,
+        description="How often a runner looks for lost leases, and for new jobs that nobody "
+        "announced: up to ten times as seldom while there are none. In seconds.",
     )
     max_attempts: PositiveInt = Field(
         8, description="Tries without any progress after which a job fails."
