@@ -27,8 +27,12 @@ class Bell:
         if in_s > 0:
             asyncio.get_running_loop().call_later(in_s + _LATE_S, self.ring)
             return
-        self._patience = 1.0
+        self.found()
         self._rung.set()
+
+    def found(self) -> None:
+        """A look was not in vain: where one thing was, more may follow."""
+        self._patience = 1.0
 
     def about_to_look(self) -> None:
         """What rings from now on may be missed by the look, so that another has to follow."""

@@ -108,6 +108,7 @@ class Runner:
                     self._room.release()
                     await self._bell.wait()
                     continue
+                self._bell.found()
                 work = asyncio.create_task(self._run(claim))
                 self._work.add(work)
                 work.add_done_callback(self._done)

@@ -80,6 +80,7 @@ class WebhookSender:
                     self._room.release()
                     await self._bell.wait()
                 else:
+                    self._bell.found()
                     group.create_task(self._deliver(session, due))
 
     async def _claim(self) -> DueDelivery | None:

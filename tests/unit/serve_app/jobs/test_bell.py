@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 
 import pytest
 
@@ -25,8 +25,9 @@ async def test_a_ring_ends_the_wait() -> None:
     await waiting
 
 
+@pytest.mark.parametrize("again", [Bell.ring, Bell.found])
 async def test_without_a_ring_it_calls_more_and_more_seldom(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, again: Callable[[Bell], None]
 ) -> None:
     waits: list[float] = []
 
@@ -41,6 +42,6 @@ async def test_without_a_ring_it_calls_more_and_more_seldom(
     for _ in range(6):
         await subject.wait()
     assert waits == [0.5, 1, 2, 4, 5, 5]
-    subject.ring()
+    again(subject)
     await subject.wait()
     assert waits[-1] == 0.5
