@@ -39,8 +39,8 @@ class Batch:
         """Raises ValueError for a capture that the device does not have."""
         self._model = model
         self._vocabulary = model.vocabulary
-        packed = model.device.type == "cpu" and capture in ("auto", "off")
-        self._slots = model.decoder.slots(capacity, model.encoder.positions, packed=packed)
+        ragged = model.device.type == "cpu" and capture in ("auto", "off")
+        self._slots = model.decoder.slots(capacity, model.encoder.positions, ragged=ragged)
         self._step = captured(
             self._masked_logits,
             capture,

@@ -1,19 +1,26 @@
 """Whisper's decoder over slots: the start of new rows, a step of all, and their alignment."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypedDict
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
 from deployments.recognition.attention import Attention
+from deployments.recognition.cross_attention import CrossAttention
 from deployments.recognition.products import Product
 from deployments.recognition.rules import NEVER
+from deployments.recognition.slab_attention import SlabAttention
 from deployments.recognition.slots import Slots
 from deployments.recognition.weights import DecoderWeights
 
-FEW = 4
-"""Rows of a product below which MKL may take another way."""
+
+class _Shape(TypedDict):
+    layers: int
+    heads: int
+    head_size: int
+    source: int
 
 
 class Decoder:
@@ -24,19 +31,42 @@ class Decoder:
         self._head_size = weights.tokens.shape[1] // weights.heads
         self.layers = len(weights.layers)
 
-    def slots(self, count: int, source: int, *, packed: bool = False) -> Slots:
-        """Empty slots for `count` rows of up to `source` encoder positions."""
+    def slots(self, count: int, source: int, *, ragged: bool = False) -> Slots:
+        """Empty slots for `count` rows of up to `source` encoder positions.
+
+        `ragged` is the fast way on a CPU, where nothing is captured.
+        """
+        tokens = self._weights.tokens
+        shape: _Shape = {
+            "layers": self.layers,
+            "heads": self._heads,
+            "head_size": self._head_size,
+            "source": source,
+        }
         return Slots(
             count,
-            layers=self.layers,
-            heads=self._heads,
-            head_size=self._head_size,
+            self._ragged(count, shape) if ragged else self._slab(count, shape),
             target=len(self._weights.positions),
-            source=source,
-            dtype=self._weights.tokens.dtype,
-            cross_dtype=self._weights.dtype,
-            device=self._weights.tokens.device,
-            packed=packed,
+            dtype=tokens.dtype,
+            device=tokens.device,
+            **shape,
+        )
+
+    def _ragged(self, count: int, shape: "_Shape") -> CrossAttention:
+        # Its compiler is loaded only where it is used.
+        from deployments.recognition.ragged_attention import RaggedAttention  # noqa: PLC0415
+
+        return RaggedAttention(count, dtype=self._weights.dtype, **shape)
+
+    def _slab(self, count: int, shape: "_Shape") -> CrossAttention:
+        tokens = self._weights.tokens
+        return SlabAttention(
+            count,
+            self._attend,
+            dtype=self._weights.dtype,
+            mask_dtype=tokens.dtype,
+            device=tokens.device,
+            **shape,
         )
 
     def cross(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,7 +103,7 @@ class Decoder:
 
         def collect(index: int, row: int, queries: Tensor) -> None:
             if index in by_layer:
-                keys = slots.cross_keys[index, row, by_layer[index], : slots.owned[row]]
+                keys = slots.cross.keys(index, row)[by_layer[index]]
                 asking = queries[by_layer[index], : len(texts[row])].to(keys.dtype)
                 scores = asking @ keys.transpose(1, 2)
                 collected[row].append(scores)
@@ -113,7 +143,7 @@ class Decoder:
                     collect(index, row, queries[i])
                 one = slice(row, row + 1)
                 contexts.append(
-                    self._cross_context(index, queries[i : i + 1], slots, one, slots.owned[row])
+                    slots.cross.context(index, queries[i : i + 1], one, slots.owned[row])
                 )
             x = x + self._join(layer.cross.out, torch.cat(contexts))
             x = x + layer.feed_forward(x)
@@ -145,7 +175,7 @@ class Decoder:
                 seen,
             )
             x = x + self._join(layer.attention.out, context)
-            context = self._cross_context(index, self._cross_queries(index, x), slots, which, span)
+            context = slots.cross.context(index, self._cross_queries(index, x), which, span)
             x = x + self._join(layer.cross.out, context)
             x = x + layer.feed_forward(x)
         return self._logits(x[:, 0])
@@ -170,43 +200,8 @@ class Decoder:
         batch, length, _ = queries.shape
         return queries.view(batch, length, self._heads, self._head_size).transpose(1, 2)
 
-    def _cross_context(
-        self, index: int, queries: Tensor, slots: Slots, rows: slice, span: int
-    ) -> Tensor:
-        keys = slots.cross_keys[index, rows, :, :span]
-        values = slots.cross_values[index, rows, :, :span]
-        mask = slots.mask[rows, :, :, :span]
-        queries = queries.to(keys.dtype)
-        if slots.silence is None:
-            return self._attend(queries, keys, values, mask.to(keys.dtype))
-        # Silence is read once for all rows, as if it stood behind each one's own positions. It
-        # comes first and in full, so that sums have one order however long other rows are.
-        silent_keys, silent_values = slots.silence[0][index], slots.silence[1][index]
-        silent = _by_rows(_by_heads(queries) @ silent_keys.transpose(-1, -2), queries)
-        silent = silent + slots.silent_mask[rows]
-        own = queries @ keys.transpose(-1, -2) + mask
-        weights = torch.softmax(torch.cat([silent, own], dim=-1).float(), dim=-1).to(values.dtype)
-        of_silence = _by_heads(weights[..., : slots.means]) @ silent_values
-        return _by_rows(of_silence, queries) + weights[..., slots.means :] @ values
-
     def _join(self, out: Product, context: Tensor) -> Tensor:
         return out(context.transpose(1, 2).flatten(2))
 
     def _logits(self, x: Tensor) -> Tensor:
         return self._weights.vocabulary(self._weights.norm(x))
-
-
-def _by_heads(x: Tensor) -> Tensor:
-    """(rows, heads, texts, size) -> (heads, at least rows × texts, size).
-
-    Filled up where they are few: MKL sums up in another order then.
-    """
-    together = x.transpose(0, 1).flatten(1, 2)
-    missing = FEW - together.shape[1]
-    return together if missing <= 0 else F.pad(together, (0, 0, 0, missing))
-
-
-def _by_rows(x: Tensor, like: Tensor) -> Tensor:
-    """Back again, to as many rows and texts as `like` has."""
-    rows, heads, texts, _ = like.shape
-    return x[:, : rows * texts].reshape(heads, rows, texts, -1).transpose(0, 1)

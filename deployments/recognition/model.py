@@ -102,8 +102,8 @@ class WhisperModel:
 
     def load_slot(self, slots: Slots, row: int, encoded: Encoded) -> None:
         """Give a row the keys and values of its window."""
-        if encoded.trimmed and slots.silence is None:
-            slots.hush(*self.decoder.cross(self.encoder.silent(self.device)))
+        if encoded.trimmed and not slots.cross.hushed:
+            slots.cross.hush(*self.decoder.cross(self.encoder.silent(self.device)))
         slots.load(row, encoded.keys, encoded.values, silent=encoded.trimmed)
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 
@@ -181,17 +181,32 @@ class WhisperEngine(Engine):
             if not tickets and spare and not any(job.ticket.first for job in ahead):
                 tickets = self.queue.take(1, first=True)
             if not tickets:
-                return
-            jobs = []
-            for ticket in tickets:
-                decoding = decode_window(ticket.window, ticket.options, self._model.text)
-                try:
-                    jobs.append(_Job(ticket, decoding, next(decoding)))
-                except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
-                    self._failed(ticket, error)
-            self._encode(jobs)
+                break
+            self._encode(self._begun(tickets))
+        if self._has_time() and (tickets := self.queue.take(1)):
+            self._encode(self._begun(tickets), here=True)
 
-    def _encode(self, jobs: list[_Job]) -> None:
+    def _has_time(self) -> bool:
+        """Whether to encode a window here, though others are encoded beside.
+
+        A step of few rows takes nearly the time of one of many. Not while a clip is decoded
+        beside a long recording: it would wait.
+        """
+        firsts = [job.ticket.first for job in self._seated.values()]
+        few = len(firsts) + len(self._ready) < self._batch.capacity // 2
+        return bool(self._encoding) and few and (all(firsts) or not any(firsts))
+
+    def _begun(self, tickets: Sequence[Ticket]) -> list[_Job]:
+        jobs = []
+        for ticket in tickets:
+            decoding = decode_window(ticket.window, ticket.options, self._model.text)
+            try:
+                jobs.append(_Job(ticket, decoding, next(decoding)))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+                self._failed(ticket, error)
+        return jobs
+
+    def _encode(self, jobs: list[_Job], *, here: bool = False) -> None:
         """Begin to encode what jobs ask for, those of like length together."""
         jobs = sorted(jobs, key=lambda job: job.request.piece.end - job.request.piece.start)
         batches = [
@@ -205,7 +220,7 @@ class WhisperEngine(Engine):
             self._encoding = deque(begun)
         for together in batches:
             pieces = [(job.ticket.window, job.request.piece) for job in together]
-            at_once = self._idle() or all(self._hurries(job) for job in together)
+            at_once = here or self._idle() or all(self._hurries(job) for job in together)
             future = self._encoder.begin(pieces, at_once=at_once)
             self._encoding.append((together, future))
 
