@@ -19,8 +19,10 @@ class CrossAttention(Protocol):
     """Cross-attention of rows that come and go. Keys and values are (layers, heads, positions, head
     size), those of silence for all positions that the encoder has."""
 
-    hushed: bool
-    """Whether the silence is known."""
+    @property
+    def hushed(self) -> bool:
+        """Whether the silence is known."""
+        ...
 
     def hush(self, keys: Tensor, values: Tensor) -> None:
         """Take the keys and values of silence, before a row that sees it attends to anything."""

@@ -34,8 +34,9 @@ class Decoder:
     def slots(self, count: int, source: int, *, ragged: bool = False) -> Slots:
         """Empty slots for `count` rows of up to `source` encoder positions.
 
-        `ragged` is the fast way on a CPU, where nothing is captured.
+        `ragged` is the fast way on a CPU, where nothing is captured. It reads no float16.
         """
+        ragged = ragged and self._weights.dtype != torch.float16
         tokens = self._weights.tokens
         shape: _Shape = {
             "layers": self.layers,
@@ -52,13 +53,13 @@ class Decoder:
             **shape,
         )
 
-    def _ragged(self, count: int, shape: "_Shape") -> CrossAttention:
+    def _ragged(self, count: int, shape: _Shape) -> CrossAttention:
         # Its compiler is loaded only where it is used.
         from deployments.recognition.ragged_attention import RaggedAttention  # noqa: PLC0415
 
         return RaggedAttention(count, dtype=self._weights.dtype, **shape)
 
-    def _slab(self, count: int, shape: "_Shape") -> CrossAttention:
+    def _slab(self, count: int, shape: _Shape) -> CrossAttention:
         tokens = self._weights.tokens
         return SlabAttention(
             count,

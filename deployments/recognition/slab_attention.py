@@ -1,5 +1,5 @@
-"""Cross-attention over memory laid out beforehand: every shape of a step follows from a few numbers,
-so that it can be captured."""
+"""Cross-attention over memory laid out beforehand: every shape of a step follows from a few
+numbers, so that it can be captured."""
 
 import math
 

@@ -1,15 +1,16 @@
 """The decoder over slots, held against the forward pass of transformers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
+from deployments.recognition.cross_attention import TOGETHER
 from deployments.recognition.device import DevicePolicy
 from deployments.recognition.model import Encoded, WhisperModel
-from deployments.recognition.slots import TOGETHER, Slots
+from deployments.recognition.slots import Slots
 from serve_app.transcription.stages import SAMPLE_RATE, Float32
 from tests.unit.deployments.recognition.support import ENGLISH, Whisper
 
@@ -52,11 +53,20 @@ def published(whisper: Whisper, window: Encoded, tokens: Sequence[int]) -> Tenso
     return logits
 
 
-def filled(whisper: Whisper, windows: Sequence[Encoded], count: int = 4) -> Slots:
-    slots = whisper.ours.decoder.slots(count, 1500)
-    for row, window in enumerate(windows):
-        whisper.ours.load_slot(slots, row, window)
-    return slots
+Fill = Callable[[Whisper, Sequence[Encoded]], Slots]
+
+
+@pytest.fixture(params=[False, True], ids=["slab", "ragged"])
+def filled(request: pytest.FixtureRequest) -> Fill:
+    """Slots that hold windows, in either way to attend to them."""
+
+    def fill(whisper: Whisper, windows: Sequence[Encoded]) -> Slots:
+        slots = whisper.ours.decoder.slots(4, 1500, ragged=request.param)
+        for row, window in enumerate(windows):
+            whisper.ours.load_slot(slots, row, window)
+        return slots
+
+    return fill
 
 
 def prefill(whisper: Whisper, slots: Slots, prompts: dict[int, Sequence[int]]) -> dict[int, Tensor]:
@@ -79,7 +89,7 @@ def close(ours: Tensor, theirs: Tensor) -> None:
 
 
 def test_the_logits_of_prompts_are_those_of_transformers(
-    whisper: Whisper, windows: list[Encoded]
+    whisper: Whisper, filled: Fill, windows: list[Encoded]
 ) -> None:
     slots = filled(whisper, windows)
     prompts: dict[int, Sequence[int]] = {
@@ -93,7 +103,7 @@ def test_the_logits_of_prompts_are_those_of_transformers(
 
 
 def test_the_logits_of_each_step_are_those_of_transformers(
-    whisper: Whisper, windows: list[Encoded]
+    whisper: Whisper, filled: Fill, windows: list[Encoded]
 ) -> None:
     slots = filled(whisper, windows[:1])
     prefill(whisper, slots, {0: ENGLISH})
@@ -103,7 +113,7 @@ def test_the_logits_of_each_step_are_those_of_transformers(
 
 
 def test_steps_go_on_past_each_bound_to_the_last_position(
-    whisper: Whisper, windows: list[Encoded]
+    whisper: Whisper, filled: Fill, windows: list[Encoded]
 ) -> None:
     """Up to the limit of 448 tokens, where the bounds on shapes no longer grow."""
     prompt = (*ENGLISH, *(TEXT[1:7] * 72))[:440]
@@ -115,7 +125,9 @@ def test_steps_go_on_past_each_bound_to_the_last_position(
         close(step(whisper, slots, [token])[0], logits)
 
 
-def test_rows_do_not_depend_on_their_neighbours(whisper: Whisper, windows: list[Encoded]) -> None:
+def test_rows_do_not_depend_on_their_neighbours(
+    whisper: Whisper, filled: Fill, windows: list[Encoded]
+) -> None:
     """Rows of other windows, with longer and shorter prompts, each at its own place."""
     slots = filled(whisper, windows)
     prompts = {0: ENGLISH, 1: (50361, *([2425, 11, 577] * 12), *ENGLISH), 2: ENGLISH, 3: (50258,)}
@@ -132,17 +144,17 @@ def test_rows_do_not_depend_on_their_neighbours(whisper: Whisper, windows: list[
     not torch.cpu._is_avx512_supported(), reason="MKL alone does not keep the order of sums"
 )
 def test_neither_neighbours_nor_threads_change_a_bit_of_a_rows_logits(
-    whisper: Whisper, windows: list[Encoded]
+    whisper: Whisper, filled: Fill, windows: list[Encoded]
 ) -> None:
     """Else a job that is resumed could differ from one that was not."""
-    no_bit_changes(whisper, windows[1:])
+    no_bit_changes(whisper, filled, windows[1:])
 
 
 @pytest.mark.skipif(
     not torch.cpu._is_avx512_bf16_supported(), reason="only these instructions are used"
 )
 def test_they_change_no_bit_in_bfloat16_either(
-    whisper: Whisper, sample: Float32, inference: None
+    whisper: Whisper, filled: Fill, sample: Float32, inference: None
 ) -> None:
     policy = DevicePolicy(torch.device("cpu"), torch.bfloat16, "sdpa", 1, "for a test")
     short = replace(
@@ -152,6 +164,7 @@ def test_they_change_no_bit_in_bfloat16_either(
     parts = ((0, 550), (9, 300), (14, 123))
     no_bit_changes(
         short,
+        filled,
         [
             short.ours.encode_trimmed([(sample[start * SAMPLE_RATE :], length)])[0]
             for start, length in parts
@@ -159,7 +172,7 @@ def test_they_change_no_bit_in_bfloat16_either(
     )
 
 
-def no_bit_changes(whisper: Whisper, trimmed: list[Encoded]) -> None:
+def no_bit_changes(whisper: Whisper, filled: Fill, trimmed: list[Encoded]) -> None:
     together = filled(whisper, trimmed)
     prefill(whisper, together, dict.fromkeys(range(len(trimmed)), ENGLISH))
     expected = [step(whisper, together, [token] * len(trimmed)) for token in TEXT[:4]]
@@ -172,7 +185,9 @@ def no_bit_changes(whisper: Whisper, trimmed: list[Encoded]) -> None:
     torch.set_num_threads(1)
 
 
-def test_a_row_that_starts_late_disturbs_nobody(whisper: Whisper, windows: list[Encoded]) -> None:
+def test_a_row_that_starts_late_disturbs_nobody(
+    whisper: Whisper, filled: Fill, windows: list[Encoded]
+) -> None:
     slots = filled(whisper, windows[:2])
     prefill(whisper, slots, {0: ENGLISH, 1: ENGLISH})
     for token in TEXT[:5]:
@@ -187,7 +202,7 @@ def test_a_row_that_starts_late_disturbs_nobody(whisper: Whisper, windows: list[
 
 
 def test_a_row_started_again_knows_nothing_of_what_it_decoded_before(
-    whisper: Whisper, windows: list[Encoded]
+    whisper: Whisper, filled: Fill, windows: list[Encoded]
 ) -> None:
     slots = filled(whisper, windows[3:])
     prefill(whisper, slots, {0: (*ENGLISH, *TEXT)})
@@ -198,7 +213,7 @@ def test_a_row_started_again_knows_nothing_of_what_it_decoded_before(
 
 
 def test_rows_that_move_up_go_on_as_they_would_have(
-    whisper: Whisper, windows: list[Encoded]
+    whisper: Whisper, filled: Fill, windows: list[Encoded]
 ) -> None:
     slots = filled(whisper, windows)
     prefill(whisper, slots, dict.fromkeys(range(4), ENGLISH))
@@ -211,16 +226,17 @@ def test_rows_that_move_up_go_on_as_they_would_have(
         close(logits[row], published(whisper, windows[came_from], (*ENGLISH, *TEXT[:4]))[-1])
 
 
+@pytest.mark.parametrize("ragged", [False, True])
 def test_silence_that_rows_share_is_silence_behind_each(
-    whisper: Whisper, windows: list[Encoded]
+    whisper: Whisper, windows: list[Encoded], ragged: bool
 ) -> None:
     """Rows of unequal lengths, one of which sees no silence. It does not change from one of the
     positions that are read together to the next."""
     decoder = whisper.ours.decoder
     changing = windows[0].output[: 700 // TOGETHER]
     silent = decoder.cross(changing.repeat_interleave(TOGETHER, dim=0))
-    shared, apart = decoder.slots(3, 700), decoder.slots(3, 700)
-    shared.hush(*silent)
+    shared, apart = (decoder.slots(3, 700, ragged=ragged) for _ in range(2))
+    shared.cross.hush(*silent)
     for row, (window, length) in enumerate(zip(windows[1:], (350, 123, 550), strict=True)):
         keys, values = decoder.cross(window.output[:length])
         sees = row != 2
@@ -239,30 +255,8 @@ def test_silence_that_rows_share_is_silence_behind_each(
         close(step(whisper, shared, [token] * 3), step(whisper, apart, [token] * 3))
 
 
-@pytest.mark.parametrize("lengths", [(100, 700, 1500), (1500, 300, 1), (129, 128, 640)])
-def test_packed_slots_hold_the_same(
-    whisper: Whisper, windows: list[Encoded], lengths: tuple[int, int, int]
-) -> None:
-    """Rows come one after the other, the last in the place of the first, which has left."""
-    decoder = whisper.ours.decoder
-    packed, spacious = decoder.slots(3, 1500, packed=True), decoder.slots(3, 1500)
-    for slots in (packed, spacious):
-        for row, (window, length) in enumerate(zip(windows, (*lengths[:2], 256), strict=False)):
-            slots.load(row, *decoder.cross(window.output[:length]))
-        prefill(whisper, slots, dict.fromkeys(range(3), ENGLISH))
-        slots.move(2, 0)
-        slots.clear(2)
-        slots.load(2, *decoder.cross(windows[3].output[: lengths[2]]))
-        prefill(whisper, slots, {2: ENGLISH})
-    assert packed.cross_keys.shape[3] < 1500 or max(lengths) == 1500
-    assert packed.cross_keys.is_contiguous()
-    assert packed.cross_values.is_contiguous()
-    for token in TEXT[:2]:
-        close(step(whisper, packed, [token] * 3), step(whisper, spacious, [token] * 3))
-
-
 def test_where_heads_look_is_where_those_of_transformers_look(
-    whisper: Whisper, windows: list[Encoded]
+    whisper: Whisper, filled: Fill, windows: list[Encoded]
 ) -> None:
     heads = ((3, 1), (4, 7), (5, 2), (4, 2))
     slots = filled(whisper, windows[:1])
@@ -283,7 +277,7 @@ def test_where_heads_look_is_where_those_of_transformers_look(
 
 
 def test_alignment_sees_a_windows_own_positions_and_disturbs_no_decoding(
-    whisper: Whisper, windows: list[Encoded]
+    whisper: Whisper, filled: Fill, windows: list[Encoded]
 ) -> None:
     slots = filled(whisper, windows[:3])
     prefill(whisper, slots, dict.fromkeys(range(3), ENGLISH))

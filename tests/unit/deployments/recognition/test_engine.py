@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from deployments.recognition.batcher import FairQueue, NoMetrics, Ticket
+from deployments.recognition.encoding import AHEAD
 from deployments.recognition.engine import STUCK_S, Engine
 from deployments.recognition.requests import Decode, Piece, WindowDecoding
 from deployments.recognition.whisper_engine import EVERYBODYS, WhisperEngine
@@ -263,6 +264,35 @@ def test_windows_encoded_beside_the_decoding_get_the_text_they_get_between_steps
     torch.set_num_threads(1)
     assert texts[0] == texts[1]
     assert all(texts[0])
+
+
+def test_while_few_windows_are_decoded_one_is_encoded_by_who_decodes(
+    whisper: Whisper, said: list[Float32]
+) -> None:
+    """Until half the slots are taken; and not while a clip is decoded beside a long recording."""
+    bench = Bench(whisper, 8, threads=2)
+    for index in range(9):
+        bench.put(said[0], index, request="long")
+
+    def admitted() -> int:
+        before = len(bench.engine._jobs())
+        with torch.inference_mode():
+            bench.engine._admit()
+        return len(bench.engine._jobs()) - before
+
+    assert admitted() == AHEAD + 1
+    bench.seat(4)
+    assert admitted() == AHEAD
+    bench.run()
+    for index in range(2):
+        bench.put(said[1], index, request="long")
+    bench.put(said[1])
+    bench.seat(3)
+    for index in range(8):
+        bench.put(said[0], index, request="long")
+    assert admitted() == AHEAD
+    bench.run()
+    torch.set_num_threads(1)
 
 
 def test_who_departs_while_being_encoded_is_let_go(whisper: Whisper, said: list[Float32]) -> None:
