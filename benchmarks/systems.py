@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from configs.settings import RecognitionSettings, Settings, usable_cores
+from serve_app.transcription.samples import as_int16
 from serve_app.transcription.stages import (
     BlobSource,
     Float32,
@@ -166,7 +167,7 @@ class DiarizerAlone:
 
     def prepare(self, paths: list[Path]) -> None:
         for path in paths:
-            self._waveforms[path] = np.rint(waveform(path) * 32767).astype(np.int16)
+            self._waveforms[path] = as_int16(waveform(path))
 
     def run(self, paths: list[Path], clients: int) -> list[str]:
         import threading  # noqa: PLC0415

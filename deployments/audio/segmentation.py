@@ -9,6 +9,7 @@ from configs.settings import AudioSettings
 from deployments.audio.pieces import PieceFinder
 from deployments.audio.voice_activity import Frames, SileroNetwork, VoiceActivity
 from deployments.audio.windows import PAD, Stretch, WindowPlanner
+from serve_app.transcription.samples import as_int16
 from serve_app.transcription.stages import SAMPLE_RATE, Float32, PcmBlock, Window
 
 _PCM_SAMPLES = 30 * SAMPLE_RATE
@@ -86,12 +87,12 @@ class Segmenter:
         for stretch in stretches:
             samples = self._buffer.cut(stretch.start, stretch.end)
             self.speech += sum(end - start for start, end in stretch.speech)
-            yield Window(self._index, stretch.start, samples, stretch.speech)
+            yield Window(self._index, stretch.start, as_int16(samples), stretch.speech)
             self._index += 1
 
 
 class PcmBlocks:
-    """Gathers decoded blocks to 16-bit ones of half a minute."""
+    """Gathers decoded blocks to ones of half a minute."""
 
     def __init__(self) -> None:
         self._held: list[Float32] = []
@@ -105,6 +106,5 @@ class PcmBlocks:
 
     def flush(self) -> Iterator[PcmBlock]:
         if self._size:
-            samples = np.concatenate(self._held)
-            yield PcmBlock(np.rint(samples * 32767).astype(np.int16))
+            yield PcmBlock(as_int16(np.concatenate(self._held)))
             self._held, self._size = [], 0

@@ -12,7 +12,6 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import yaml
 from huggingface_hub.errors import GatedRepoError
@@ -21,7 +20,7 @@ from configs.settings import DiarizationSettings
 from deployments.models.resolve import resolve
 from deployments.models.wheels import WeightsUnavailable
 from serve_app.errors import DiarizationFailed, InvalidOption, MissingToken, Unavailable
-from serve_app.transcription.stages import SAMPLE_RATE, DiarizationOptions
+from serve_app.transcription.stages import SAMPLE_RATE, DiarizationOptions, Int16
 from serve_app.transcription.transcript import Turn
 
 # pyannote tells its makers how long the recordings are unless it is told not to.
@@ -74,22 +73,20 @@ class Diarizer:
 
     def turns(
         self,
-        waveform: npt.NDArray[np.int16] | npt.NDArray[np.float32],
+        waveform: Int16,
         options: DiarizationOptions,
         cancelled: threading.Event | None = None,
     ) -> tuple[Turn, ...]:
         """Speaker turns in order of their start; empty where nobody speaks.
 
-        `waveform` is the whole recording, mono at 16 kHz; int16 takes half the memory, and is
-        not copied. Speakers are SPEAKER_00, SPEAKER_01, … in order of appearance. Raises
-        Cancelled within a batch once `cancelled` is set, InvalidOption for bounds that
-        contradict each other, DiarizationFailed otherwise.
+        `waveform` is the whole recording, mono at 16 kHz; it is not copied. Speakers are
+        SPEAKER_00, SPEAKER_01, … in order of appearance. Raises Cancelled within a batch once
+        `cancelled` is set, InvalidOption for bounds that contradict each other,
+        DiarizationFailed otherwise.
         """
         _check(options)
         if len(waveform) == 0:
             return ()
-        if waveform.dtype != np.int16:
-            waveform = (np.clip(waveform, -1, 1) * 32767).astype(np.int16)
         with warnings.catch_warnings():
             # numpy and torch warn of read-only memory (nothing here writes to it), pyannote of
             # bounds that a short recording cannot meet.

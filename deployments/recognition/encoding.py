@@ -19,6 +19,7 @@ import torch
 from deployments.recognition.model import Encoded, WhisperModel
 from deployments.recognition.requests import Piece
 from deployments.recognition.speech_spans import Speech
+from serve_app.transcription.samples import as_float32
 from serve_app.transcription.stages import SAMPLE_RATE, Window
 
 AHEAD = 2
@@ -73,7 +74,7 @@ class Encoding:
             return self._encode(pieces)
 
     def _encode(self, pieces: Sequence[tuple[Window, Piece]]) -> list[Encoded]:
-        audio = [window.samples[piece.start : piece.end] for window, piece in pieces]
+        audio = [as_float32(window.samples[piece.start : piece.end]) for window, piece in pieces]
         if not self._silent_suffix:
             return self._model.encode_padded(audio)
         positions = [self._model.positions(_speech_end(*piece)) for piece in pieces]

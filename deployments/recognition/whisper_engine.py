@@ -351,7 +351,7 @@ class WhisperEngine(Engine):
 
         Raises Unavailable where that is not possible.
         """
-        noise = np.random.default_rng(0).normal(0, 1e-3, SAMPLE_RATE).astype(np.float32)
+        noise = np.random.default_rng(0).normal(0, 30, SAMPLE_RATE).astype(np.int16)
         window = Window(0, 0, noise, ((0, SAMPLE_RATE),))
         ticket = self.queue.put(window, RecognitionOptions("warm-up", word_timestamps=True))
         while not ticket.future.done():

@@ -14,7 +14,7 @@ class Backlog:
     """A first-in, first-out store of windows whose samples lie in a file, not in memory.
 
     Diarization needs the whole recording before it can begin, so loading must not stop while
-    recognition is busy: 10 h of windows are 2.3 GB, which belong on a disk. What is put goes
+    recognition is busy: 10 h of windows are 1.2 GB, which belong on a disk. What is put goes
     to an unnamed temporary file, which the system removes with the process.
     """
 
@@ -47,7 +47,7 @@ class Backlog:
         """The oldest window. Raises IndexError where there is none."""
         hollow, position, length = self._parked.popleft()
         self._file.seek(position)
-        samples = np.frombuffer(self._file.read(length * 4), dtype=np.float32)
+        samples = np.frombuffer(self._file.read(length * 2), dtype=np.int16)
         if not self._parked:
             self._file.truncate(0)
         return Window(hollow.index, hollow.offset, samples, hollow.speech)

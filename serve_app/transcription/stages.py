@@ -55,14 +55,14 @@ class LoadOptions:
 class Window:
     """The unit of recognition: up to 30 s of the recording, cut at pauses.
 
-    `offset` is the sample of the recording at which `samples` (float32, mono, 16 kHz, in
-    [-1, 1], read-only after a hop) begins. `speech` lists (start, end) in samples from the
+    `offset` is the sample of the recording at which `samples` (mono, 16 kHz, read-only after a
+    hop) begins. `speech` lists (start, end) in samples from the
     window's own start, in order, not overlapping: where voice activity was found.
     """
 
     index: int
     offset: int
-    samples: Float32
+    samples: Int16
     speech: tuple[tuple[int, int], ...]
 
     @property

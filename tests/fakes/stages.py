@@ -22,7 +22,7 @@ from serve_app.transcription.transcript import Segment, Turn, WindowTranscript, 
 
 def window(index: int, seconds: float = 10.0, start: float | None = None) -> Window:
     offset = round((index * seconds if start is None else start) * SAMPLE_RATE)
-    samples = np.full(round(seconds * SAMPLE_RATE), index / 100, dtype=np.float32)
+    samples = np.full(round(seconds * SAMPLE_RATE), index, dtype=np.int16)
     return Window(index, offset, samples, ((0, len(samples)),))
 
 
@@ -42,7 +42,7 @@ class FakeLoader:
         try:
             for each in self.windows:
                 if options.pcm:
-                    yield PcmBlock((each.samples * 32767).astype(np.int16))
+                    yield PcmBlock(each.samples)
                 self.yielded += 1
                 yield each
                 await asyncio.sleep(0)

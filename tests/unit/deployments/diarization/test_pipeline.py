@@ -42,11 +42,6 @@ def test_a_real_conversation(diarizer: Diarizer, conversation: Int16) -> None:
     assert [turn.start for turn in turns] == sorted(turn.start for turn in turns)
 
 
-def test_the_kind_of_samples_makes_no_difference(diarizer: Diarizer, conversation: Int16) -> None:
-    as_float = (conversation / np.float32(32767)).astype(np.float32)
-    assert diarizer.turns(as_float, ANY) == diarizer.turns(conversation, ANY)
-
-
 def test_the_recording_may_be_read_only(diarizer: Diarizer, conversation: Int16) -> None:
     frozen = conversation.copy()
     frozen.flags.writeable = False

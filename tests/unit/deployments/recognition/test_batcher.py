@@ -56,7 +56,7 @@ _indexes = count()
 
 
 def window(seconds: float = WINDOW_S) -> Window:
-    return Window(next(_indexes), 0, np.zeros(round(seconds * SAMPLE_RATE), np.float32), ())
+    return Window(next(_indexes), 0, np.zeros(round(seconds * SAMPLE_RATE), np.int16), ())
 
 
 def put(

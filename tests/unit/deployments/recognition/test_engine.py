@@ -15,6 +15,7 @@ from deployments.recognition.requests import Decode, Piece, WindowDecoding
 from deployments.recognition.whisper_engine import EVERYBODYS, WhisperEngine
 from deployments.recognition.window_decoding import Text, decode_window
 from serve_app.errors import InvalidOption, Unavailable
+from serve_app.transcription.samples import as_int16
 from serve_app.transcription.stages import SAMPLE_RATE, Float32, RecognitionOptions, Window
 from serve_app.transcription.transcript import WindowTranscript
 from tests.unit.deployments.recognition.support import ENGLISH, Whisper, noise
@@ -57,7 +58,7 @@ def idle() -> bool:
 
 
 def put(queue: FairQueue, seconds: float = 1.0, request: str = "a") -> Ticket:
-    return queue.put(Window(0, 0, noise(seconds), ()), RecognitionOptions(request))
+    return queue.put(Window(0, 0, as_int16(noise(seconds)), ()), RecognitionOptions(request))
 
 
 def test_an_engine_warms_up_before_its_start_returns() -> None:
@@ -180,7 +181,7 @@ class Bench:
         """Queue a window, of a request of its own unless one is named."""
         name = request or f"request {next(self._requests)}"
         options = RecognitionOptions(name, language=language, word_timestamps=words)
-        window = Window(index, index * 30 * SAMPLE_RATE, samples, ())
+        window = Window(index, index * 30 * SAMPLE_RATE, as_int16(samples), ())
         return self.queue.put(window, options)
 
     def run(self) -> None:

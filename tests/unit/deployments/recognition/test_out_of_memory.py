@@ -12,6 +12,7 @@ from deployments.recognition.model import Encoded
 from deployments.recognition.requests import Piece
 from deployments.recognition.whisper_engine import WhisperEngine
 from serve_app.errors import Unavailable
+from serve_app.transcription.samples import as_int16
 from serve_app.transcription.stages import SAMPLE_RATE, Float32, RecognitionOptions, Window
 from tests.unit.deployments.recognition.support import Whisper
 
@@ -57,7 +58,7 @@ def put(engine: WhisperEngine, sample: Float32, count: int) -> list[Ticket]:
     length = 5 * SAMPLE_RATE
     return [
         engine.queue.put(
-            Window(index, 0, sample[7 * SAMPLE_RATE :][:length], ((0, length),)),
+            Window(index, 0, as_int16(sample[7 * SAMPLE_RATE :][:length]), ((0, length),)),
             RecognitionOptions("r", language="en"),
         )
         for index in range(count)

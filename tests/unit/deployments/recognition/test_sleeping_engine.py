@@ -2,6 +2,7 @@ import pytest
 
 from deployments.recognition.batcher import FairQueue
 from deployments.recognition.sleeping_engine import SleepingEngine
+from serve_app.transcription.samples import as_int16
 from serve_app.transcription.stages import SAMPLE_RATE, RecognitionOptions, Window
 from tests.unit.deployments.recognition.support import noise
 
@@ -21,7 +22,7 @@ def test_a_window_takes_the_time_that_the_name_says(
     naps: list[float], name: str, nap: float
 ) -> None:
     engine = SleepingEngine.named(name, FairQueue(3600))
-    engine.queue.put(Window(0, 0, noise(2), ()), RecognitionOptions("a"))
+    engine.queue.put(Window(0, 0, as_int16(noise(2)), ()), RecognitionOptions("a"))
     assert engine.turn()
     assert naps == [pytest.approx(nap)]
 
@@ -30,7 +31,7 @@ def test_windows_are_served_one_at_a_time_until_none_waits(naps: list[float]) ->
     engine = SleepingEngine(FairQueue(3600), per_window=1)
     tickets = [
         engine.queue.put(
-            Window(index, index * SAMPLE_RATE, noise(1), ()),
+            Window(index, index * SAMPLE_RATE, as_int16(noise(1)), ()),
             RecognitionOptions("a", language=language),
         )
         for index, language in enumerate((None, "de"))

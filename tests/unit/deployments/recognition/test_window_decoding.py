@@ -73,7 +73,7 @@ GUESS: dict[str, Any] = {"logprob": -1.5}
 
 def window(seconds: float = 10, *speech: tuple[float, float], start: float = 0) -> Window:
     spans = tuple((round(a * S), round(b * S)) for a, b in speech)
-    return Window(3, round(start * S), np.zeros(round(seconds * S), np.float32), spans)
+    return Window(3, round(start * S), np.zeros(round(seconds * S), np.int16), spans)
 
 
 def run(
