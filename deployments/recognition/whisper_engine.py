@@ -183,18 +183,16 @@ class WhisperEngine(Engine):
             if not tickets:
                 break
             self._encode(self._begun(tickets))
-        if self._has_time() and (tickets := self.queue.take(1)):
-            self._encode(self._begun(tickets), here=True)
+        if self._encoding and len(self._seated) + len(self._ready) < self._batch.capacity // 2:
+            self._encode_here()
 
-    def _has_time(self) -> bool:
-        """Whether to encode a window here, though others are encoded beside.
-
-        A step of few rows takes nearly the time of one of many. Not while a clip is decoded
-        beside a long recording: it would wait.
-        """
+    def _encode_here(self) -> None:
+        """Encode a window, though others are encoded beside: a step of few rows takes nearly the
+        time of one of many. First windows stand still for first windows only."""
         firsts = [job.ticket.first for job in self._seated.values()]
-        few = len(firsts) + len(self._ready) < self._batch.capacity // 2
-        return bool(self._encoding) and few and (all(firsts) or not any(firsts))
+        if all(firsts) or not any(firsts):
+            tickets = self.queue.take(1, first=bool(firsts) and all(firsts))
+            self._encode(self._begun(tickets), here=True)
 
     def _begun(self, tickets: Sequence[Ticket]) -> list[_Job]:
         jobs = []
