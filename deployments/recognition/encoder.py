@@ -7,7 +7,8 @@ costs is then its own length. The idea approximates: in the padded encoder the s
 would attend to the speech too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
@@ -22,6 +23,20 @@ PEAK = 1.5
 
 FRAMES_PER_POSITION = 2
 
+T = TypeVar("T")
+Layers = Generator[None, None, T]
+"""Work that pauses between the encoder's layers, so that whoever does it can look around."""
+
+
+def all_layers(layers: Layers[T]) -> T:
+    """Do all of the work, and give what it comes to."""
+    while True:
+        try:
+            next(layers)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+
 
 class Encoder:
     def __init__(self, weights: EncoderWeights, attend: Attention) -> None:
@@ -31,11 +46,11 @@ class Encoder:
         self.dtype = weights.positions.dtype
         self._silent: _Silence | None = None
 
-    def padded(self, features: Tensor) -> Tensor:
+    def padded(self, features: Tensor) -> Layers[Tensor]:
         """(batch, mels, 2 × positions) of whole windows -> (batch, positions, width)."""
-        return self._run(self._embed(features.to(self.dtype)), None)
+        return (yield from self._run(self._embed(features.to(self.dtype)), None))
 
-    def trimmed(self, features: Tensor) -> Tensor:
+    def trimmed(self, features: Tensor) -> Layers[Tensor]:
         """(batch, mels, 2 × length) of windows cut behind their speech -> (batch, length, width).
 
         The features' maximum is PEAK. Every window of a batch has the same length; a shorter
@@ -45,7 +60,8 @@ class Encoder:
         # The convolutions look at one position beyond: it is silent, and not their zero padding.
         context = min(FRAMES_PER_POSITION, FRAMES_PER_POSITION * (self.positions - length))
         features = F.pad(features.to(self.dtype), (0, context), value=silence(PEAK))
-        return self._run(self._embed(features)[:, :length], self._silence(features.device))
+        silent = self._silence(features.device)
+        return (yield from self._run(self._embed(features)[:, :length], silent))
 
     def silent(self, device: torch.device) -> Tensor:
         """The output (positions, width) for a window that is silent throughout."""
@@ -61,7 +77,7 @@ class Encoder:
                 device=device,
             )
             silence_ = _Silence()
-            silence_.output = self._run(self._embed(features), None, silence_)[0]
+            silence_.output = all_layers(self._run(self._embed(features), None, silence_))[0]
             self._silent = silence_
         return self._silent
 
@@ -73,7 +89,7 @@ class Encoder:
 
     def _run(
         self, x: Tensor, suffix: "_Silence | None", record: "_Silence | None" = None
-    ) -> Tensor:
+    ) -> Layers[Tensor]:
         heads, length = self._weights.heads, x.shape[1]
         for index, layer in enumerate(self._weights.layers):
             queries, keys, values = _heads(layer, x, heads)
@@ -87,6 +103,7 @@ class Encoder:
             if x.dtype == torch.float16:
                 limit = torch.finfo(x.dtype).max - 1000
                 x = x.clamp(-limit, limit)
+            yield
         return self._weights.norm(x)
 
 

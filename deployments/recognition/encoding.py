@@ -9,6 +9,9 @@ the process than cores. One more, and all of them sleep and are woken at every p
 cores a step of one row then takes twice its time. Threads once started count until they end. So
 only the decoding thread ever has more than the encoder leaves, what is encoded while nothing
 is decoded is encoded there, and nothing else in the process computes with several threads.
+
+The decoding thread has time for windows as well: encoding takes longer than the steps of few
+rows. It encodes one layer by layer between its steps, so that nobody waits longer than a layer.
 """
 
 from collections.abc import Sequence
@@ -16,18 +19,21 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 
+from deployments.recognition.encoder import Layers, all_layers
 from deployments.recognition.model import Encoded, WhisperModel
 from deployments.recognition.requests import Piece
 from deployments.recognition.speech_spans import Speech
 from serve_app.transcription.samples import as_float32
 from serve_app.transcription.stages import SAMPLE_RATE, Window
 
+Pieces = Sequence[tuple[Window, Piece]]
+
 AHEAD = 2
 """Windows that are encoded, or wait for it, before there is a slot for them."""
 
 
 class Encoding:
-    """Encodes windows for one engine. With `threads` above 1, in a thread of its own."""
+    """Encodes windows for one engine. With `threads` above 1, in a thread of its own as well."""
 
     def __init__(self, model: WhisperModel, *, silent_suffix: bool, threads: int) -> None:
         self._model = model
@@ -36,49 +42,89 @@ class Encoding:
         self._of_decoding = threads - threads // 2
         # Whoever starts threads is one of them.
         self._of_decoding_alone = threads - max(0, threads // 2 - 1)
-        self._beside = ThreadPoolExecutor(1, "encoder") if threads > 1 else None
+        self._thread = ThreadPoolExecutor(1, "encoder") if threads > 1 else None
+        self._last_beside: Future[list[Encoded]] | None = None
+        self._between: tuple[Layers[list[Encoded]], Future[list[Encoded]]] | None = None
 
     @property
-    def beside(self) -> bool:
-        return self._beside is not None
+    def concurrent(self) -> bool:
+        """Whether windows can be encoded beside the decoding."""
+        return self._thread is not None
 
-    def begin(
-        self, pieces: Sequence[tuple[Window, Piece]], *, at_once: bool
-    ) -> Future[list[Encoded]]:
-        """Encode pieces of windows in one batch: beside the decoding, or `at_once`, before it goes
-        on. The future has whatever goes wrong, in either case.
+    @property
+    def free_between(self) -> bool:
+        """Whether a batch can be encoded between steps. Without a thread it is done at once."""
+        return self.concurrent and self._between is None
+
+    def at_once(self, pieces: Pieces) -> Future[list[Encoded]]:
+        """Encode pieces of windows in one batch before decoding goes on.
+
+        Here as below, the future has whatever goes wrong.
         """
-        if at_once or self._beside is None:
-            future: Future[list[Encoded]] = Future()
-            try:
-                future.set_result(self._encode(pieces))
-            except Exception as error:  # noqa: BLE001 - raised where the result is asked for
-                future.set_exception(error)
-            return future
-        return self._beside.submit(self._with_threads, pieces)
+        self.leave_to_decoding()
+        future: Future[list[Encoded]] = Future()
+        try:
+            future.set_result(all_layers(self._encode(pieces)))
+        except Exception as error:  # noqa: BLE001 - raised where the result is asked for
+            future.set_exception(error)
+        return future
 
-    def leave_to_decoding(self, *, busy: bool) -> None:
-        """Give the calling thread the cores that encoding leaves, if it is `busy`, or all."""
+    def beside(self, pieces: Pieces) -> Future[list[Encoded]]:
+        """Encode them when the encoder's thread comes to it, or at once where there is none."""
+        if self._thread is None:
+            return self.at_once(pieces)
+        self._last_beside = self._thread.submit(self._with_threads, pieces)
+        return self._last_beside
+
+    def between_steps(self, pieces: Pieces) -> Future[list[Encoded]]:
+        """Encode them layer by layer, each time that `go_on` is called; one batch at a time."""
+        assert self._between is None
+        future: Future[list[Encoded]] = Future()
+        future.set_running_or_notify_cancel()  # as one that a thread has begun
+        self._between = self._encode(pieces), future
+        return future
+
+    def go_on(self) -> bool:
+        """Encode a layer of what is encoded between the steps. Whether there was any."""
+        if self._between is None:
+            return False
+        self.leave_to_decoding()
+        layers, future = self._between
+        try:
+            next(layers)
+        except StopIteration as done:
+            self._between = None
+            future.set_result(done.value)
+        except Exception as error:  # noqa: BLE001 - raised where the result is asked for
+            self._between = None
+            future.set_exception(error)
+        return True
+
+    def leave_to_decoding(self) -> None:
+        """Give the calling thread the cores that its own leaves, if it is busy, or all."""
         if self._of_encoding:
+            busy = self._last_beside is not None and not self._last_beside.done()
             torch.set_num_threads(self._of_decoding if busy else self._of_decoding_alone)
 
-    def stop_being_beside(self) -> None:
-        """Encode in the caller's thread from now on; what was begun is dropped when it is done."""
-        if self._beside is not None:
-            self._beside.shutdown(wait=False, cancel_futures=True)
-            self._beside = None
+    def stop(self) -> None:
+        """Drop what was begun, and encode in the caller's thread from now on."""
+        self._between = None
+        if self._thread is not None:
+            self._thread.shutdown(wait=False, cancel_futures=True)
+            self._thread = None
 
-    def _with_threads(self, pieces: Sequence[tuple[Window, Piece]]) -> list[Encoded]:
+    def _with_threads(self, pieces: Pieces) -> list[Encoded]:
         torch.set_num_threads(self._of_encoding)
         with torch.inference_mode():
-            return self._encode(pieces)
+            return all_layers(self._encode(pieces))
 
-    def _encode(self, pieces: Sequence[tuple[Window, Piece]]) -> list[Encoded]:
+    def _encode(self, pieces: Pieces) -> Layers[list[Encoded]]:
         audio = [as_float32(window.samples[piece.start : piece.end]) for window, piece in pieces]
         if not self._silent_suffix:
-            return self._model.encode_padded(audio)
+            return (yield from self._model.encode_padded(audio))
         positions = [self._model.positions(_speech_end(*piece)) for piece in pieces]
-        return self._model.encode_trimmed(list(zip(audio, positions, strict=True)))
+        trimmed = list(zip(audio, positions, strict=True))
+        return (yield from self._model.encode_trimmed(trimmed))
 
 
 def _speech_end(window: Window, piece: Piece) -> float:

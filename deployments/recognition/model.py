@@ -11,7 +11,7 @@ from torch import Tensor
 from deployments.recognition.attention import attention
 from deployments.recognition.decoder import Decoder
 from deployments.recognition.device import DevicePolicy
-from deployments.recognition.encoder import FRAMES_PER_POSITION, PEAK, Encoder
+from deployments.recognition.encoder import FRAMES_PER_POSITION, PEAK, Encoder, Layers
 from deployments.recognition.log_mel import LogMel, silence
 from deployments.recognition.rules import Rules
 from deployments.recognition.slots import Slots
@@ -77,11 +77,12 @@ class WhisperModel:
         needed = -int(-(speech_end_s + MARGIN_S) * POSITIONS_PER_SECOND // 1)
         return max(1, min(self.encoder.positions, needed))
 
-    def encode_padded(self, windows: Sequence[Float32]) -> list[Encoded]:
+    def encode_padded(self, windows: Sequence[Float32]) -> Layers[list[Encoded]]:
         features = torch.stack([self.log_mel.padded(samples) for samples in windows])
-        return [self._encoded(output, trimmed=False) for output in self.encoder.padded(features)]
+        outputs = yield from self.encoder.padded(features)
+        return [self._encoded(output, trimmed=False) for output in outputs]
 
-    def encode_trimmed(self, windows: Sequence[tuple[Float32, int]]) -> list[Encoded]:
+    def encode_trimmed(self, windows: Sequence[tuple[Float32, int]]) -> Layers[list[Encoded]]:
         """Windows with their positions, in one batch as long as the longest."""
         longest = max(positions for _, positions in windows)
         frames = FRAMES_PER_POSITION * longest
@@ -91,7 +92,7 @@ class WhisperModel:
         for row, (samples, positions) in enumerate(windows):
             own = FRAMES_PER_POSITION * positions
             batch[row, :, :own] = self.log_mel.leveled(samples, own, PEAK)
-        outputs = self.encoder.trimmed(batch)
+        outputs = yield from self.encoder.trimmed(batch)
         return [
             self._encoded(output[:positions], trimmed=True)
             for output, (_, positions) in zip(outputs, windows, strict=True)

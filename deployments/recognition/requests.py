@@ -17,6 +17,10 @@ class Piece:
     start: int
     end: int
 
+    @property
+    def length(self) -> int:
+        return self.end - self.start
+
 
 @dataclass(frozen=True, slots=True)
 class DetectLanguage:

@@ -100,34 +100,34 @@ class WhisperEngine(Engine):
                 return True
 
     def _work(self) -> bool:
-        self._encoder.leave_to_decoding(busy=bool(self._encoding))
         self._admit()
-        if not self._seated and not self._ready and self._encoding:
+        went_on = not self._first_hurried() and self._encoder.go_on()
+        if not (went_on or self._seated or self._ready) and self._encoding:
             wait([future for _, future in self._encoding], IDLE_S, FIRST_COMPLETED)
         self._collect()
         self._seat()
         if not self._seated:
             return bool(self._encoding or self._ready)
-        self._encoder.leave_to_decoding(busy=bool(self._encoding))
+        self._encoder.leave_to_decoding()
         self._metrics.stepped(len(self._batch), self._batch.capacity)
+        done = self._batch.step(self._first_hurried())
         self._steps += 1
-        done = self._batch.step(0 if self._steps % EVERYBODYS == 0 else self._first_hurried())
         self._answer([(self._seated[seat], _decoded(seat)) for seat in done])
         return True
 
     def _first_hurried(self) -> int:
-        """The first of the last rows that are first windows, or 0 where others cost nothing.
+        """The first of the last rows that are first windows, if this step is theirs alone; else 0.
 
         On a CPU each row of a step takes its time: of a clip's steps, beside a long recording,
         most are made without the others. A GPU reads its weights whoever takes part.
         """
-        first = len(self._batch)
-        if not self._encoder.beside:
+        rows = first = len(self._batch)
+        if not rows or not self._encoder.concurrent or self._steps % EVERYBODYS == 0:
             return 0
         by_row = {seat.row: job.ticket for seat, job in self._seated.items()}
         while first and by_row[first - 1].first:
             first -= 1
-        return first % len(self._batch)
+        return first % rows
 
     def _jobs(self) -> list[_Job]:
         """All that are under way, those that came first first."""
@@ -148,7 +148,7 @@ class WhisperEngine(Engine):
         if len(jobs) == 1:
             self._fail(jobs[0], error)
         else:
-            self._encoder.stop_being_beside()
+            self._encoder.stop()
             self._batch.capacity = max(1, min(len(jobs), self._batch.capacity) // 2)
             log.warning(
                 "%d windows at once do not fit into memory: from now on there are at most %d. "
@@ -173,7 +173,7 @@ class WhisperEngine(Engine):
         """Take windows from the queue to be encoded: as many as there are slots for, or a few
         ahead where that goes on beside the decoding. One more if its request has no other."""
         while True:
-            most = AHEAD if self._encoder.beside else self._batch.room
+            most = AHEAD if self._encoder.concurrent else self._batch.room
             ahead = [*self._ready, *(job for jobs, _ in self._encoding for job in jobs)]
             room = most - len(ahead)
             tickets = self.queue.take(min(room, self._encode_together))
@@ -183,16 +183,10 @@ class WhisperEngine(Engine):
             if not tickets:
                 break
             self._encode(self._begun(tickets))
-        if self._encoding and len(self._seated) + len(self._ready) < self._batch.capacity // 2:
-            self._encode_here()
-
-    def _encode_here(self) -> None:
-        """Encode a window, though others are encoded beside: a step of few rows takes nearly the
-        time of one of many. First windows stand still for first windows only."""
-        firsts = [job.ticket.first for job in self._seated.values()]
-        if all(firsts) or not any(firsts):
-            tickets = self.queue.take(1, first=bool(firsts) and all(firsts))
-            self._encode(self._begun(tickets), here=True)
+        # Steps of few rows take nearly the time of many: who makes them can encode as well.
+        few = len(self._seated) + len(self._ready) < self._batch.capacity // 2
+        if self._encoding and few and self._encoder.free_between:
+            self._encode(self._begun(self.queue.take(1)), between=True)
 
     def _begun(self, tickets: Sequence[Ticket]) -> list[_Job]:
         jobs = []
@@ -204,9 +198,9 @@ class WhisperEngine(Engine):
                 self._failed(ticket, error)
         return jobs
 
-    def _encode(self, jobs: list[_Job], *, here: bool = False) -> None:
+    def _encode(self, jobs: list[_Job], *, between: bool = False) -> None:
         """Begin to encode what jobs ask for, those of like length together."""
-        jobs = sorted(jobs, key=lambda job: job.request.piece.end - job.request.piece.start)
+        jobs = sorted(jobs, key=lambda job: job.request.piece.length)
         batches = [
             jobs[first : first + self._encode_together]
             for first in range(0, len(jobs), self._encode_together)
@@ -217,9 +211,12 @@ class WhisperEngine(Engine):
             batches += [later for later, future in self._encoding if future.cancelled()]
             self._encoding = deque(begun)
         for together in batches:
-            pieces = [(job.ticket.window, job.request.piece) for job in together]
-            at_once = here or self._idle() or all(self._hurries(job) for job in together)
-            future = self._encoder.begin(pieces, at_once=at_once)
+            begin = self._encoder.beside
+            if all(self._hurries(job) for job in together):
+                begin = self._encoder.at_once
+            elif (between or self._idle()) and self._encoder.free_between:
+                begin = self._encoder.between_steps
+            future = begin([(job.ticket.window, job.request.piece) for job in together])
             self._encoding.append((together, future))
 
     def _idle(self) -> bool:
@@ -227,11 +224,12 @@ class WhisperEngine(Engine):
 
     def _hurries(self, job: _Job) -> bool:
         """Whether a clip would wait for the encoder behind a window of a long recording."""
-        piece = job.request.piece
+        most = CLIP_S * SAMPLE_RATE
+        others = [other for jobs, _ in self._encoding for other in jobs]
         return (
             job.ticket.first
-            and piece.end - piece.start <= CLIP_S * SAMPLE_RATE
-            and any(not other.ticket.first for others, _ in self._encoding for other in others)
+            and job.request.piece.length <= most
+            and any(other.request.piece.length > most for other in others)
         )
 
     def _collect(self) -> None:
@@ -337,7 +335,7 @@ class WhisperEngine(Engine):
         self.queue.finish(ticket, failed(ticket, f"Recognition failed: {error}"))
 
     def abandon(self, error: Exception) -> None:
-        self._encoder.stop_being_beside()
+        self._encoder.stop()
         for job in self._jobs():
             self.queue.finish(job.ticket, error)
         self._seated.clear()

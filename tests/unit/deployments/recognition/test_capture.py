@@ -8,6 +8,7 @@ from torch import Tensor
 
 from deployments.recognition.batch import Batch
 from deployments.recognition.capture import CapturedStep, Compiled, Replay, Step, captured
+from deployments.recognition.encoder import all_layers
 from serve_app.transcription.stages import SAMPLE_RATE, Float32
 from tests.unit.deployments.recognition import support
 from tests.unit.deployments.recognition.support import Whisper, decode, noise
@@ -93,7 +94,9 @@ def test_the_same_tokens_with_more_rows_than_are_in_use(
         for start, seconds in [(7, 4), (10, 9), (12, 2), (15, 6), (20, 3)]
     ] + [noise(2.0)]
     with torch.inference_mode():
-        encoded = {str(i): whisper.ours.encode_padded([w])[0] for i, w in enumerate(windows)}
+        encoded = {
+            str(i): all_layers(whisper.ours.encode_padded([w]))[0] for i, w in enumerate(windows)
+        }
     eager = decode(whisper.ours, encoded, capacity=3)
 
     class Captured(Batch):

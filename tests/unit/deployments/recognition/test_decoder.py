@@ -9,6 +9,7 @@ from torch import Tensor
 
 from deployments.recognition.cross_attention import TOGETHER
 from deployments.recognition.device import DevicePolicy
+from deployments.recognition.encoder import all_layers
 from deployments.recognition.model import Encoded, WhisperModel
 from deployments.recognition.slots import Slots
 from serve_app.transcription.stages import SAMPLE_RATE, Float32
@@ -29,10 +30,12 @@ def inference() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def windows(whisper: Whisper, sample: Float32, inference: None) -> list[Encoded]:
     """A whole window, and trimmed ones of several lengths."""
-    whole = whisper.ours.encode_padded([sample[: 8 * SAMPLE_RATE]])
+    whole = all_layers(whisper.ours.encode_padded([sample[: 8 * SAMPLE_RATE]]))
     spans = ((8, 14, 350), (14, 16, 123), (20, 30, 550))
     return whole + [
-        whisper.ours.encode_trimmed([(sample[start * SAMPLE_RATE : end * SAMPLE_RATE], length)])[0]
+        all_layers(
+            whisper.ours.encode_trimmed([(sample[start * SAMPLE_RATE : end * SAMPLE_RATE], length)])
+        )[0]
         for start, end, length in spans
     ]
 
@@ -166,7 +169,7 @@ def test_they_change_no_bit_in_bfloat16_either(
         short,
         filled,
         [
-            short.ours.encode_trimmed([(sample[start * SAMPLE_RATE :], length)])[0]
+            all_layers(short.ours.encode_trimmed([(sample[start * SAMPLE_RATE :], length)]))[0]
             for start, length in parts
         ],
     )

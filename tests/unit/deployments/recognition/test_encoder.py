@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from deployments.recognition.encoder import PEAK
+from deployments.recognition.encoder import PEAK, all_layers
 from deployments.recognition.log_mel import silence
 from serve_app.transcription.stages import SAMPLE_RATE, Float32
 from tests.unit.deployments.recognition.support import Whisper, noise
@@ -33,7 +33,7 @@ def likeness(a: Tensor, b: Tensor) -> Tensor:
 
 def test_whole_windows_are_encoded_as_by_transformers(whisper: Whisper, sample: Float32) -> None:
     windows = [sample, sample[: 5 * SAMPLE_RATE]]
-    encoded = whisper.ours.encode_padded(windows)
+    encoded = all_layers(whisper.ours.encode_padded(windows))
     expected = published(whisper, torch.cat([whisper.features(samples) for samples in windows]))
     for ours, theirs in zip(encoded, expected, strict=True):
         assert not ours.trimmed
@@ -44,7 +44,7 @@ def test_a_trimmed_window_of_full_length_is_a_whole_one_of_another_loudness(
     whisper: Whisper, sample: Float32
 ) -> None:
     features = whisper.ours.log_mel.leveled(sample, 3000, PEAK)[None]
-    (encoded,) = whisper.ours.encode_trimmed([(sample, 1500)])
+    (encoded,) = all_layers(whisper.ours.encode_trimmed([(sample, 1500)]))
     expected = published(whisper, features)[0]
     assert encoded.output.shape == expected.shape
     torch.testing.assert_close(encoded.output, expected, atol=CLOSE, rtol=0)
@@ -56,7 +56,7 @@ def test_silence_cut_anywhere_is_what_it_is_in_a_silent_window(
 ) -> None:
     """Nothing of the cut may show: neither convolutions, nor attention, nor positions."""
     features = torch.full((1, 80, 2 * positions), silence(PEAK))
-    (output,) = whisper.ours.encoder.trimmed(features)
+    (output,) = all_layers(whisper.ours.encoder.trimmed(features))
     whole = whisper.ours.encoder.silent(torch.device("cpu"))
     assert output.shape == (positions, 512)
     torch.testing.assert_close(output, whole[:positions], atol=CLOSE, rtol=0)
@@ -73,7 +73,7 @@ def test_a_trimmed_window_is_like_its_part_of_the_whole_one(
 ) -> None:
     """It approximates: silence does not hear the speech."""
     speech = sample[: 10 * SAMPLE_RATE]
-    (encoded,) = whisper.ours.encode_trimmed([(speech, 550)])
+    (encoded,) = all_layers(whisper.ours.encode_trimmed([(speech, 550)]))
     whole = published(whisper, whisper.ours.log_mel.leveled(speech, 3000, PEAK)[None])[0]
     assert encoded.trimmed
     assert likeness(encoded.output, whole[:550]).median() > 0.99
@@ -88,8 +88,8 @@ def test_windows_of_unequal_lengths_are_encoded_together_as_alone(
         (sample[10 * SAMPLE_RATE : 20 * SAMPLE_RATE], 550),
         (noise(3), 200),
     ]
-    together = whisper.ours.encode_trimmed(windows)
-    alone = [whisper.ours.encode_trimmed([window])[0] for window in windows]
+    together = all_layers(whisper.ours.encode_trimmed(windows))
+    alone = [all_layers(whisper.ours.encode_trimmed([window]))[0] for window in windows]
     assert [len(encoded.output) for encoded in together] == [250, 550, 200]
     torch.testing.assert_close(together[1].output, alone[1].output, atol=CLOSE, rtol=0)
     for row in (0, 2):

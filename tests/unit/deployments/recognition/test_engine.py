@@ -193,6 +193,9 @@ class Bench:
         with torch.inference_mode():
             while len(self.engine._seated) < windows:
                 self.engine._admit()
+                while self.engine._encoder.go_on():
+                    pass
+                torch.set_num_threads(1)  # whose number tells in a logarithm's last bit
                 wait([future for _, future in self.engine._encoding])
                 self.engine._collect()
                 self.engine._seat()
@@ -267,10 +270,10 @@ def test_windows_encoded_beside_the_decoding_get_the_text_they_get_between_steps
     assert all(texts[0])
 
 
-def test_while_few_windows_are_decoded_one_is_encoded_by_who_decodes(
+def test_while_few_windows_are_decoded_one_is_encoded_between_the_steps(
     whisper: Whisper, said: list[Float32]
 ) -> None:
-    """Until half the slots are taken; and not while a clip is decoded beside a long recording."""
+    """Beyond those that are encoded beside, until half the slots are taken."""
     bench = Bench(whisper, 8, threads=2)
     for index in range(9):
         bench.put(said[0], index, request="long")
@@ -281,19 +284,33 @@ def test_while_few_windows_are_decoded_one_is_encoded_by_who_decodes(
             bench.engine._admit()
         return len(bench.engine._jobs()) - before
 
+    bench.seat(1)
     assert admitted() == AHEAD + 1
     bench.seat(4)
     assert admitted() == AHEAD
     bench.run()
-    for index in range(2):
-        bench.put(said[1], index, request="long")
-    bench.put(said[1])
-    bench.seat(3)
-    for index in range(8):
-        bench.put(said[0], index, request="long")
-    assert admitted() == AHEAD
-    bench.run()
     torch.set_num_threads(1)
+
+
+def test_a_clip_does_not_wait_until_a_window_is_encoded(
+    whisper: Whisper, sample: Float32, said: list[Float32]
+) -> None:
+    texts = []
+    for apart in (True, False):
+        bench = Bench(whisper, 2, threads=2)
+        long = bench.put(sample[: 20 * SAMPLE_RATE])
+        bench.engine.turn()
+        if apart:
+            bench.run()
+        clip = bench.put(said[0])
+        if not apart:
+            bench.engine.turn()
+            assert [job.ticket for job in bench.engine._seated.values()] == [clip]
+            assert not long.future.done()
+        bench.run()
+        texts.append([segment.text for each in (long, clip) for segment in done(each).segments])
+    torch.set_num_threads(1)
+    assert texts[0] == texts[1]
 
 
 def test_who_departs_while_being_encoded_is_let_go(whisper: Whisper, said: list[Float32]) -> None:

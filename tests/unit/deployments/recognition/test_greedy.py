@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from deployments.recognition.encoder import all_layers
 from deployments.recognition.model import Encoded
 from deployments.recognition.requests import Decoded
 from serve_app.transcription.stages import SAMPLE_RATE, Float32
@@ -33,7 +34,7 @@ def published(whisper: Whisper, **audio: object) -> tuple[int, ...]:
 
 def encode(whisper: Whisper, samples: Float32) -> Encoded:
     with torch.inference_mode():
-        return whisper.ours.encode_padded([samples])[0]
+        return all_layers(whisper.ours.encode_padded([samples]))[0]
 
 
 def decode_alone(whisper: Whisper, encoded: Encoded) -> Decoded:

@@ -8,6 +8,7 @@ import torch
 
 from deployments.recognition.batcher import FairQueue, Ticket
 from deployments.recognition.device import out_of_memory
+from deployments.recognition.encoder import Layers
 from deployments.recognition.model import Encoded
 from deployments.recognition.requests import Piece
 from deployments.recognition.whisper_engine import WhisperEngine
@@ -32,7 +33,7 @@ def full(request: pytest.FixtureRequest, whisper: Whisper, monkeypatch: pytest.M
         if request.param == "encode":
             encode, admitted = engine._encoder._encode, engine._jobs
 
-            def encoded(pieces: Sequence[tuple[Window, Piece]]) -> list[Encoded]:
+            def encoded(pieces: Sequence[tuple[Window, Piece]]) -> Layers[list[Encoded]]:
                 if len(admitted()) >= rows:  # this one is not counted yet
                     raise CUDA
                 return encode(pieces)

@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as npst
 
 from deployments.recognition.batch import Batch
 from deployments.recognition.decoding import TokenSegment
+from deployments.recognition.encoder import all_layers
 from deployments.recognition.word_timing import (
     SECONDS_PER_POSITION,
     Matrix,
@@ -132,7 +133,7 @@ def test_words_are_timed_as_by_transformers(whisper: Whisper, sample: Float32) -
         text = tuple(tokens[i] for i in kept)
         batch = Batch(whisper.ours, 1)
         seat = batch.sit()
-        batch.load(seat, whisper.ours.encode_padded([sample])[0])
+        batch.load(seat, all_layers(whisper.ours.encode_padded([sample]))[0])
         prompt = (*ENGLISH, whisper.vocabulary.no_timestamps)
         starts = batch.align({seat: ((*prompt, *text), len(prompt))})[seat]
     assert len(starts) == len(text) + 1
