@@ -153,7 +153,8 @@ class Batch:
         for index, seat in enumerate(seats):
             if seat.generator is not None:
                 chosen[index] = _draw(masked[index], seat)
-        logprobs = masked.gather(1, chosen[:, None])[:, 0] - masked.logsumexp(1)
+        # One thread a row: of a sum that threads share, the last bits depend on their number.
+        logprobs = masked.log_softmax(1).gather(1, chosen[:, None])[:, 0]
         self._slots.note(first, chosen, self._model.rules)
         done: list[Seat] = []
         for seat, token, logprob in zip(seats, chosen.tolist(), logprobs.tolist(), strict=True):

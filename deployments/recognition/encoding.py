@@ -19,7 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 
-from deployments.recognition.encoder import Layers, all_layers
+from deployments.recognition.encoder import Layers
 from deployments.recognition.model import Encoded, WhisperModel
 from deployments.recognition.requests import Piece
 from deployments.recognition.speech_spans import Speech
@@ -27,6 +27,7 @@ from serve_app.transcription.samples import as_float32
 from serve_app.transcription.stages import SAMPLE_RATE, Window
 
 Pieces = Sequence[tuple[Window, Piece]]
+FutureBatch = Future[list[Encoded]]
 
 AHEAD = 2
 """Windows that are encoded, or wait for it, before there is a slot for them."""
@@ -43,8 +44,8 @@ class Encoding:
         # Whoever starts threads is one of them.
         self._of_decoding_alone = threads - max(0, threads // 2 - 1)
         self._thread = ThreadPoolExecutor(1, "encoder") if threads > 1 else None
-        self._last_beside: Future[list[Encoded]] | None = None
-        self._between: tuple[Layers[list[Encoded]], Future[list[Encoded]]] | None = None
+        self._beside: list[_Work] = []
+        self._between: _Work | None = None
 
     @property
     def concurrent(self) -> bool:
@@ -56,55 +57,49 @@ class Encoding:
         """Whether a batch can be encoded between steps. Without a thread it is done at once."""
         return self.concurrent and self._between is None
 
-    def at_once(self, pieces: Pieces) -> Future[list[Encoded]]:
+    def at_once(self, pieces: Pieces) -> FutureBatch:
         """Encode pieces of windows in one batch before decoding goes on.
 
         Here as below, the future has whatever goes wrong.
         """
         self.leave_to_decoding()
-        future: Future[list[Encoded]] = Future()
-        try:
-            future.set_result(all_layers(self._encode(pieces)))
-        except Exception as error:  # noqa: BLE001 - raised where the result is asked for
-            future.set_exception(error)
-        return future
+        return self._begin(pieces).finish()
 
-    def beside(self, pieces: Pieces) -> Future[list[Encoded]]:
+    def beside(self, pieces: Pieces) -> FutureBatch:
         """Encode them when the encoder's thread comes to it, or at once where there is none."""
         if self._thread is None:
             return self.at_once(pieces)
-        self._last_beside = self._thread.submit(self._with_threads, pieces)
-        return self._last_beside
+        work = self._begin(pieces)
+        self._submit(work)
+        return work.future
 
-    def between_steps(self, pieces: Pieces) -> Future[list[Encoded]]:
+    def between_steps(self, pieces: Pieces) -> FutureBatch:
         """Encode them layer by layer, each time that `go_on` is called; one batch at a time."""
         assert self._between is None
-        future: Future[list[Encoded]] = Future()
-        future.set_running_or_notify_cancel()  # as one that a thread has begun
-        self._between = self._encode(pieces), future
-        return future
+        self._between = self._begin(pieces)
+        self._between.started()
+        return self._between.future
 
     def go_on(self) -> bool:
         """Encode a layer of what is encoded between the steps. Whether there was any."""
         if self._between is None:
             return False
         self.leave_to_decoding()
-        layers, future = self._between
-        try:
-            next(layers)
-        except StopIteration as done:
+        if self._between.go_on():
             self._between = None
-            future.set_result(done.value)
-        except Exception as error:  # noqa: BLE001 - raised where the result is asked for
-            self._between = None
-            future.set_exception(error)
         return True
 
+    def hand_over(self) -> None:
+        """Leave the rest of what is encoded between the steps to the encoder's thread."""
+        if self._between is not None:
+            self._submit(self._between)
+            self._between = None
+
     def leave_to_decoding(self) -> None:
-        """Give the calling thread the cores that its own leaves, if it is busy, or all."""
+        """Give the calling thread the cores that the encoder's leaves, if it is busy, or all."""
         if self._of_encoding:
-            busy = self._last_beside is not None and not self._last_beside.done()
-            torch.set_num_threads(self._of_decoding if busy else self._of_decoding_alone)
+            self._beside = [work for work in self._beside if not work.future.done()]
+            torch.set_num_threads(self._of_decoding if self._beside else self._of_decoding_alone)
 
     def stop(self) -> None:
         """Drop what was begun, and encode in the caller's thread from now on."""
@@ -113,10 +108,18 @@ class Encoding:
             self._thread.shutdown(wait=False, cancel_futures=True)
             self._thread = None
 
-    def _with_threads(self, pieces: Pieces) -> list[Encoded]:
+    def _begin(self, pieces: Pieces) -> "_Work":
+        return _Work(self._encode(pieces))
+
+    def _submit(self, work: "_Work") -> None:
+        assert self._thread is not None
+        self._beside.append(work)
+        self._thread.submit(self._finish, work)
+
+    def _finish(self, work: "_Work") -> None:
         torch.set_num_threads(self._of_encoding)
         with torch.inference_mode():
-            return all_layers(self._encode(pieces))
+            work.finish()
 
     def _encode(self, pieces: Pieces) -> Layers[list[Encoded]]:
         audio = [as_float32(window.samples[piece.start : piece.end]) for window, piece in pieces]
@@ -125,6 +128,35 @@ class Encoding:
         positions = [self._model.positions(_speech_end(*piece)) for piece in pieces]
         trimmed = list(zip(audio, positions, strict=True))
         return (yield from self._model.encode_trimmed(trimmed))
+
+
+class _Work:
+    """A batch that is encoded layer by layer, by one thread or by one after the other."""
+
+    def __init__(self, layers: Layers[list[Encoded]]) -> None:
+        self._layers = layers
+        self.future: FutureBatch = Future()
+
+    def started(self) -> bool:
+        """Whether it goes on, or was cancelled before it began."""
+        return self.future.running() or self.future.set_running_or_notify_cancel()
+
+    def go_on(self) -> bool:
+        """Encode one layer. Whether that is the end."""
+        try:
+            next(self._layers)
+        except StopIteration as done:
+            self.future.set_result(done.value)
+        except Exception as error:  # noqa: BLE001 - raised where the result is asked for
+            self.future.set_exception(error)
+        return self.future.done()
+
+    def finish(self) -> FutureBatch:
+        """Encode what is left, unless it was cancelled."""
+        if self.started():
+            while not self.go_on():
+                pass
+        return self.future
 
 
 def _speech_end(window: Window, piece: Piece) -> float:

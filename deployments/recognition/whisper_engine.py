@@ -101,7 +101,7 @@ class WhisperEngine(Engine):
 
     def _work(self) -> bool:
         self._admit()
-        went_on = not self._first_hurried() and self._encoder.go_on()
+        went_on = self._encoder.go_on()
         if not (went_on or self._seated or self._ready) and self._encoding:
             wait([future for _, future in self._encoding], IDLE_S, FIRST_COMPLETED)
         self._collect()
@@ -183,10 +183,17 @@ class WhisperEngine(Engine):
             if not tickets:
                 break
             self._encode(self._begun(tickets))
-        # Steps of few rows take nearly the time of many: who makes them can encode as well.
-        few = len(self._seated) + len(self._ready) < self._batch.capacity // 2
-        if self._encoding and few and self._encoder.free_between:
-            self._encode(self._begun(self.queue.take(1)), between=True)
+        if self._has_time():
+            firsts = any(job.ticket.first for job in self._seated.values())
+            self._encode(self._begun(self.queue.take(1, first=firsts)), between=True)
+
+    def _has_time(self) -> bool:
+        """Whether the decoding thread can encode as well, between its steps: those of few rows
+        take nearly the time of many. First windows stand still for first windows only."""
+        firsts = [job.ticket.first for job in self._seated.values()]
+        few = len(firsts) + len(self._ready) < self._batch.capacity // 2
+        free = self._encoding and self._encoder.free_between
+        return bool(free) and few and (all(firsts) or not any(firsts))
 
     def _begun(self, tickets: Sequence[Ticket]) -> list[_Job]:
         jobs = []
@@ -214,6 +221,7 @@ class WhisperEngine(Engine):
             begin = self._encoder.beside
             if all(self._hurries(job) for job in together):
                 begin = self._encoder.at_once
+                self._encoder.hand_over()
             elif (between or self._idle()) and self._encoder.free_between:
                 begin = self._encoder.between_steps
             future = begin([(job.ticket.window, job.request.piece) for job in together])

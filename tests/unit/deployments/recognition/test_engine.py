@@ -195,7 +195,6 @@ class Bench:
                 self.engine._admit()
                 while self.engine._encoder.go_on():
                     pass
-                torch.set_num_threads(1)  # whose number tells in a logarithm's last bit
                 wait([future for _, future in self.engine._encoding])
                 self.engine._collect()
                 self.engine._seat()
@@ -273,10 +272,11 @@ def test_windows_encoded_beside_the_decoding_get_the_text_they_get_between_steps
 def test_while_few_windows_are_decoded_one_is_encoded_between_the_steps(
     whisper: Whisper, said: list[Float32]
 ) -> None:
-    """Beyond those that are encoded beside, until half the slots are taken."""
+    """Beyond those that are encoded beside, until half the slots are taken; and not while a clip
+    is decoded beside a long recording."""
     bench = Bench(whisper, 8, threads=2)
-    for index in range(9):
-        bench.put(said[0], index, request="long")
+    for _ in range(9):
+        bench.put(said[0])
 
     def admitted() -> int:
         before = len(bench.engine._jobs())
@@ -287,6 +287,14 @@ def test_while_few_windows_are_decoded_one_is_encoded_between_the_steps(
     bench.seat(1)
     assert admitted() == AHEAD + 1
     bench.seat(4)
+    assert admitted() == AHEAD
+    bench.run()
+    for index in range(2):
+        bench.put(said[1], index, request="long")
+    bench.put(said[1])
+    bench.seat(3)
+    for index in range(9):
+        bench.put(said[0], index, request="long")
     assert admitted() == AHEAD
     bench.run()
     torch.set_num_threads(1)

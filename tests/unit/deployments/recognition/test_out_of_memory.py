@@ -36,7 +36,7 @@ def full(request: pytest.FixtureRequest, whisper: Whisper, monkeypatch: pytest.M
             def encoded(pieces: Sequence[tuple[Window, Piece]]) -> Layers[list[Encoded]]:
                 if len(admitted()) >= rows:  # this one is not counted yet
                     raise CUDA
-                return encode(pieces)
+                return (yield from encode(pieces))
 
             monkeypatch.setattr(engine._encoder, "_encode", encoded)
             return engine
