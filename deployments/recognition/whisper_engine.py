@@ -183,17 +183,13 @@ class WhisperEngine(Engine):
             if not tickets:
                 break
             self._encode(self._begun(tickets))
-        if self._has_time():
-            firsts = any(job.ticket.first for job in self._seated.values())
-            self._encode(self._begun(self.queue.take(1, first=firsts)), between=True)
-
-    def _has_time(self) -> bool:
-        """Whether the decoding thread can encode as well, between its steps: those of few rows
-        take nearly the time of many. First windows stand still for first windows only."""
-        firsts = [job.ticket.first for job in self._seated.values()]
-        few = len(firsts) + len(self._ready) < self._batch.capacity // 2
-        free = self._encoding and self._encoder.free_between
-        return bool(free) and few and (all(firsts) or not any(firsts))
+        # Steps of few rows take nearly the time of many: who makes them can encode as well.
+        few = len(self._seated) + len(self._ready) < self._batch.capacity // 2
+        if self._encoding and few and self._encoder.free_between:
+            firsts = [job.ticket.first for job in self._jobs()]
+            # First windows stand still for first windows only.
+            if all(firsts) or not any(firsts):
+                self._encode(self._begun(self.queue.take(1, first=any(firsts))), between=True)
 
     def _begun(self, tickets: Sequence[Ticket]) -> list[_Job]:
         jobs = []
