@@ -15,6 +15,7 @@ from deployments.audio.fetch import fetch
 from deployments.audio.segmentation import PcmBlocks, Segmenter
 from deployments.audio.spool import LoadCancelled, Spool
 from deployments.audio.voice_activity import SileroNetwork
+from deployments.scheduling import stand_back
 from serve_app.blobs import BlobStore
 from serve_app.errors import RayscribeError, UndecodableRecording
 from serve_app.network import AddressGuard
@@ -33,7 +34,9 @@ _SMALL_BYTES = 4 * 2**20
 """A download announced to be smaller is decoded once it is complete. It may then be read in
 any order, which some formats need and which alone trims an MP3 exactly."""
 
-_MAX_LOADS = 256
+_AHEAD = 60 * SAMPLE_RATE
+"""Samples after which a load stands back: a recognizer has work then, and on the same machine
+better use for the processor. Not where a diarizer waits for the whole waveform."""
 
 Events = Generator[LoadEvent, None, None]
 
@@ -46,9 +49,6 @@ class Loader:
         self._network = SileroNetwork(settings.audio.vad_threads)
         self._blobs = BlobStore(settings.storage)
         self._guard = AddressGuard(settings.allowed_networks)
-        # Not the event loop's own pool: a thread that waits for a slow server would keep
-        # everything else that uses that one waiting too.
-        self._threads = ThreadPoolExecutor(_MAX_LOADS, thread_name_prefix="load")
 
     async def load(self, source: Source, options: LoadOptions) -> AsyncGenerator[LoadEvent, None]:
         """See `serve_app.transcription.stages.AudioLoader`.
@@ -66,9 +66,10 @@ class Loader:
         else:
             events = self._from_blobs(source, options, stop)
         step: Future[LoadEvent | None] | None = None
+        thread = ThreadPoolExecutor(1, thread_name_prefix="load")
         try:
             while True:
-                step = self._threads.submit(next, events, None)
+                step = thread.submit(next, events, None)
                 event = await asyncio.wrap_future(step)
                 if event is None:
                     return
@@ -87,6 +88,7 @@ class Loader:
             if step is not None and not step.done():
                 await asyncio.gather(asyncio.wrap_future(step), return_exceptions=True)
             events.close()
+            thread.shutdown(wait=False)
             if spool is not None:
                 spool.close()
 
@@ -169,11 +171,15 @@ class Loader:
         """`notes` is read at the end, when the decoder has filled it."""
         segmenter = Segmenter(self._network, self._settings.audio)
         waveform = PcmBlocks() if options.pcm else None
+        hurries = waveform is None
         for block in blocks:
             if stop.is_set():
                 raise LoadCancelled
             if waveform is not None:
                 yield from waveform.feed(block)
+            elif hurries and segmenter.samples > _AHEAD:
+                hurries = False
+                stand_back()
             yield from segmenter.feed(block)
         if waveform is not None:
             yield from waveform.flush()

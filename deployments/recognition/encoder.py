@@ -92,6 +92,7 @@ class Encoder:
     ) -> Layers[Tensor]:
         heads, length = self._weights.heads, x.shape[1]
         for index, layer in enumerate(self._weights.layers):
+            yield
             queries, keys, values = _heads(layer, x, heads)
             if record is not None:
                 record.layers.append((keys, values))
@@ -103,7 +104,6 @@ class Encoder:
             if x.dtype == torch.float16:
                 limit = torch.finfo(x.dtype).max - 1000
                 x = x.clamp(-limit, limit)
-            yield
         return self._weights.norm(x)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from deployments.scheduling import compute, give_way
+from deployments.scheduling import compute, give_way, stand_back
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "SCHED_BATCH"), reason="only Linux has these policies"
@@ -48,3 +48,18 @@ def test_a_system_that_does_not_allow_it_is_left_as_it_is(monkeypatch: pytest.Mo
     give_way()
     monkeypatch.delattr(os, "SCHED_BATCH")
     give_way()
+
+
+def test_who_stands_back_does_so_alone() -> None:
+    found: list[int] = []
+
+    def run() -> None:
+        stand_back()
+        found.append(os.getpriority(os.PRIO_PROCESS, 0))
+
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert found == [min(before + 10, 19)]
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before

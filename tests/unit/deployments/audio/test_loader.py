@@ -1,6 +1,7 @@
 import asyncio
 import gc
 import os
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from ipaddress import ip_network
@@ -143,6 +144,32 @@ async def test_an_upload_becomes_windows_of_its_speech(
         np.testing.assert_allclose(as_float32(window.samples), original, atol=1 / 32768)
     total = sum(end - start for window in found for start, end in window.speech)
     assert total / SAMPLE_RATE == pytest.approx(loaded.speech)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "pcm", "times"), [(150, False, 1), (150, True, 0), (40, False, 0)]
+)
+async def test_a_load_that_is_a_minute_ahead_stands_back(
+    loader: Loader,
+    tmp_path: Path,
+    recording: bytes,
+    call: Float32,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: int,
+    pcm: bool,
+    times: int,
+) -> None:
+    """In a thread that is no other load's; and not where a diarizer waits for the waveform."""
+    threads: list[int] = []
+    monkeypatch.setattr(
+        "deployments.audio.loader.stand_back", lambda: threads.append(threading.get_ident())
+    )
+    short = encode(call, "flac", "flac")
+    (tmp_path / "key").write_bytes(recording if seconds > 60 else short)
+    loads = [load(loader, BlobSource("key", "a"), pcm=pcm) for _ in range(2)]
+    assert all(map(windows, await asyncio.gather(*loads)))
+    assert len(threads) == len(set(threads)) == 2 * times
+    assert threading.get_ident() not in threads
 
 
 async def test_the_waveform_comes_whole_beside_the_windows(
