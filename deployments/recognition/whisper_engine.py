@@ -39,7 +39,7 @@ CLIP_S = 10.0
 wait until a window of another one is encoded."""
 
 
-EVERYBODYS = 3
+EVERYBODYS = 4
 """Of so many steps one is everybody's, and the others are those of first windows if there are
 any beside others."""
 
