@@ -1,5 +1,7 @@
 """Products are the same in whatever way they are made."""
 
+import os
+
 import pytest
 import torch
 from torch.nn import functional
@@ -28,3 +30,9 @@ def test_without_the_instructions_a_product_is_torchs_own(monkeypatch: pytest.Mo
         monkeypatch.setattr(torch.cpu, name, lambda: False)
     for dtype in (torch.float32, torch.bfloat16):
         assert isinstance(Linear(torch.ones(2, 2), None).ready(dtype), Linear)
+
+
+def test_few_shapes_are_kept() -> None:
+    """By default a thousand are: a gigabyte once windows of 150 lengths have come."""
+    assert os.environ["LRU_CACHE_CAPACITY"] == "64"
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "64"
