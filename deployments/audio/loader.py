@@ -34,7 +34,7 @@ _SMALL_BYTES = 4 * 2**20
 """A download announced to be smaller is decoded once it is complete. It may then be read in
 any order, which some formats need and which alone trims an MP3 exactly."""
 
-_AHEAD = 60 * SAMPLE_RATE
+_FIRST = 60 * SAMPLE_RATE
 """Samples after which a load stands back: a recognizer has work then, and on the same machine
 better use for the processor. Not where a diarizer waits for the whole waveform."""
 
@@ -66,6 +66,7 @@ class Loader:
         else:
             events = self._from_blobs(source, options, stop)
         step: Future[LoadEvent | None] | None = None
+        # Its own: it may stand back for good, and wait for a slow server as long as that takes.
         thread = ThreadPoolExecutor(1, thread_name_prefix="load")
         try:
             while True:
@@ -177,7 +178,7 @@ class Loader:
                 raise LoadCancelled
             if waveform is not None:
                 yield from waveform.feed(block)
-            elif hurries and segmenter.samples > _AHEAD:
+            elif hurries and segmenter.samples > _FIRST:
                 hurries = False
                 stand_back()
             yield from segmenter.feed(block)

@@ -1,26 +1,18 @@
 """Whisper's decoder over slots: the start of new rows, a step of all, and their alignment."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypedDict
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
 from deployments.recognition.attention import Attention
-from deployments.recognition.cross_attention import CrossAttention
+from deployments.recognition.cross_attention import CrossAttention, Shape
 from deployments.recognition.products import Product
 from deployments.recognition.rules import NEVER
 from deployments.recognition.slab_attention import SlabAttention
 from deployments.recognition.slots import Slots
 from deployments.recognition.weights import DecoderWeights
-
-
-class _Shape(TypedDict):
-    layers: int
-    heads: int
-    head_size: int
-    source: int
 
 
 class Decoder:
@@ -38,36 +30,31 @@ class Decoder:
         """
         ragged = ragged and self._weights.dtype != torch.float16
         tokens = self._weights.tokens
-        shape: _Shape = {
-            "layers": self.layers,
-            "heads": self._heads,
-            "head_size": self._head_size,
-            "source": source,
-        }
+        shape = Shape(self.layers, self._heads, self._head_size, source)
         return Slots(
             count,
+            shape,
             self._ragged(count, shape) if ragged else self._slab(count, shape),
             target=len(self._weights.positions),
             dtype=tokens.dtype,
             device=tokens.device,
-            **shape,
         )
 
-    def _ragged(self, count: int, shape: _Shape) -> CrossAttention:
+    def _ragged(self, count: int, shape: Shape) -> CrossAttention:
         # Its compiler is loaded only where it is used.
         from deployments.recognition.ragged_attention import RaggedAttention  # noqa: PLC0415
 
-        return RaggedAttention(count, dtype=self._weights.dtype, **shape)
+        return RaggedAttention(count, shape, dtype=self._weights.dtype)
 
-    def _slab(self, count: int, shape: _Shape) -> CrossAttention:
+    def _slab(self, count: int, shape: Shape) -> CrossAttention:
         tokens = self._weights.tokens
         return SlabAttention(
             count,
+            shape,
             self._attend,
             dtype=self._weights.dtype,
             mask_dtype=tokens.dtype,
             device=tokens.device,
-            **shape,
         )
 
     def cross(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
@@ -154,9 +141,9 @@ class Decoder:
         """One token on for `rows` rows from `first` on: the logits (rows, vocabulary) of the next.
 
         `tokens` at `positions` are taken in. `length` bounds the rows' positions, `span` their
-        encoder positions. Every shape follows from the three numbers and nothing reads the
-        device, so that the step can be captured. On a CPU a row's logits are the same bit for
-        bit whoever its neighbours are.
+        encoder positions. Unless the slots are ragged, every shape follows from the three
+        numbers and nothing reads the device, so that the step can be captured. On a CPU a row's
+        logits are the same bit for bit whoever its neighbours are.
         """
         which = slice(first, first + rows)
         positions = slots.positions[which]

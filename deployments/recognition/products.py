@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
 # oneDNN and torch's layer above it each keep what they made for the last 1,024 shapes, about
-# 6 MB for every length of a window: a gigabyte after 150 windows. Decoding has some 60 shapes, and
+# 6 MB for every length of a window: a gigabyte after 170 windows. Decoding has some 60 shapes, and
 # lengths hardly come twice. Both read this at the first product.
 for cache in ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY"):
     os.environ.setdefault(cache, "64")

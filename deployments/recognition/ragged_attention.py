@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from deployments.recognition.cross_attention import means_of, weights_of_means
+from deployments.recognition.cross_attention import Shape, means_of, weights_of_means
 from deployments.recognition.ragged_kernel import kernel
 
 Array = npt.NDArray[Any]
@@ -29,24 +29,15 @@ DTYPES = (torch.bfloat16, torch.float32)
 class RaggedAttention:
     """See `CrossAttention`. Values lie transposed: (heads, head size, positions)."""
 
-    def __init__(
-        self,
-        count: int,
-        *,
-        layers: int,
-        heads: int,
-        head_size: int,
-        source: int,
-        dtype: torch.dtype,
-    ) -> None:
+    def __init__(self, count: int, shape: Shape, *, dtype: torch.dtype) -> None:
         """Raises ValueError for a type that is not among DTYPES."""
         if dtype not in DTYPES:
             raise ValueError(f"Keys and values are {dtype}, which no kernel reads.")
         self._dtype = dtype
-        self._source = source
-        self._attend = kernel(head_size, bfloat16=dtype == torch.bfloat16)
-        means = len(weights_of_means(0, source))
-        nothing = torch.zeros((layers, heads, means, head_size), dtype=dtype)
+        self._source = shape.source
+        self._attend = kernel(shape.head_size, bfloat16=dtype == torch.bfloat16)
+        means = len(weights_of_means(0, shape.source))
+        nothing = torch.zeros((shape.layers, shape.heads, means, shape.head_size), dtype=dtype)
         self._silence = _Memory.of(nothing, nothing)
         no_memory = _Memory.of(nothing[:, :, :0], nothing[:, :, :0])
         self._nobody = _Row(no_memory, np.zeros(0, np.float32))

@@ -9,7 +9,7 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
 from deployments.recognition.attention import Attention
-from deployments.recognition.cross_attention import TOGETHER, means_of, weights_of_means
+from deployments.recognition.cross_attention import TOGETHER, Shape, means_of, weights_of_means
 from deployments.recognition.rules import NEVER
 
 FEW = 4
@@ -27,24 +27,21 @@ class SlabAttention:
     def __init__(
         self,
         count: int,
+        shape: Shape,
         attend: Attention,
         *,
-        layers: int,
-        heads: int,
-        head_size: int,
-        source: int,
         dtype: torch.dtype,
         mask_dtype: torch.dtype,
         device: torch.device,
     ) -> None:
-        shape = (layers, count, heads, source, head_size)
+        slab = (shape.layers, count, shape.heads, shape.source, shape.head_size)
         self._attend = attend
-        self._source = source
-        self._means = math.ceil(source / TOGETHER)
+        self._source = shape.source
+        self._means = math.ceil(shape.source / TOGETHER)
         self._owned = [0] * count
-        self.all_keys, self.all_values = zeros(shape, dtype, device), zeros(shape, dtype, device)
+        self.all_keys, self.all_values = zeros(slab, dtype, device), zeros(slab, dtype, device)
         self.silence: tuple[Tensor, Tensor] | None = None
-        self.mask = torch.full((count, 1, 1, source), NEVER, dtype=mask_dtype, device=device)
+        self.mask = torch.full((count, 1, 1, shape.source), NEVER, dtype=mask_dtype, device=device)
         self.silent_mask = self.mask[..., : self._means].clone()
 
     @property

@@ -6,7 +6,7 @@ The rows in use are always the first ones, so that a step works on a slice and n
 import torch
 from torch import Tensor
 
-from deployments.recognition.cross_attention import CrossAttention
+from deployments.recognition.cross_attention import CrossAttention, Shape
 from deployments.recognition.rules import Rules, RuleState
 from deployments.recognition.slab_attention import zeros
 
@@ -22,21 +22,21 @@ class Slots:
     def __init__(
         self,
         count: int,
+        shape: Shape,
         cross: CrossAttention,
         *,
-        layers: int,
-        heads: int,
-        head_size: int,
         target: int,
-        source: int,
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
-        shape = (layers, count, heads, target, head_size)
+        memory = (shape.layers, count, shape.heads, target, shape.head_size)
         self.count = count
         self.cross = cross
-        self.target, self.source = target, source
-        self.self_keys, self.self_values = zeros(shape, dtype, device), zeros(shape, dtype, device)
+        self.target, self.source = target, shape.source
+        self.self_keys, self.self_values = (
+            zeros(memory, dtype, device),
+            zeros(memory, dtype, device),
+        )
         self.tokens = torch.zeros(count, dtype=torch.long, device=device)
         self.positions = torch.zeros(count, dtype=torch.long, device=device)
         self.rules = RuleState(count, device)

@@ -56,8 +56,8 @@ class Window:
     """The unit of recognition: up to 30 s of the recording, cut at pauses.
 
     `offset` is the sample of the recording at which `samples` (mono, 16 kHz, read-only after a
-    hop) begins. `speech` lists (start, end) in samples from the
-    window's own start, in order, not overlapping: where voice activity was found.
+    hop) begins. `speech` lists (start, end) in samples from the window's own start, in order,
+    not overlapping: where voice activity was found.
     """
 
     index: int

@@ -149,7 +149,7 @@ async def test_an_upload_becomes_windows_of_its_speech(
 @pytest.mark.parametrize(
     ("seconds", "pcm", "times"), [(150, False, 1), (150, True, 0), (40, False, 0)]
 )
-async def test_a_load_that_is_a_minute_ahead_stands_back(
+async def test_after_its_first_minute_a_load_stands_back(
     loader: Loader,
     tmp_path: Path,
     recording: bytes,

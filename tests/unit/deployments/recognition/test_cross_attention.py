@@ -8,6 +8,7 @@ from deployments.recognition.attention import attention as attention_by
 from deployments.recognition.cross_attention import (
     TOGETHER,
     CrossAttention,
+    Shape,
     means_of,
     weights_of_means,
 )
@@ -15,6 +16,7 @@ from deployments.recognition.ragged_attention import RaggedAttention
 from deployments.recognition.slab_attention import SlabAttention
 
 ROWS, LAYERS, HEADS, SIZE, SOURCE = 3, 2, 3, 4, 78
+SHAPE = Shape(LAYERS, HEADS, SIZE, SOURCE)
 NOBODY = (torch.zeros(LAYERS, HEADS, 0, SIZE),) * 2
 
 
@@ -26,16 +28,11 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 def attention(kind: str, dtype: torch.dtype = torch.float32) -> CrossAttention:
     if kind == "ragged":
-        return RaggedAttention(
-            ROWS, layers=LAYERS, heads=HEADS, head_size=SIZE, source=SOURCE, dtype=dtype
-        )
+        return RaggedAttention(ROWS, SHAPE, dtype=dtype)
     return SlabAttention(
         ROWS,
+        SHAPE,
         attention_by("sdpa"),
-        layers=LAYERS,
-        heads=HEADS,
-        head_size=SIZE,
-        source=SOURCE,
         dtype=dtype,
         mask_dtype=torch.float32,
         device=torch.device("cpu"),

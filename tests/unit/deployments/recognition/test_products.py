@@ -33,6 +33,6 @@ def test_without_the_instructions_a_product_is_torchs_own(monkeypatch: pytest.Mo
 
 
 def test_few_shapes_are_kept() -> None:
-    """By default a thousand are: a gigabyte once windows of 150 lengths have come."""
+    """By default a thousand are: a gigabyte once windows of 170 lengths have come."""
     assert os.environ["LRU_CACHE_CAPACITY"] == "64"
     assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "64"

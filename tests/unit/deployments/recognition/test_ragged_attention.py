@@ -1,16 +1,17 @@
 import pytest
 import torch
 
+from deployments.recognition.cross_attention import Shape
 from deployments.recognition.ragged_attention import RaggedAttention
 
 
 def test_a_type_that_it_does_not_read_is_refused() -> None:
     with pytest.raises(ValueError, match=r"float16, which no kernel reads"):
-        RaggedAttention(1, layers=1, heads=1, head_size=4, source=8, dtype=torch.float16)
+        RaggedAttention(1, Shape(1, 1, 4, 8), dtype=torch.float16)
 
 
 def test_what_a_row_finds_has_the_same_bits_whoever_its_neighbours_are() -> None:
-    some = RaggedAttention(3, layers=1, heads=2, head_size=64, source=1500, dtype=torch.bfloat16)
+    some = RaggedAttention(3, Shape(1, 2, 64, 1500), dtype=torch.bfloat16)
     draw = torch.Generator().manual_seed(0)
     some.hush(*torch.randn(2, 1, 2, 1500, 64, generator=draw))
     for row, length in enumerate((1201, 333, 64)):

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from deployments.recognition.attention import attention
+from deployments.recognition.cross_attention import Shape
 from deployments.recognition.slab_attention import SlabAttention, zeros
 
 CPU = torch.device("cpu")
@@ -22,11 +23,8 @@ def test_a_step_may_take_rows_that_nobody_uses() -> None:
     """A captured one has as many as fit; what they find is of no use, but it is a number."""
     some = SlabAttention(
         3,
+        Shape(1, 2, 4, 80),
         attention("sdpa"),
-        layers=1,
-        heads=2,
-        head_size=4,
-        source=80,
         dtype=torch.float32,
         mask_dtype=torch.float32,
         device=CPU,

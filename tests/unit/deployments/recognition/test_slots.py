@@ -2,6 +2,7 @@ import torch
 from torch import Tensor
 
 from deployments.recognition.attention import attention
+from deployments.recognition.cross_attention import Shape
 from deployments.recognition.rules import Rules
 from deployments.recognition.slab_attention import SlabAttention
 from deployments.recognition.slots import Slots
@@ -12,25 +13,20 @@ LAYERS, HEADS, SIZE = 2, 3, 4
 
 
 def slots(count: int = 3, target: int = 100, source: int = 80) -> Slots:
+    shape = Shape(LAYERS, HEADS, SIZE, source)
     cross = SlabAttention(
         count,
+        shape,
         attention("sdpa"),
-        layers=LAYERS,
-        heads=HEADS,
-        head_size=SIZE,
-        source=source,
         dtype=torch.float32,
         mask_dtype=torch.float32,
         device=CPU,
     )
     return Slots(
         count,
+        shape,
         cross,
-        layers=LAYERS,
-        heads=HEADS,
-        head_size=SIZE,
         target=target,
-        source=source,
         dtype=torch.float32,
         device=CPU,
     )
