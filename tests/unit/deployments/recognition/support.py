@@ -11,10 +11,15 @@ from torch import Tensor
 
 from deployments.audio.decode import Decoder as AudioDecoder
 from deployments.recognition.batch import Batch, Seat
+from deployments.recognition.batcher import Ticket
 from deployments.recognition.model import Encoded, WhisperModel
 from deployments.recognition.requests import Decode, Decoded, Piece
 from deployments.recognition.vocabulary import Vocabulary
 from serve_app.transcription.stages import Float32
+from serve_app.transcription.transcript import WindowTranscript
+
+ANSWER_S = 60.0
+"""How long a test waits for what has to come: never so long where nothing is broken."""
 
 ENGLISH = (50258, 50259, 50359)
 """<|startoftranscript|><|en|><|transcribe|> of the bundled model."""
@@ -80,3 +85,8 @@ def decode(
                 done[running.pop(seat)] = seat.decoded
                 batch.leave(seat)
     return done
+
+
+def done(ticket: Ticket) -> WindowTranscript:
+    """What became of a window."""
+    return ticket.future.result(ANSWER_S)

@@ -10,15 +10,7 @@ from deployments.recognition.engine import STUCK_S, Engine
 from serve_app.errors import Unavailable
 from serve_app.transcription.samples import as_int16
 from serve_app.transcription.stages import RecognitionOptions, Window
-from serve_app.transcription.transcript import WindowTranscript
-from tests.unit.deployments.recognition.support import noise
-
-ANSWER_S = 60.0
-"""How long a test waits for what has to come: never so long where nothing is broken."""
-
-
-def done(ticket: Ticket) -> WindowTranscript:
-    return ticket.future.result(ANSWER_S)
+from tests.unit.deployments.recognition.support import ANSWER_S, done, noise
 
 
 class Scripted(Engine):

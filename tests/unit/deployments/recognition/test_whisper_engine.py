@@ -15,15 +15,7 @@ from deployments.recognition.window_decoding import Text, decode_window
 from serve_app.errors import InvalidOption, Unavailable
 from serve_app.transcription.samples import as_int16
 from serve_app.transcription.stages import SAMPLE_RATE, Float32, RecognitionOptions, Window
-from serve_app.transcription.transcript import WindowTranscript
-from tests.unit.deployments.recognition.support import ENGLISH, Whisper
-
-ANSWER_S = 60.0
-"""How long a test waits for what has to come: never so long where nothing is broken."""
-
-
-def done(ticket: Ticket) -> WindowTranscript:
-    return ticket.future.result(ANSWER_S)
+from tests.unit.deployments.recognition.support import ANSWER_S, ENGLISH, Whisper, done
 
 
 class Rows(NoMetrics):
