@@ -67,7 +67,7 @@ $(BIN)/python:
 
 # The stamps hold the set-up back until what it depends on changes.
 $(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/python
-	@echo "Installing the packages of requirements.lock (3 GB on disk; several minutes)"
+	@echo "Installing the packages of requirements.lock (2 to 3 GB on disk; several minutes)"
 	@$(PIP) install -r requirements.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m deployments.models mend-torchaudio
