@@ -18,9 +18,11 @@ LOOP_CHECK = 32
 
 @dataclass(eq=False, slots=True)
 class Seat:
-    """A window's place. `row` changes when others leave; `decoded` is set when it is done."""
+    """A window's place. `row` changes when others come and leave; `decoded` is set when it is
+    done. The `hurried` can make steps without the others."""
 
     row: int
+    hurried: bool
     request: Decode | None = None
     no_speech_prob: float = 0.0
     tokens: list[int] = field(default_factory=list)
@@ -32,7 +34,7 @@ class Seat:
 class Batch:
     """At most `capacity` seats, on one device and for one thread.
 
-    The rows in use are the first ones: who leaves is replaced by the last.
+    The rows in use are the first ones, and of these the hurried are the last.
     """
 
     def __init__(self, model: WhisperModel, capacity: int, capture: Capture = "off") -> None:
@@ -50,6 +52,7 @@ class Batch:
             source=self._slots.source,
         )
         self._seats: list[Seat] = []
+        self._others = 0  # than the hurried
         self.capacity = capacity
 
     def __len__(self) -> int:
@@ -59,22 +62,41 @@ class Batch:
     def room(self) -> int:
         return self.capacity - len(self._seats)
 
-    def sit(self) -> Seat:
-        """Take the next free row. Raises IndexError where there is none."""
+    @property
+    def mixed(self) -> bool:
+        """Whether some are hurried and others not."""
+        return 0 < self._others < len(self)
+
+    def sit(self, *, hurried: bool = False) -> Seat:
+        """Take a free row. Raises IndexError where there is none."""
         if not self.room:
             raise IndexError(f"All {self.capacity} slots are taken.")
-        seat = Seat(len(self._seats))
+        seat = Seat(len(self), hurried)
         self._seats.append(seat)
+        if not hurried:
+            self._move(self._others, seat.row)
+            seat.row, self._seats[self._others] = self._others, seat
+            self._others += 1
         return seat
 
     def leave(self, seat: Seat) -> None:
         """Free a row, whatever it was doing."""
-        last = self._seats.pop()
-        freed = last.row
-        if last is not seat:
-            self._slots.move(freed, seat.row)
-            last.row, self._seats[seat.row] = seat.row, last
-        self._slots.clear(freed)
+        freed = seat.row
+        if not seat.hurried:
+            self._others -= 1
+            self._move(self._others, freed)
+            freed = self._others
+        last = len(self) - 1
+        self._move(last, freed)
+        self._seats.pop()
+        self._slots.clear(last)
+
+    def _move(self, source: int, target: int) -> None:
+        """Give the seat of one row another one, whose own is gone."""
+        if source != target:
+            self._slots.move(source, target)
+            seat = self._seats[source]
+            seat.row, self._seats[target] = target, seat
 
     def load(self, seat: Seat, encoded: Encoded) -> None:
         """Give a row the window that it decodes."""
@@ -112,9 +134,10 @@ class Batch:
             self._slots.start(seat.row, len(request.prompt))
             self._take([seat], masked, seat.row)
 
-    def step(self, first: int = 0) -> list[Seat]:
-        """One token on for every row, or for those from `first` on; whose decoding is done."""
-        rows = len(self._seats) - first
+    def step(self, *, hurried: bool = False) -> list[Seat]:
+        """One token on for every row, or for the hurried alone; whose decoding is done."""
+        first = self._others if hurried else 0
+        rows = len(self) - first
         extent = self._slots.extent(rows, first)
         # What is captured begins at the first row.
         masked = self._masked_logits(rows, *extent, first) if first else self._step(rows, *extent)

@@ -126,15 +126,15 @@ class FairQueue:
 
     # ---------------------------------------------------------------- the engine's side
 
-    def take(self, room: int, *, first: bool = False) -> list[Ticket]:
+    def take(self, room: int, *, first: bool = False, longest_s: float = math.inf) -> list[Ticket]:
         """Up to `room` windows, fairest first; none where none waits or the queue is closed.
 
-        With `first` only of requests that have none under way.
+        With `first` only of requests that have none under way, and none above `longest_s`.
         """
         taken: list[Ticket] = []
         with self._changed:
             room = 0 if self._closed is not None else room
-            while len(taken) < room and (request := self._next(first)) is not None:
+            while len(taken) < room and (request := self._next(first, longest_s)) is not None:
                 ticket = request.waiting.popleft()
                 ticket.first = not request.running
                 self._count(ticket, -1)
@@ -200,12 +200,14 @@ class FairQueue:
             self._requests[request_id] = request
         return request
 
-    def _next(self, first: bool) -> _Request | None:
+    def _next(self, first: bool, longest_s: float) -> _Request | None:
         now = self._clock()
         best: tuple[bool, float] | None = None
         chosen: _Request | None = None
         for request in self._requests.values():
             if not request.waiting or (first and request.running):
+                continue
+            if request.waiting[0].audio_s > longest_s:
                 continue
             options = request.waiting[0].options
             if options.batch_size is not None and request.running >= options.batch_size:

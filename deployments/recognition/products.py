@@ -19,7 +19,7 @@ from torch import Tensor
 for cache in ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY"):
     os.environ.setdefault(cache, "64")
 # Memory touched for the first time is handed out by 2 MB and not by 4 kB, where Linux leaves that
-# to the program: the first recording of a process had 120,000 page faults. Read at the first tensor.
+# to the program: a process's first recording had 120,000 page faults. Read at the first tensor.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 Product = Callable[[Tensor], Tensor]

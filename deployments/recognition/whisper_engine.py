@@ -1,6 +1,7 @@
 """Continuous batching: a window takes a slot as soon as one is free, and leaves it when done."""
 
 import logging
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -35,13 +36,12 @@ log = logging.getLogger(__name__)
 
 
 CLIP_S = 10.0
-"""Seconds of audio that decoding may stand still for, so that a request's first words do not
-wait until a window of another one is encoded."""
-
+"""A request's first window is hurried if it is no longer: whoever sent a clip waits for it, and
+beside the windows of long recordings it costs little."""
 
 EVERYBODYS = 4
-"""Of so many steps one is everybody's, and the others are those of first windows if there are
-any beside others."""
+"""Of so many steps one is everybody's, and the others are those of the hurried if there are any
+beside others."""
 
 
 @dataclass(eq=False, slots=True)
@@ -55,6 +55,10 @@ class _Job:
     encoded: Encoded | None = None
     loaded: Piece | None = None
     seat: Seat | None = None
+
+    @property
+    def hurried(self) -> bool:
+        return self.ticket.first and self.ticket.audio_s <= CLIP_S
 
 
 class WhisperEngine(Engine):
@@ -110,24 +114,12 @@ class WhisperEngine(Engine):
             return bool(self._encoding or self._ready)
         self._encoder.leave_to_decoding()
         self._metrics.stepped(len(self._batch), self._batch.capacity)
-        done = self._batch.step(self._first_hurried())
+        # On a CPU each row of a step takes its time. A GPU reads its weights whoever takes part.
+        alone = self._encoder.concurrent and self._batch.mixed and self._steps % EVERYBODYS != 0
+        done = self._batch.step(hurried=alone)
         self._steps += 1
         self._answer([(self._seated[seat], _decoded(seat)) for seat in done])
         return True
-
-    def _first_hurried(self) -> int:
-        """The first of the last rows that are first windows, if this step is theirs alone; else 0.
-
-        On a CPU each row of a step takes its time: of a clip's steps, beside a long recording,
-        most are made without the others. A GPU reads its weights whoever takes part.
-        """
-        rows = first = len(self._batch)
-        if not rows or not self._encoder.concurrent or self._steps % EVERYBODYS == 0:
-            return 0
-        by_row = {seat.row: job.ticket for seat, job in self._seated.items()}
-        while first and by_row[first - 1].first:
-            first -= 1
-        return first % rows
 
     def _jobs(self) -> list[_Job]:
         """All that are under way, those that came first first."""
@@ -171,15 +163,17 @@ class WhisperEngine(Engine):
 
     def _admit(self) -> None:
         """Take windows from the queue to be encoded: as many as there are slots for, or a few
-        ahead where that goes on beside the decoding. One more if its request has no other."""
+        ahead where that goes on beside the decoding. One more if its request has no other, and
+        another one if it is a clip."""
         while True:
             most = AHEAD if self._encoder.concurrent else self._batch.room
             ahead = [*self._ready, *(job for jobs, _ in self._encoding for job in jobs)]
             room = most - len(ahead)
             tickets = self.queue.take(min(room, self._encode_together))
             spare = most and self._batch.capacity > 1
-            if not tickets and spare and not any(job.ticket.first for job in ahead):
-                tickets = self.queue.take(1, first=True)
+            if not tickets and spare and not any(job.hurried for job in ahead):
+                longest = CLIP_S if any(job.ticket.first for job in ahead) else math.inf
+                tickets = self.queue.take(1, first=True, longest_s=longest)
             if not tickets:
                 break
             self._encode(self._begun(tickets))
@@ -228,12 +222,8 @@ class WhisperEngine(Engine):
 
     def _hurries(self, job: _Job) -> bool:
         """Whether a clip would wait for the encoder behind a window of a long recording."""
-        most = CLIP_S * SAMPLE_RATE
-        others = [other for jobs, _ in self._encoding for other in jobs]
-        return (
-            job.ticket.first
-            and job.request.piece.length <= most
-            and any(other.request.piece.length > most for other in others)
+        return job.hurried and any(
+            other.ticket.audio_s > CLIP_S for jobs, _ in self._encoding for other in jobs
         )
 
     def _collect(self) -> None:
@@ -250,17 +240,17 @@ class WhisperEngine(Engine):
     def _seat(self) -> None:
         """Give the slots that are free to windows that are encoded.
 
-        A request's first window goes before other requests' further ones, and the last slot is
-        kept for it: a clip need not wait until a window of a long recording is done.
+        A clip goes before a request's first window, and that before other requests' further
+        ones. The last slot is kept for them: they need not wait until another window is done.
         """
         seated = []
         while self._ready and self._batch.room:
-            job = next((job for job in self._ready if job.ticket.first), self._ready[0])
+            job = min(self._ready, key=lambda job: (not job.hurried, not job.ticket.first))
             if self._batch.room == 1 < self._batch.capacity and not job.ticket.first:
                 break
             self._ready.remove(job)
             assert job.encoded is not None
-            job.seat = self._batch.sit()
+            job.seat = self._batch.sit(hurried=job.hurried)
             self._seated[job.seat] = job
             self._batch.load(job.seat, job.encoded)
             job.encoded = None

@@ -179,6 +179,12 @@ def test_only_requests_that_have_nothing_under_way_can_be_asked_for(queue: FairQ
     assert [ticket.first for ticket in queue.take(2)] == [False, False]
 
 
+def test_so_can_those_whose_window_is_short(queue: FairQueue) -> None:
+    put(queue, "long")
+    put(queue, "clip", seconds=5)
+    assert [t.options.request_id for t in queue.take(2, first=True, longest_s=10)] == ["clip"]
+
+
 def test_room_that_a_batch_size_leaves_goes_to_others(queue: FairQueue) -> None:
     for _ in range(5):
         put(queue, "a", batch_size=1)

@@ -43,10 +43,10 @@ def full(request: pytest.FixtureRequest, whisper: Whisper, monkeypatch: pytest.M
         batch = engine._batch
         method = getattr(batch, request.param)
 
-        def guarded(*args: object) -> object:
+        def guarded(*args: object, **options: object) -> object:
             if len(batch) > rows:
                 raise CUDA
-            return method(*args)
+            return method(*args, **options)
 
         monkeypatch.setattr(batch, request.param, guarded)
         return engine
@@ -110,7 +110,7 @@ def test_another_error_is_not_taken_for_it(
 ) -> None:
     engine = WhisperEngine(whisper.ours, FairQueue(3600), slots=4)
 
-    def broken(first: int) -> None:
+    def broken(*, hurried: bool) -> None:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     monkeypatch.setattr(engine._batch, "step", broken)

@@ -36,3 +36,7 @@ def test_few_shapes_are_kept() -> None:
     """By default a thousand are: a gigabyte once windows of 170 lengths have come."""
     assert os.environ["LRU_CACHE_CAPACITY"] == "64"
     assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "64"
+
+
+def test_new_memory_comes_in_huge_pages() -> None:
+    assert os.environ["THP_MEM_ALLOC_ENABLE"] == "1"

@@ -77,6 +77,12 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
+def speech(sample: Float32) -> Float32:
+    """More of it than a clip has."""
+    return sample[6 * SAMPLE_RATE : 17 * SAMPLE_RATE]
+
+
+@pytest.fixture(scope="module")
 def said(sample: Float32) -> list[Float32]:
     """Three stretches of speech."""
     bounds = ((6.6, 9.0), (9.8, 13.5), (14.5, 17.0))
@@ -176,23 +182,24 @@ def test_while_few_windows_are_decoded_one_is_encoded_between_the_steps(
     torch.set_num_threads(1)
 
 
+@pytest.mark.parametrize("windows", [1, AHEAD + 1])
 def test_a_clip_does_not_wait_until_a_window_is_encoded(
-    whisper: Whisper, sample: Float32, said: list[Float32]
+    whisper: Whisper, speech: Float32, said: list[Float32], windows: int
 ) -> None:
     texts = []
     for apart in (True, False):
         bench = Bench(whisper, 2, threads=2)
-        long = bench.put(sample[: 20 * SAMPLE_RATE])
+        long = [bench.put(speech, index, request="long") for index in range(windows)]
         bench.engine.turn()
         if apart:
             bench.run()
         clip = bench.put(said[0])
         if not apart:
             bench.engine.turn()
-            assert [job.ticket for job in bench.engine._seated.values()] == [clip]
-            assert not long.future.done()
+            assert clip in [job.ticket for job in bench.engine._seated.values()]
+            assert not any(each.future.done() for each in long)
         bench.run()
-        texts.append([segment.text for each in (long, clip) for segment in done(each).segments])
+        texts.append([segment.text for each in (*long, clip) for segment in done(each).segments])
     torch.set_num_threads(1)
     assert texts[0] == texts[1]
 
@@ -228,26 +235,30 @@ def test_the_last_slot_is_kept_for_a_request_that_has_none(
     assert all(done(ticket).segments for ticket in long)
 
 
-def test_most_steps_are_those_of_a_first_window_beside_others(
-    whisper: Whisper, said: list[Float32]
+@pytest.mark.parametrize("clip_first", [True, False])
+def test_most_steps_are_those_of_a_clip_beside_a_long_recording(
+    whisper: Whisper, speech: Float32, said: list[Float32], clip_first: bool
 ) -> None:
-    bench = Bench(whisper, 3, threads=2)
-    long = [bench.put(said[1], i, request="long") for i in range(2)]
-    bench.seat(2)
-    clip = bench.put(said[0])
-    bench.seat(3)
-    tokens = {seat: len(seat.tokens) for seat in bench.engine._seated}
+    windows = [(speech, "long"), (said[1], "long")]
+    windows.insert(0 if clip_first else 2, (said[0], "clip"))
+    bench, alone = Bench(whisper, 4, threads=2), Bench(whisper, 1)
+    tickets = []
+    for index, (samples, request) in enumerate(windows):
+        tickets.append(bench.put(samples, index, request=request))
+        bench.seat(index + 1)
+    tokens = {
+        job.ticket.options.request_id: (seat, len(seat.tokens))
+        for seat, job in bench.engine._seated.items()
+    }
     for _ in range(EVERYBODYS * 2):
         bench.engine.turn()
-    went = sorted(len(seat.tokens) - before for seat, before in tokens.items())
+    went = {name: len(seat.tokens) - before for name, (seat, before) in tokens.items()}
     bench.run()
     torch.set_num_threads(1)
-    assert went == [2, 2, 2 * EVERYBODYS]
-    alone = Bench(whisper, 1)
-    expected = [alone.put(said[1], 1), alone.put(said[0])]
+    assert went == {"long": 2, "clip": 2 * EVERYBODYS}
+    expected = [alone.put(samples, index) for index, (samples, _) in enumerate(windows)]
     alone.run()
-    for ours, theirs in ((long[1], expected[0]), (clip, expected[1])):
-        assert done(ours).segments == done(theirs).segments
+    assert [done(each).segments for each in tickets] == [done(each).segments for each in expected]
 
 
 def test_a_window_takes_a_slot_while_others_are_being_decoded(
