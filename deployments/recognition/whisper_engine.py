@@ -110,6 +110,8 @@ class WhisperEngine(Engine):
             wait([future for _, future in self._encoding], IDLE_S, FIRST_COMPLETED)
         self._collect()
         self._seat()
+        # Who was seated made room: the encoder's thread need not wait until the step is made.
+        self._admit()
         if not self._seated:
             return bool(self._encoding or self._ready)
         self._encoder.leave_to_decoding()
