@@ -7,7 +7,6 @@ SCHED_BATCH waits for a core to become free, some milliseconds at most, and inte
 """
 
 import os
-import sys
 from contextlib import suppress
 
 
@@ -17,10 +16,12 @@ def give_way() -> None:
 
 
 def stand_back() -> None:
-    """Let others go before the calling thread, for good. Ray's workers are at 15 of 19 already."""
-    # Outside Linux the whole process would stand back.
-    if sys.platform == "linux":
-        os.nice(10)
+    """Take what others leave of the processor, in the calling thread, for good.
+
+    Niceness is not enough. A computation's threads wake each other on one core, and a thread
+    at 19 had the other one for itself.
+    """
+    _set("SCHED_IDLE")
 
 
 def compute() -> None:

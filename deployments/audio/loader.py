@@ -34,9 +34,9 @@ _SMALL_BYTES = 4 * 2**20
 """A download announced to be smaller is decoded once it is complete. It may then be read in
 any order, which some formats need and which alone trims an MP3 exactly."""
 
-_FIRST = 60 * SAMPLE_RATE
-"""Samples after which a load stands back: a recognizer has work then, and on the same machine
-better use for the processor. Not where a diarizer waits for the whole waveform."""
+_FIRST = 120 * SAMPLE_RATE
+"""Samples after which a load stands back: a recognizer has work for a second then, and on the
+same machine better use for the processor. Not where a diarizer waits for the whole waveform."""
 
 Events = Generator[LoadEvent, None, None]
 

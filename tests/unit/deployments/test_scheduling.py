@@ -51,15 +51,6 @@ def test_a_system_that_does_not_allow_it_is_left_as_it_is(monkeypatch: pytest.Mo
 
 
 def test_who_stands_back_does_so_alone() -> None:
-    found: list[int] = []
-
-    def run() -> None:
-        stand_back()
-        found.append(os.getpriority(os.PRIO_PROCESS, 0))
-
-    before = os.getpriority(os.PRIO_PROCESS, 0)
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    assert found == [min(before + 10, 19)]
-    assert os.getpriority(os.PRIO_PROCESS, 0) == before
+    before = os.sched_getscheduler(0)
+    assert policies(stand_back)[0] == os.SCHED_IDLE
+    assert os.sched_getscheduler(0) == before
