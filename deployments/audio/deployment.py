@@ -26,7 +26,7 @@ class AudioLoader:
     """Fetches, decodes and cuts recordings."""
 
     def __init__(self, settings: Settings) -> None:
-        self._loader = Loader(settings)
+        self._loader = Loader(settings, stands_back=True)
         self._loader.check()
 
     async def load(self, source: Source, options: LoadOptions) -> AsyncIterator[LoadEvent]:

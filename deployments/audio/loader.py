@@ -42,10 +42,15 @@ Events = Generator[LoadEvent, None, None]
 
 
 class Loader:
-    """Loads recordings, several at a time, each in a thread of its own."""
+    """Loads recordings, several at a time, each in a thread of its own.
 
-    def __init__(self, settings: Settings) -> None:
+    With `stands_back` a load leaves the processor to others after its first minutes. That is for
+    a process that does nothing else: a thread that waits for a core may hold Python's lock.
+    """
+
+    def __init__(self, settings: Settings, *, stands_back: bool = False) -> None:
         self._settings = settings
+        self._stands_back = stands_back
         self._network = SileroNetwork(settings.audio.vad_threads)
         self._blobs = BlobStore(settings.storage)
         self._guard = AddressGuard(settings.allowed_networks)
@@ -172,14 +177,14 @@ class Loader:
         """`notes` is read at the end, when the decoder has filled it."""
         segmenter = Segmenter(self._network, self._settings.audio)
         waveform = PcmBlocks() if options.pcm else None
-        hurries = waveform is None
+        will_stand_back = self._stands_back and waveform is None
         for block in blocks:
             if stop.is_set():
                 raise LoadCancelled
             if waveform is not None:
                 yield from waveform.feed(block)
-            elif hurries and segmenter.samples > _FIRST:
-                hurries = False
+            elif will_stand_back and segmenter.samples > _FIRST:
+                will_stand_back = False
                 stand_back()
             yield from segmenter.feed(block)
         if waveform is not None:

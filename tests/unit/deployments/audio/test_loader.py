@@ -147,16 +147,17 @@ async def test_an_upload_becomes_windows_of_its_speech(
 
 
 @pytest.mark.parametrize(
-    ("seconds", "pcm", "times"), [(140, False, 1), (140, True, 0), (40, False, 0)]
+    ("seconds", "pcm", "asked", "times"),
+    [(140, False, True, 1), (140, True, True, 0), (40, False, True, 0), (140, False, False, 0)],
 )
-async def test_after_its_first_minutes_a_load_stands_back(
-    loader: Loader,
+async def test_after_its_first_minutes_a_load_stands_back_if_asked_to(
     tmp_path: Path,
     recording: bytes,
     call: Float32,
     monkeypatch: pytest.MonkeyPatch,
     seconds: int,
     pcm: bool,
+    asked: bool,
     times: int,
 ) -> None:
     """In a thread that is no other load's; and not where a diarizer waits for the waveform."""
@@ -166,6 +167,7 @@ async def test_after_its_first_minutes_a_load_stands_back(
     )
     short = encode(call, "flac", "flac")
     (tmp_path / "key").write_bytes(recording if seconds > 120 else short)
+    loader = Loader(settings(tmp_path), stands_back=asked)
     loads = [load(loader, BlobSource("key", "a"), pcm=pcm) for _ in range(2)]
     assert all(map(windows, await asyncio.gather(*loads)))
     assert len(threads) == len(set(threads)) == 2 * times
