@@ -116,9 +116,7 @@ class WhisperEngine(Engine):
             return bool(self._encoding or self._ready)
         self._encoder.leave_to_decoding()
         self._metrics.stepped(len(self._batch), self._batch.capacity)
-        # On a CPU each row of a step takes its time. A GPU reads its weights whoever takes part.
-        alone = self._encoder.concurrent and self._batch.mixed and self._steps % EVERYBODYS != 0
-        done = self._batch.step(hurried=alone)
+        done = self._batch.step(hurried=self._batch.mixed and self._steps % EVERYBODYS != 0)
         self._steps += 1
         self._answer([(self._seated[seat], _decoded(seat)) for seat in done])
         return True
@@ -252,7 +250,8 @@ class WhisperEngine(Engine):
                 break
             self._ready.remove(job)
             assert job.encoded is not None
-            job.seat = self._batch.sit(hurried=job.hurried)
+            # On a CPU each row of a step takes its time. A GPU reads its weights for all at once.
+            job.seat = self._batch.sit(hurried=job.hurried and self._encoder.concurrent)
             self._seated[job.seat] = job
             self._batch.load(job.seat, job.encoded)
             job.encoded = None
