@@ -35,7 +35,7 @@ _SMALL_BYTES = 4 * 2**20
 any order, which some formats need and which alone trims an MP3 exactly."""
 
 _FIRST = 120 * SAMPLE_RATE
-"""Samples after which a load stands back: a recognizer has work for a second then, and on the
+"""Samples after which a load stands back: a recognizer has some windows then, and on the
 same machine better use for the processor. Not where a diarizer waits for the whole waveform."""
 
 Events = Generator[LoadEvent, None, None]

@@ -52,7 +52,6 @@ class Batch:
             source=self._slots.source,
         )
         self._seats: list[Seat] = []
-        self._others = 0  # than the hurried
         self.capacity = capacity
 
     def __len__(self) -> int:
@@ -63,6 +62,11 @@ class Batch:
         return self.capacity - len(self._seats)
 
     @property
+    def _others(self) -> int:
+        """How many are not hurried: theirs are the first rows."""
+        return sum(not seat.hurried for seat in self._seats)
+
+    @property
     def mixed(self) -> bool:
         """Whether some are hurried and others not."""
         return 0 < self._others < len(self)
@@ -71,21 +75,20 @@ class Batch:
         """Take a free row. Raises IndexError where there is none."""
         if not self.room:
             raise IndexError(f"All {self.capacity} slots are taken.")
-        seat = Seat(len(self), hurried)
+        others, seat = self._others, Seat(len(self), hurried)
         self._seats.append(seat)
         if not hurried:
-            self._move(self._others, seat.row)
-            seat.row, self._seats[self._others] = self._others, seat
-            self._others += 1
+            self._move(others, seat.row)
+            seat.row, self._seats[others] = others, seat
         return seat
 
     def leave(self, seat: Seat) -> None:
         """Free a row, whatever it was doing."""
         freed = seat.row
         if not seat.hurried:
-            self._others -= 1
-            self._move(self._others, freed)
-            freed = self._others
+            last_other = self._others - 1
+            self._move(last_other, freed)
+            freed = last_other
         last = len(self) - 1
         self._move(last, freed)
         self._seats.pop()

@@ -1,6 +1,9 @@
 """Products are the same in whatever way they are made."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -38,5 +41,21 @@ def test_few_shapes_are_kept() -> None:
     assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "64"
 
 
+@pytest.mark.skipif(
+    not Path("/sys/kernel/mm/transparent_hugepage").is_dir(), reason="this system has none"
+)
 def test_new_memory_comes_in_huge_pages() -> None:
-    assert os.environ["THP_MEM_ALLOC_ENABLE"] == "1"
+    """Linux marks memory for which they were asked by the flag hg. In a process of its own: torch
+    decides at its first tensor."""
+    flags = """
+import re, torch
+import deployments.recognition.products
+tensor = torch.empty(64 * 2**20, dtype=torch.uint8)
+for line in open("/proc/self/smaps"):
+    if bounds := re.match("([0-9a-f]+)-([0-9a-f]+) ", line):
+        inside = int(bounds[1], 16) <= tensor.data_ptr() < int(bounds[2], 16)
+    elif inside and line.startswith("VmFlags:"):
+        print(line)
+"""
+    found = subprocess.run([sys.executable, "-c", flags], capture_output=True, check=True)
+    assert b"hg" in found.stdout.split()
