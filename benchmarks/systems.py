@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from configs.settings import RecognitionSettings, Settings, usable_cores
+from configs.settings import AudioSettings, RecognitionSettings, Settings, usable_cores
 from serve_app.transcription.samples import as_int16
 from serve_app.transcription.stages import (
     BlobSource,
@@ -50,6 +50,15 @@ def waveform(path: Path) -> Float32:
         return np.concatenate(list(Decoder(file, max_duration_s=24 * 3600)))
 
 
+def cut(samples: Float32, settings: AudioSettings) -> list[Window]:
+    """The windows of a whole recording."""
+    from deployments.audio.segmentation import Segmenter  # noqa: PLC0415
+    from deployments.audio.voice_activity import SileroNetwork  # noqa: PLC0415
+
+    segmenter = Segmenter(SileroNetwork(settings.vad_threads), settings)
+    return [*segmenter.feed(samples), *segmenter.flush()]
+
+
 class EngineAlone:
     """Rayscribe's engine and nothing around it: windows are cut beforehand."""
 
@@ -62,14 +71,9 @@ class EngineAlone:
         self._windows: dict[Path, list[Window]] = {}
 
     def prepare(self, paths: list[Path]) -> None:
-        from deployments.audio.segmentation import Segmenter  # noqa: PLC0415
-        from deployments.audio.voice_activity import SileroNetwork  # noqa: PLC0415
-
-        network = SileroNetwork(self._settings.audio.vad_threads)
         for path in paths:
             if path not in self._windows:
-                segmenter = Segmenter(network, self._settings.audio)
-                self._windows[path] = [*segmenter.feed(waveform(path)), *segmenter.flush()]
+                self._windows[path] = cut(waveform(path), self._settings.audio)
 
     def run(self, paths: list[Path], clients: int) -> list[str]:
         return _by_clients(self._one, paths, clients)

@@ -22,15 +22,24 @@ Pairs = Iterable[tuple[str, str]]
 def word_error_rate(pairs: Pairs, language: str = "en") -> float:
     """Edits over the words of all references together; characters where nothing parts words.
 
-    A reference that the normaliser leaves empty does not count.
+    A reference that the normaliser leaves empty does not count. Raises ValueError without any.
     """
-    normal = normaliser(language)
-    both = [(normal(reference), normal(heard)) for reference, heard in pairs]
-    both = [(reference, heard) for reference, heard in both if reference.strip()]
-    if not both:
+    counted = [word_errors(*pair, language) for pair in pairs]
+    words = sum(words for _, words in counted)
+    if not words:
         raise ValueError("There is no reference to compare with.")
-    references, heard = zip(*both, strict=True)
-    return float(jiwer.wer(list(references), list(heard)))
+    return sum(errors for errors, _ in counted) / words
+
+
+def word_errors(reference: str, heard: str, language: str = "en") -> tuple[int, int]:
+    """Edits from a reference to what was heard, and the words of the reference."""
+    normal = normaliser(language)
+    reference, heard = normal(reference), normal(heard)
+    if not reference:
+        return 0, 0
+    found = jiwer.process_words(reference, heard)
+    edits = found.substitutions + found.deletions + found.insertions
+    return edits, len(reference.split())
 
 
 class Normaliser:

@@ -14,8 +14,8 @@ from torch import Tensor
 
 Kernel = Literal["flash_attention_2", "sdpa", "eager"]
 Attention = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
-"""(queries, keys, values, mask) -> context; all (batch, heads, positions, head size), the mask
-one to add, broadcast to (batch, heads, queries, keys)."""
+"""(queries, keys, values, mask) -> context; all (batch, heads, positions, head size). The mask is
+added to the scores: (batch, heads, queries, keys), or (keys,) where it is the same for all."""
 
 QUERIES_AT_ONCE = 512
 """Queries of a head whose scores lie in memory at once, on a CPU."""
@@ -30,10 +30,12 @@ def attention(kernel: Kernel) -> Attention:
 
 def _sdpa(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
     if queries.device.type == "cpu":
-        if mask is not None:
+        if mask is not None and mask.dim() > 1:
             return _by_one_thread(queries, keys, values, mask)
         if queries.dtype == torch.bfloat16:
-            return _by_head(queries, keys, values)
+            return _by_head(queries, keys, values, mask)
+    if mask is not None and mask.dim() == 1:
+        mask = mask[None]
     return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, scale=1.0)
 
 
@@ -51,7 +53,7 @@ def _by_one_thread(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) 
         torch.set_num_threads(threads)
 
 
-def _by_head(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+def _by_head(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
     """Plain products, a head's at a time, for CPUs that multiply bfloat16.
 
     torch's own kernel does not use their instructions, and takes more than twice as long. The
@@ -62,7 +64,10 @@ def _by_head(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         transposed = keys[index].t()
         for start in range(0, queries.shape[2], QUERIES_AT_ONCE):
             some = slice(start, start + QUERIES_AT_ONCE)
-            weights = torch.softmax(queries[index][some] @ transposed, dim=-1)
+            scores = queries[index][some] @ transposed
+            if mask is not None:
+                scores += mask
+            weights = torch.softmax(scores, dim=-1)
             torch.mm(weights, values[index], out=context[index][some])
     return context
 

@@ -8,6 +8,7 @@ would attend to the speech too.
 """
 
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from deployments.recognition.attention import Attention
 from deployments.recognition.log_mel import silence
+from deployments.recognition.silence import Groups
 from deployments.recognition.weights import EncoderLayer, EncoderWeights
 
 PEAK = 1.5
@@ -39,9 +41,12 @@ def all_layers(layers: Layers[T]) -> T:
 
 
 class Encoder:
-    def __init__(self, weights: EncoderWeights, attend: Attention) -> None:
+    """`grouped` reads silence in groups (`silence`). That takes a mask, and FlashAttention none."""
+
+    def __init__(self, weights: EncoderWeights, attend: Attention, *, grouped: bool) -> None:
         self._weights = weights
         self._attend = attend
+        self._grouped = grouped
         self.positions = len(weights.positions)
         self.dtype = weights.positions.dtype
         self._silent: _Silence | None = None
@@ -76,9 +81,9 @@ class Encoder:
                 dtype=self.dtype,
                 device=device,
             )
-            silence_ = _Silence()
-            silence_.output = all_layers(self._run(self._embed(features), None, silence_))[0]
-            self._silent = silence_
+            layers: list[_SilentLayer] = []
+            output = all_layers(self._run(self._embed(features), None, layers))[0]
+            self._silent = _Silence(layers, output)
         return self._silent
 
     def _embed(self, features: Tensor) -> Tensor:
@@ -88,17 +93,18 @@ class Encoder:
         return x.contiguous() + self._weights.positions[: x.shape[1]]
 
     def _run(
-        self, x: Tensor, suffix: "_Silence | None", record: "_Silence | None" = None
+        self, x: Tensor, suffix: "_Silence | None", record: "list[_SilentLayer] | None" = None
     ) -> Layers[Tensor]:
         heads, length = self._weights.heads, x.shape[1]
         for index, layer in enumerate(self._weights.layers):
             yield
             queries, keys, values = _heads(layer, x, heads)
             if record is not None:
-                record.layers.append((keys, values))
+                record.append(_SilentLayer.of(keys, values, grouped=self._grouped))
+            mask = None
             if suffix is not None and length < self.positions:
-                keys, values = suffix.behind(index, keys, values)
-            context = self._attend(queries, keys, values, None)
+                keys, values, mask = suffix.layers[index].behind(keys, values)
+            context = self._attend(queries, keys, values, mask)
             x = x + layer.attention.out(context.transpose(1, 2).flatten(2))
             x = x + layer.feed_forward(x)
             if x.dtype == torch.float16:
@@ -107,20 +113,45 @@ class Encoder:
         return self._weights.norm(x)
 
 
-class _Silence:
-    """Keys and values (1, heads, positions, head size) of each layer, and the output."""
+@dataclass(frozen=True, slots=True)
+class _SilentLayer:
+    """Keys and values (1, heads, positions, head size) of silence in one layer; if these are in
+    groups, the means of each."""
 
-    def __init__(self) -> None:
-        self.layers: list[tuple[Tensor, Tensor]] = []
-        self.output: Tensor
+    keys: Tensor
+    values: Tensor
+    groups: Groups | None
 
-    def behind(self, index: int, keys: Tensor, values: Tensor) -> Iterator[Tensor]:
-        """A layer's own keys and values, each followed by the silent ones behind them."""
+    @classmethod
+    def of(cls, keys: Tensor, values: Tensor, *, grouped: bool) -> "_SilentLayer":
+        if not grouped:
+            return cls(keys, values, None)
+        groups = Groups.of(keys[0].transpose(0, 1).flatten(1))
+        return cls(groups.means(keys), groups.means(values), groups)
+
+    def behind(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """A window's own keys and values, each followed by the silent ones behind them, and what
+        is added to the scores."""
         batch, _, length, _ = keys.shape
-        return (
-            torch.cat([own, silent[:, :, length:].expand(batch, -1, -1, -1)], dim=2)
-            for own, silent in zip((keys, values), self.layers[index], strict=True)
+        first, mask = length, None
+        if self.groups is not None:
+            seen = self.groups.seen(length)
+            first = self.groups.count - len(seen)
+            mask = torch.cat([torch.zeros(length), seen]).to(keys.dtype)
+        keys, values = (
+            torch.cat([own, silent[:, :, first:].expand(batch, -1, -1, -1)], dim=2)
+            for own, silent in ((keys, self.keys), (values, self.values))
         )
+        return keys, values, mask
+
+
+@dataclass(frozen=True, slots=True)
+class _Silence:
+    """What a window that is silent throughout leaves in each layer, and its output
+    (positions, width)."""
+
+    layers: list[_SilentLayer]
+    output: Tensor
 
 
 def _heads(layer: EncoderLayer, x: Tensor, heads: int) -> Iterator[Tensor]:

@@ -14,6 +14,7 @@ from deployments.recognition.device import DevicePolicy
 from deployments.recognition.encoder import FRAMES_PER_POSITION, PEAK, Encoder, Layers
 from deployments.recognition.log_mel import LogMel, silence
 from deployments.recognition.rules import Rules
+from deployments.recognition.silence import Groups
 from deployments.recognition.slots import Slots
 from deployments.recognition.vocabulary import Vocabulary
 from deployments.recognition.weights import decoder_weights, encoder_weights
@@ -45,7 +46,9 @@ class WhisperModel:
         attend = attention(policy.attention)
         self.device = policy.device
         self.vocabulary = Vocabulary.of(model)
-        self.encoder = Encoder(encoder_weights(model, policy.dtype), attend)
+        self.encoder = Encoder(
+            encoder_weights(model, policy.dtype), attend, grouped=policy.device.type == "cpu"
+        )
         self.decoder = Decoder(decoder_weights(model, policy.dtype), attend)
         self.rules = Rules(self.vocabulary, policy.device)
         self.log_mel = LogMel(extractor, policy.device)
@@ -104,7 +107,9 @@ class WhisperModel:
     def load_slot(self, slots: Slots, row: int, encoded: Encoded) -> None:
         """Give a row the keys and values of its window."""
         if encoded.trimmed and not slots.cross.hushed:
-            slots.cross.hush(*self.decoder.cross(self.encoder.silent(self.device)))
+            silence = self.encoder.silent(self.device)
+            groups = Groups.of(silence)
+            slots.cross.hush(groups, *self.decoder.cross(groups.means(silence)))
         slots.load(row, encoded.keys, encoded.values, silent=encoded.trimmed)
 
 

@@ -17,8 +17,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from deployments.recognition.cross_attention import Shape, means_of, weights_of_means
+from deployments.recognition.cross_attention import Shape
 from deployments.recognition.ragged_kernel import kernel
+from deployments.recognition.silence import Groups
 
 Array = npt.NDArray[Any]
 
@@ -34,24 +35,28 @@ class RaggedAttention:
         if dtype not in DTYPES:
             raise ValueError(f"Keys and values are {dtype}, which no kernel reads.")
         self._dtype = dtype
-        self._source = shape.source
         self._attend = kernel(shape.head_size, bfloat16=dtype == torch.bfloat16)
-        means = len(weights_of_means(0, shape.source))
-        nothing = torch.zeros((shape.layers, shape.heads, means, shape.head_size), dtype=dtype)
+        nothing = torch.zeros((shape.layers, shape.heads, 0, shape.head_size), dtype=dtype)
+        self._groups: Groups | None = None
         self._silence = _Memory.of(nothing, nothing)
-        no_memory = _Memory.of(nothing[:, :, :0], nothing[:, :, :0])
-        self._nobody = _Row(no_memory, np.zeros(0, np.float32))
+        self._nobody = _Row(self._silence, np.zeros(0, np.float32))
         self._rows = [self._nobody] * count
-        self.hushed = False
 
-    def hush(self, keys: Tensor, values: Tensor) -> None:
-        self._silence = _Memory.of(means_of(keys).to(self._dtype), means_of(values).to(self._dtype))
-        self.hushed = True
+    @property
+    def hushed(self) -> bool:
+        return self._groups is not None
+
+    def hush(self, groups: Groups, keys: Tensor, values: Tensor) -> None:
+        self._groups = groups
+        self._silence = _Memory.of(keys.to(self._dtype), values.to(self._dtype))
 
     def load(self, row: int, keys: Tensor, values: Tensor, *, silent: bool) -> None:
         memory = _Memory.of(keys.to(self._dtype), values.to(self._dtype))
-        weights = weights_of_means(keys.shape[2], self._source) if silent else torch.zeros(0)
-        self._rows[row] = _Row(memory, weights[weights > 0].log().numpy())
+        seen = torch.zeros(0)
+        if silent:
+            assert self._groups is not None
+            seen = self._groups.seen(keys.shape[2])
+        self._rows[row] = _Row(memory, seen.numpy())
 
     def move(self, source: int, target: int) -> None:
         self._rows[target] = self._rows[source]

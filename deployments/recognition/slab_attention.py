@@ -9,8 +9,9 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
 from deployments.recognition.attention import Attention
-from deployments.recognition.cross_attention import TOGETHER, Shape, means_of, weights_of_means
+from deployments.recognition.cross_attention import Shape
 from deployments.recognition.rules import NEVER
+from deployments.recognition.silence import MEANS, Groups
 
 FEW = 4
 """Rows of a product below which MKL may take another way."""
@@ -36,10 +37,10 @@ class SlabAttention:
     ) -> None:
         slab = (shape.layers, count, shape.heads, shape.source, shape.head_size)
         self._attend = attend
-        self._source = shape.source
-        self._means = math.ceil(shape.source / TOGETHER)
+        self._means = min(MEANS, shape.source)
         self._owned = [0] * count
         self.all_keys, self.all_values = zeros(slab, dtype, device), zeros(slab, dtype, device)
+        self._groups: Groups | None = None
         self.silence: tuple[Tensor, Tensor] | None = None
         self.mask = torch.full((count, 1, 1, shape.source), NEVER, dtype=mask_dtype, device=device)
         self.silent_mask = self.mask[..., : self._means].clone()
@@ -48,9 +49,9 @@ class SlabAttention:
     def hushed(self) -> bool:
         return self.silence is not None
 
-    def hush(self, keys: Tensor, values: Tensor) -> None:
-        dtype = self.all_keys.dtype
-        self.silence = means_of(keys).to(dtype), means_of(values).to(dtype)
+    def hush(self, groups: Groups, keys: Tensor, values: Tensor) -> None:
+        self._groups = groups
+        self.silence = keys.to(self.all_keys.dtype), values.to(self.all_keys.dtype)
 
     def load(self, row: int, keys: Tensor, values: Tensor, *, silent: bool) -> None:
         owned = keys.shape[2]
@@ -61,7 +62,8 @@ class SlabAttention:
         self.mask[row, ..., owned:] = NEVER
         self.silent_mask[row] = NEVER
         if silent:
-            self.silent_mask[row] = weights_of_means(owned, self._source).log().clamp(min=NEVER)
+            assert self._groups is not None
+            self.silent_mask[row] = self._groups.scores(owned).clamp(min=NEVER)
 
     def move(self, source: int, target: int) -> None:
         owned = self._owned[target] = self._owned[source]

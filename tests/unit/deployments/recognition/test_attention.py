@@ -29,11 +29,13 @@ def by_hand(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) 
 
 
 @pytest.mark.parametrize("kernel", ["sdpa", "eager"])
-@pytest.mark.parametrize("masked", [False, True])
-def test_kernels_do_what_attention_is(kernel: Kernel, masked: bool) -> None:
+@pytest.mark.parametrize("masked", ["not", "rows", "keys"])
+def test_kernels_do_what_attention_is(kernel: Kernel, masked: str) -> None:
     queries, keys, values = drawn(QUERIES, 0), drawn(KEYS, 1), drawn(KEYS, 2)
     mask = None
-    if masked:
+    if masked == "keys":
+        mask = torch.arange(KEYS) / 2
+    if masked == "rows":
         mask = torch.zeros(BATCH, 1, 1, KEYS)
         mask[0, ..., 4:] = float("-inf")
         mask[1, ..., 2] = 1.5
@@ -41,12 +43,13 @@ def test_kernels_do_what_attention_is(kernel: Kernel, masked: bool) -> None:
     torch.testing.assert_close(context, by_hand(queries, keys, values, mask), atol=1e-5, rtol=0)
 
 
-def test_short_numbers_on_a_cpu_are_attended_to_head_by_head() -> None:
+@pytest.mark.parametrize("mask", [None, torch.arange(70) / 40])
+def test_short_numbers_on_a_cpu_are_attended_to_head_by_head(mask: Tensor | None) -> None:
     """More queries than are looked at at once, and fewer keys."""
     queries, keys, values = drawn(520, 1), drawn(70, 2), drawn(70, 3)
-    short = attention("sdpa")(queries.bfloat16(), keys.bfloat16(), values.bfloat16(), None)
+    short = attention("sdpa")(queries.bfloat16(), keys.bfloat16(), values.bfloat16(), mask)
     assert short.dtype == torch.bfloat16
-    exact = attention("eager")(queries, keys, values, None)
+    exact = attention("eager")(queries, keys, values, mask)
     torch.testing.assert_close(short.float(), exact, atol=0.05, rtol=0.05)
 
 

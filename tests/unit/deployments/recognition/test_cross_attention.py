@@ -5,18 +5,15 @@ import torch
 from torch import Tensor
 
 from deployments.recognition.attention import attention as attention_by
-from deployments.recognition.cross_attention import (
-    TOGETHER,
-    CrossAttention,
-    Shape,
-    means_of,
-    weights_of_means,
-)
+from deployments.recognition.cross_attention import CrossAttention, Shape
 from deployments.recognition.ragged_attention import RaggedAttention
+from deployments.recognition.silence import Groups
 from deployments.recognition.slab_attention import SlabAttention
 
 ROWS, LAYERS, HEADS, SIZE, SOURCE = 3, 2, 3, 4, 78
 SHAPE = Shape(LAYERS, HEADS, SIZE, SOURCE)
+GROUPS = Groups.of(torch.arange(SOURCE)[:, None] % 7 * torch.ones(2), 50)
+"""Some of several positions, which are not neighbours."""
 NOBODY = (torch.zeros(LAYERS, HEADS, 0, SIZE),) * 2
 
 
@@ -55,12 +52,10 @@ def expected(
     silence: tuple[Tensor, Tensor] = NOBODY,
 ) -> Tensor:
     """Queries (heads, texts, size) over a window and, behind it, silence: each of its positions is
-    the mean of those that are read together."""
+    the mean of its group."""
     length = own[0].shape[2]
     keys, values = (
-        torch.cat([mine, means_of(all_).repeat_interleave(TOGETHER, 2)[:, :, length:SOURCE]], 2)
-        if all_.shape[2]
-        else mine
+        torch.cat([mine, all_[:, :, GROUPS.numbers][:, :, length:]], 2) if all_.shape[2] else mine
         for mine, all_ in zip(own, silence, strict=True)
     )
     return torch.softmax(queries @ keys[layer].transpose(1, 2), -1) @ values[layer]
@@ -87,9 +82,9 @@ def test_a_row_attends_to_its_window(kind: str) -> None:
 
 @pytest.mark.parametrize("length", [1, 9, 10, 33, 70, 71, 77])
 def test_silence_stands_behind_the_window_of_who_is_to_see_it(kind: str, length: int) -> None:
-    some, silence = attention(kind), window(SOURCE, 9)
+    some, silence = attention(kind), window(GROUPS.count, 9)
     assert not some.hushed
-    some.hush(*silence)
+    some.hush(GROUPS, *silence)
     assert some.hushed
     seeing, deaf = window(length, 1), window(20, 2)
     some.load(0, *seeing, silent=True)
@@ -100,14 +95,14 @@ def test_silence_stands_behind_the_window_of_who_is_to_see_it(kind: str, length:
 
 def test_a_window_as_long_as_can_be_has_no_silence_behind_it(kind: str) -> None:
     some, mine = attention(kind), window(SOURCE, 1)
-    some.hush(*window(SOURCE, 9))
+    some.hush(GROUPS, *window(GROUPS.count, 9))
     some.load(0, *mine, silent=True)
     agree(some, 0, mine)
 
 
 def test_rows_of_any_lengths_are_asked_together(kind: str) -> None:
-    some, silence = attention(kind), window(SOURCE, 9)
-    some.hush(*silence)
+    some, silence = attention(kind), window(GROUPS.count, 9)
+    some.hush(GROUPS, *silence)
     windows = [window(length, length) for length in (50, 7, 23)]
     for row, mine in enumerate(windows):
         some.load(row, *mine, silent=row != 2)
@@ -120,6 +115,7 @@ def test_rows_of_any_lengths_are_asked_together(kind: str) -> None:
 
 def test_a_shorter_window_after_a_longer_one_sees_nothing_of_it(kind: str) -> None:
     some, shorter = attention(kind), window(5, 2)
+    some.hush(GROUPS, *window(GROUPS.count, 9))
     some.load(0, *window(60, 1), silent=True)
     some.clear(0)
     some.load(0, *shorter, silent=False)
@@ -127,8 +123,8 @@ def test_a_shorter_window_after_a_longer_one_sees_nothing_of_it(kind: str) -> No
 
 
 def test_a_moved_row_takes_all_that_it_holds_along(kind: str) -> None:
-    some, silence, mine = attention(kind), window(SOURCE, 9), window(20, 1)
-    some.hush(*silence)
+    some, silence, mine = attention(kind), window(GROUPS.count, 9), window(20, 1)
+    some.hush(GROUPS, *silence)
     some.load(0, *window(70, 3), silent=False)
     some.load(2, *mine, silent=True)
     some.move(2, 0)
@@ -139,25 +135,11 @@ def test_a_moved_row_takes_all_that_it_holds_along(kind: str) -> None:
 
 
 def test_bfloat16_is_read_as_what_it_is(kind: str) -> None:
-    some, silence = attention(kind, torch.bfloat16), window(SOURCE, 9)
-    some.hush(*silence)
+    some, silence = attention(kind, torch.bfloat16), window(GROUPS.count, 9)
+    some.hush(GROUPS, *silence)
     mine = window(33, 1)
     some.load(0, *mine, silent=True)
     asked = drawn(1, HEADS, 1, SIZE)
     found = some.context(1, asked, slice(0, 1), 33)
     close = expected(1, asked[0], mine, silence)
     torch.testing.assert_close(found[0].float(), close, atol=2e-2, rtol=2e-2)
-
-
-def test_a_mean_stands_for_the_positions_that_are_behind_the_window() -> None:
-    assert weights_of_means(33, 78).tolist() == [0, 0, 0, 7, 10, 10, 10, 8]
-    assert weights_of_means(0, 20).tolist() == [10, 10]
-    assert weights_of_means(20, 20).tolist() == [0, 0]
-
-
-def test_means_are_those_of_positions_that_follow_one_another() -> None:
-    all_ = drawn(LAYERS, HEADS, 78, SIZE)
-    means = means_of(all_)
-    assert means.shape == (LAYERS, HEADS, 8, SIZE)
-    torch.testing.assert_close(means[:, :, 1], all_[:, :, 10:20].mean(2))
-    torch.testing.assert_close(means[:, :, 7], all_[:, :, 70:].mean(2))

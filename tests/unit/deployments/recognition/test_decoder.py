@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from deployments.recognition.cross_attention import TOGETHER
 from deployments.recognition.device import DevicePolicy
 from deployments.recognition.encoder import all_layers
 from deployments.recognition.model import Encoded, WhisperModel
+from deployments.recognition.silence import Groups
 from deployments.recognition.slots import Slots
 from serve_app.transcription.stages import SAMPLE_RATE, Float32
 from tests.unit.deployments.recognition.support import ENGLISH, Whisper
@@ -41,11 +41,10 @@ def windows(whisper: Whisper, sample: Float32, inference: None) -> list[Encoded]
 
 
 def heard(whisper: Whisper, window: Encoded) -> Tensor:
-    """The encoder output that a row stands for, (1, 1500, width). Keys and values are linear in it,
-    so that theirs and its means are the same."""
+    """The encoder output that a row stands for, (1, 1500, width)."""
     output = whisper.ours.encoder.silent(torch.device("cpu"))
-    means = output.view(-1, TOGETHER, output.shape[1]).mean(1)
-    silent = means.repeat_interleave(TOGETHER, dim=0)
+    groups = Groups.of(output)
+    silent = groups.means(output)[groups.numbers]
     return torch.cat([window.output, silent[len(window.output) :]])[None]
 
 
@@ -233,13 +232,13 @@ def test_rows_that_move_up_go_on_as_they_would_have(
 def test_silence_that_rows_share_is_silence_behind_each(
     whisper: Whisper, windows: list[Encoded], ragged: bool
 ) -> None:
-    """Rows of unequal lengths, one of which sees no silence. It does not change from one of the
-    positions that are read together to the next."""
+    """Rows of unequal lengths, one of which sees no silence."""
     decoder = whisper.ours.decoder
-    changing = windows[0].output[: 700 // TOGETHER]
-    silent = decoder.cross(changing.repeat_interleave(TOGETHER, dim=0))
+    groups = Groups.of(windows[0].output[:700])
+    means = decoder.cross(groups.means(windows[0].output[:700]))
+    silent = [each[:, :, groups.numbers] for each in means]
     shared, apart = (decoder.slots(3, 700, ragged=ragged) for _ in range(2))
-    shared.cross.hush(*silent)
+    shared.cross.hush(groups, *means)
     for row, (window, length) in enumerate(zip(windows[1:], (350, 123, 550), strict=True)):
         keys, values = decoder.cross(window.output[:length])
         sees = row != 2

@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from deployments.recognition.encoder import PEAK, all_layers
+from deployments.recognition.attention import attention
+from deployments.recognition.encoder import PEAK, Encoder, all_layers
 from deployments.recognition.log_mel import silence
+from deployments.recognition.weights import encoder_weights
 from serve_app.transcription.stages import SAMPLE_RATE, Float32
 from tests.unit.deployments.recognition.support import Whisper, noise
 
@@ -54,12 +56,19 @@ def test_a_trimmed_window_of_full_length_is_a_whole_one_of_another_loudness(
 def test_silence_cut_anywhere_is_what_it_is_in_a_silent_window(
     whisper: Whisper, positions: int
 ) -> None:
-    """Nothing of the cut may show: neither convolutions, nor attention, nor positions."""
+    """Nothing of the cut may show: neither convolutions, nor attention, nor positions. With silence
+    in groups most positions are nearly the same."""
     features = torch.full((1, 80, 2 * positions), silence(PEAK))
-    (output,) = all_layers(whisper.ours.encoder.trimmed(features))
-    whole = whisper.ours.encoder.silent(torch.device("cpu"))
+    weights = encoder_weights(whisper.reference, torch.float32)
+    exact, grouped = (
+        Encoder(weights, attention("sdpa"), grouped=grouped) for grouped in (False, True)
+    )
+    whole = exact.silent(torch.device("cpu"))
+    (output,) = all_layers(exact.trimmed(features))
     assert output.shape == (positions, 512)
     torch.testing.assert_close(output, whole[:positions], atol=CLOSE, rtol=0)
+    (output,) = all_layers(grouped.trimmed(features))
+    assert likeness(output, whole[:positions]).median() > 0.9
 
 
 def test_a_silent_window_is_encoded_as_by_transformers(whisper: Whisper) -> None:

@@ -3,6 +3,7 @@ import torch
 
 from deployments.recognition.cross_attention import Shape
 from deployments.recognition.ragged_attention import RaggedAttention
+from deployments.recognition.silence import Groups
 
 
 def test_a_type_that_it_does_not_read_is_refused() -> None:
@@ -13,7 +14,8 @@ def test_a_type_that_it_does_not_read_is_refused() -> None:
 def test_what_a_row_finds_has_the_same_bits_whoever_its_neighbours_are() -> None:
     some = RaggedAttention(3, Shape(1, 2, 64, 1500), dtype=torch.bfloat16)
     draw = torch.Generator().manual_seed(0)
-    some.hush(*torch.randn(2, 1, 2, 1500, 64, generator=draw))
+    groups = Groups.of(torch.randn(1500, 4, generator=draw))
+    some.hush(groups, *torch.randn(2, 1, 2, groups.count, 64, generator=draw))
     for row, length in enumerate((1201, 333, 64)):
         some.load(row, *torch.randn(2, 1, 2, length, 64, generator=draw), silent=row != 2)
     asked = torch.randn(3, 2, 1, 64, generator=draw)

@@ -85,7 +85,7 @@ def test_advancing_moves_the_rows_in_use_only() -> None:
 def test_a_moved_row_takes_all_that_it_holds_along() -> None:
     some, rules = slots(), Rules(SMALL, CPU)
     some.load(0, drawn(70), drawn(70))
-    some.load(2, drawn(20, 1), drawn(20, 2), silent=True)
+    some.load(2, drawn(20, 1), drawn(20, 2))
     for row, prompt in ((0, 60), (2, 12)):
         some.start(row, prompt)
         some.self_keys[:, row, :, :prompt] = drawn(prompt, 5)
