@@ -85,7 +85,7 @@ def main(
                 _compare(name, names or COMPARED[name].split(","), repeats, runs)
             found["runs"] = [asdict(run) for run in runs]
         if "d" in chosen:
-            found["d"] = clips_beside_a_long_recording()
+            found["d"] = clips_beside_a_long_recording(repeats)
         if "e" in chosen:
             found["e"] = hours_of_speech(hours)
     except NoSpeech as error:
