@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.text_errors import word_error_rate
+from benchmarks.text_errors import word_error_rate, word_errors
 
 
 def test_case_punctuation_and_titles_do_not_count_in_english() -> None:
@@ -24,3 +24,8 @@ def test_a_recording_without_words_does_not_count() -> None:
     assert word_error_rate([("(music)", "hello"), ("good day", "good day")]) == 0
     with pytest.raises(ValueError, match="no reference"):
         word_error_rate([("(music)", "hello")])
+
+
+def test_errors_of_one_recording_are_counted_with_its_words() -> None:
+    assert word_errors("good day", "good days to you") == (3, 2)
+    assert word_errors("(music)", "hello") == (0, 0)
