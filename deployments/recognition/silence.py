@@ -12,9 +12,8 @@ from scipy.cluster.hierarchy import cut_tree, linkage
 from torch import Tensor
 
 MEANS = 50
-"""In how many groups. With 25 and with 100 the errors are the same, as with every position read
-by itself. Means of ten neighbours each, which are more, lie three times as far off: they made up
-to a tenth more errors in some languages."""
+"""In how many groups. With 25 and with 100 the errors are as few, as with every position by itself.
+Means of ten neighbours each, which are more, lie where their positions are not, and cost words."""
 
 
 @dataclass(frozen=True, slots=True)
