@@ -107,9 +107,9 @@ class WhisperModel:
     def load_slot(self, slots: Slots, row: int, encoded: Encoded) -> None:
         """Give a row the keys and values of its window."""
         if encoded.trimmed and not slots.cross.hushed:
-            silence = self.encoder.silent(self.device)
-            groups = Groups.of(silence)
-            slots.cross.hush(groups, *self.decoder.cross(groups.means(silence)))
+            output = self.encoder.silent(self.device)
+            groups = Groups.of(output)
+            slots.cross.hush(groups, *self.decoder.cross(groups.means(output)))
         slots.load(row, encoded.keys, encoded.values, silent=encoded.trimmed)
 
 

@@ -12,8 +12,9 @@ from scipy.cluster.hierarchy import cut_tree, linkage
 from torch import Tensor
 
 MEANS = 50
-"""In how many groups. With 25 and with 100 the errors are as few, as with every position by itself.
-Means of ten neighbours each, which are more, lie where their positions are not, and cost words."""
+"""In how many groups. The decoder errs as seldom with 25, with 100, and with every position by
+itself, the encoder with 100. Means of ten neighbours each lie where their positions are not, and
+cost words."""
 
 
 @dataclass(frozen=True, slots=True)
