@@ -15,7 +15,7 @@ from torch import Tensor
 Kernel = Literal["flash_attention_2", "sdpa", "eager"]
 Attention = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 """(queries, keys, values, mask) -> context; all (batch, heads, positions, head size). The mask is
-added to the scores: (batch, heads, queries, keys), or (keys,) where it is the same for all."""
+added to the scores: (batch, heads, queries, keys), or (n,) to those of the last n keys for all."""
 
 QUERIES_AT_ONCE = 512
 """Queries of a head whose scores lie in memory at once, on a CPU."""
@@ -35,7 +35,7 @@ def _sdpa(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) ->
         if queries.dtype == torch.bfloat16:
             return _by_head(queries, keys, values, mask)
     if mask is not None and mask.dim() == 1:
-        mask = mask[None]
+        mask = F.pad(mask, (keys.shape[2] - len(mask), 0))[None]
     return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, scale=1.0)
 
 
@@ -66,7 +66,7 @@ def _by_head(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None)
             some = slice(start, start + QUERIES_AT_ONCE)
             scores = queries[index][some] @ transposed
             if mask is not None:
-                scores += mask
+                scores[:, scores.shape[1] - len(mask) :] += mask
             weights = torch.softmax(scores, dim=-1)
             torch.mm(weights, values[index], out=context[index][some])
     return context
@@ -75,7 +75,7 @@ def _by_head(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None)
 def _eager(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
     scores = queries @ keys.transpose(-1, -2)
     if mask is not None:
-        scores = scores + mask
+        scores[..., scores.shape[-1] - mask.shape[-1] :] += mask
     return torch.softmax(scores.float(), dim=-1).to(values.dtype) @ values
 
 

@@ -132,13 +132,12 @@ class _SilentLayer:
 
     def behind(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """A window's own keys and values, each followed by the silent ones behind them, and what
-        is added to the scores."""
+        is added to the scores of these."""
         batch, _, length, _ = keys.shape
         first, mask = length, None
         if self.groups is not None:
-            seen = self.groups.seen(length)
-            first = self.groups.count - len(seen)
-            mask = torch.cat([torch.zeros(length), seen]).to(keys.dtype)
+            mask = self.groups.seen(length).to(keys.dtype)
+            first = self.groups.count - len(mask)
         keys, values = (
             torch.cat([own, silent[:, :, first:].expand(batch, -1, -1, -1)], dim=2)
             for own, silent in ((keys, self.keys), (values, self.values))

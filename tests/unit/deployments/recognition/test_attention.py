@@ -18,6 +18,8 @@ def drawn(positions: int, seed: int) -> Tensor:
 def by_hand(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
     context = torch.zeros(BATCH, HEADS, QUERIES, SIZE)
     wide = torch.zeros(BATCH, HEADS, QUERIES, KEYS) if mask is None else mask
+    if wide.dim() == 1:
+        wide = torch.cat([torch.zeros(KEYS - len(wide)), wide])
     wide = wide.expand(BATCH, HEADS, QUERIES, KEYS)
     for b in range(BATCH):
         for h in range(HEADS):
@@ -29,12 +31,14 @@ def by_hand(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) 
 
 
 @pytest.mark.parametrize("kernel", ["sdpa", "eager"])
-@pytest.mark.parametrize("masked", ["not", "rows", "keys"])
+@pytest.mark.parametrize("masked", ["not", "rows", "keys", "last keys"])
 def test_kernels_do_what_attention_is(kernel: Kernel, masked: str) -> None:
     queries, keys, values = drawn(QUERIES, 0), drawn(KEYS, 1), drawn(KEYS, 2)
     mask = None
     if masked == "keys":
         mask = torch.arange(KEYS) / 2
+    if masked == "last keys":
+        mask = torch.tensor([0.5, 2.0])
     if masked == "rows":
         mask = torch.zeros(BATCH, 1, 1, KEYS)
         mask[0, ..., 4:] = float("-inf")
@@ -43,7 +47,7 @@ def test_kernels_do_what_attention_is(kernel: Kernel, masked: str) -> None:
     torch.testing.assert_close(context, by_hand(queries, keys, values, mask), atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("mask", [None, torch.arange(70) / 40])
+@pytest.mark.parametrize("mask", [None, torch.arange(70) / 40, torch.arange(30) / 20])
 def test_short_numbers_on_a_cpu_are_attended_to_head_by_head(mask: Tensor | None) -> None:
     """More queries than are looked at at once, and fewer keys."""
     queries, keys, values = drawn(520, 1), drawn(70, 2), drawn(70, 3)
