@@ -6,6 +6,7 @@ decoding: the encoder with one window, and the decoder's step with eight.
 
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import linear_regression
 from typing import Annotated, Any
 
@@ -60,11 +61,8 @@ def main(
             rows,
         )
     )
-    line = linear_regression(LENGTHS, [encoding[seconds, "trimmed"] for seconds in LENGTHS])
-    print(
-        f"Trimmed, a window costs the encoder {line.intercept:.1f} ms and {line.slope:.1f} ms a "
-        f"second of its length: as much to begin as {line.intercept / line.slope:.1f} s of it."
-    )
+    slope, _ = linear_regression(LENGTHS, [encoding[seconds, "trimmed"] for seconds in LENGTHS])
+    print(f"Each second that is encoded costs {slope:.1f} ms of a core.")
     keys = ("speech_s", *(f"{what}_{way}_ms" for what in ("encoder", "step") for way in WAYS))
     found: dict[str, Any] = {
         "model": model,
@@ -91,7 +89,7 @@ def _measure(
     for _ in range(rounds):
         for seconds, way in encoded:
             samples = speech[: seconds * SAMPLE_RATE]
-            encodings[seconds, way].append(_timed(lambda s=samples, w=way: _encode(model, s, w)))
+            encodings[seconds, way].append(_timed(partial(_encode, model, samples, way)))
             batch = batches[seconds, way]
             steps[seconds, way] += [_timed(batch.step) for _ in range(STEPS)]
     return (

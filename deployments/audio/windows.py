@@ -26,8 +26,9 @@ MAX_PAUSE = 3 * SAMPLE_RATE
 _HORIZON = 3  # windows
 _SPEECH_PAD = round(0.1 * SAMPLE_RATE)
 
-# In seconds of recognition. A window costs 0.15 s to start; the rest is the worth of context:
-# Whisper writes better text, and knows the language better, in longer windows.
+# In seconds of recognition. A window costs one to begin, the silence encoded behind its speech; the
+# other is the worth of context: Whisper writes better text, and knows the language better, in
+# longer windows.
 _WINDOW_COST = 2.0
 _CUT_COST = 6.0  # of a cut in a pause of no length
 _CUT_DECAY_S = 0.25
