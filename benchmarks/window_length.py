@@ -32,6 +32,9 @@ WAYS = ("padded", "trimmed")
 ROWS = 8
 STEPS = 10
 
+Milliseconds = dict[tuple[int, str], float]
+"""By length and way."""
+
 
 def main(
     model: Annotated[str, typer.Option(help="A Whisper model.")] = WHISPER,
@@ -51,33 +54,30 @@ def main(
             resolve(settings.model, None, None), DevicePolicy.choose(settings)
         )
         encoding, stepping = _measure(whisper, speech, rounds)
+    headings = [
+        "speech, s",
+        *(f"{what}, {way}, ms" for what in ("encoder", "step") for way in WAYS),
+    ]
     rows = [
-        [seconds, *(found[seconds, way] for found in (encoding, stepping) for way in WAYS)]
+        [seconds, *(times[seconds, way] for times in (encoding, stepping) for way in WAYS)]
         for seconds in LENGTHS
     ]
-    print(
-        table(
-            ["speech, s", *(f"{what}, {way}, ms" for what in ("encoder", "step") for way in WAYS)],
-            rows,
-        )
-    )
+    print(table(headings, rows))
     slope, _ = linear_regression(LENGTHS, [encoding[seconds, "trimmed"] for seconds in LENGTHS])
     print(f"Each second that is encoded costs {slope:.1f} ms of a core.")
-    keys = ("speech_s", *(f"{what}_{way}_ms" for what in ("encoder", "step") for way in WAYS))
     found: dict[str, Any] = {
         "model": model,
-        "rows": [dict(zip(keys, r, strict=True)) for r in rows],
+        "dtype": dtype,
+        "rounds": rounds,
+        "rows": [dict(zip(headings, row, strict=True)) for row in rows],
     }
     typer.echo(f"Written to {results.write('window-length', found)}")
-
-
-Milliseconds = dict[tuple[int, str], float]
 
 
 def _measure(
     model: WhisperModel, speech: Float32, rounds: int
 ) -> tuple[Milliseconds, Milliseconds]:
-    """Medians over the rounds, by length and way: of an encoding, and of a step."""
+    """Medians over the rounds: of an encoding, and of a step."""
     encoded = {
         (seconds, way): _encode(model, speech[: seconds * SAMPLE_RATE], way)
         for seconds in LENGTHS
