@@ -5,6 +5,7 @@ Queries are already scaled. FlashAttention 2 takes what has no mask; everything 
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -17,23 +18,43 @@ Attention = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 """(queries, keys, values, mask) -> context; all (batch, heads, positions, head size). The mask is
 added to the scores: (batch, heads, queries, keys), or (n,) to those of the last n keys for all."""
 
+Softmax = Callable[[Tensor, Tensor], Tensor]
+"""(scores (n, keys) in bfloat16, which may be overwritten; (m,) in float32, added to the last m
+of each row) -> weights."""
+
 QUERIES_AT_ONCE = 512
 """Queries of a head whose scores lie in memory at once, on a CPU."""
 
+FEW_THREADS = 4
+"""Up to so many of an engine, of which two encode beside the decoding, the softmax of one thread
+is as fast as theirs together."""
 
-def attention(kernel: Kernel) -> Attention:
-    """Raises ImportError where FlashAttention 2 is asked for and not installed."""
+
+def attention(kernel: Kernel, threads: int = 1) -> Attention:
+    """`threads` are those of a CPU in all. The kernel does not depend on how many are in use at a
+    time, and so a window's numbers do not.
+
+    Raises ImportError where FlashAttention 2 is asked for and not installed.
+    """
     if kernel == "flash_attention_2":
         return _flash()
-    return _eager if kernel == "eager" else _sdpa
+    if kernel == "eager":
+        return _eager
+    return partial(_sdpa, softmax=_by_torch if threads > FEW_THREADS else _compiled)
 
 
-def _sdpa(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+def _sdpa(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    mask: Tensor | None,
+    softmax: Softmax,
+) -> Tensor:
     if queries.device.type == "cpu":
         if mask is not None and mask.dim() > 1:
             return _by_one_thread(queries, keys, values, mask)
         if queries.dtype == torch.bfloat16:
-            return _by_head(queries, keys, values, mask)
+            return _by_head(queries, keys, values, mask, softmax)
     if mask is not None and mask.dim() == 1:
         mask = F.pad(mask, (keys.shape[2] - len(mask), 0))[None]
     return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, scale=1.0)
@@ -53,23 +74,36 @@ def _by_one_thread(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) 
         torch.set_num_threads(threads)
 
 
-def _by_head(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+def _by_head(
+    queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, softmax: Softmax
+) -> Tensor:
     """Plain products, a head's at a time, for CPUs that multiply bfloat16.
 
     torch's own kernel does not use their instructions, and takes more than twice as long. The
     scores of one head and some queries stay in the core's cache.
     """
     context = torch.empty_like(queries)
+    added = torch.zeros(0) if mask is None else mask.float()
     for index in np.ndindex(*queries.shape[:2]):
         transposed = keys[index].t()
         for start in range(0, queries.shape[2], QUERIES_AT_ONCE):
             some = slice(start, start + QUERIES_AT_ONCE)
-            scores = queries[index][some] @ transposed
-            if mask is not None:
-                scores[:, scores.shape[1] - len(mask) :] += mask
-            weights = torch.softmax(scores, dim=-1)
+            weights = softmax(queries[index][some] @ transposed, added)
             torch.mm(weights, values[index], out=context[index][some])
     return context
+
+
+def _by_torch(scores: Tensor, added: Tensor) -> Tensor:
+    scores[:, scores.shape[1] - len(added) :] += added
+    return torch.softmax(scores, dim=-1)
+
+
+def _compiled(scores: Tensor, added: Tensor) -> Tensor:
+    # Its compiler is loaded only where it is used.
+    from deployments.recognition.compiled.softmax import softmax  # noqa: PLC0415
+
+    softmax(scores.view(torch.uint16).numpy(), added.numpy())
+    return scores
 
 
 def _eager(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
@@ -83,10 +117,11 @@ def _flash() -> Attention:
     from flash_attn import flash_attn_func  # noqa: PLC0415 - only where it is wanted
 
     flash: Any = flash_attn_func
+    masked = attention("sdpa")
 
     def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
         if mask is not None:
-            return _sdpa(queries, keys, values, mask)
+            return masked(queries, keys, values, mask)
         context: Tensor = flash(
             queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), softmax_scale=1.0
         )

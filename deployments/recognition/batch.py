@@ -8,6 +8,7 @@ from torch import Tensor
 
 from deployments.recognition import quality
 from deployments.recognition.capture import Capture, captured
+from deployments.recognition.choice import Choice, CompiledChoice, likeliest
 from deployments.recognition.model import Encoded, WhisperModel
 from deployments.recognition.requests import Decode, Decoded, LanguageProbabilities
 from deployments.recognition.word_timing import token_starts
@@ -43,6 +44,9 @@ class Batch:
         self._vocabulary = model.vocabulary
         ragged = model.device.type == "cpu" and capture in ("auto", "off")
         self._slots = model.decoder.slots(capacity, model.encoder.positions, ragged=ragged)
+        self._choose = (
+            CompiledChoice(model.rules, capacity, model.decoder.dtype) if ragged else None
+        )
         self._step = captured(
             self._masked_logits,
             capture,
@@ -135,17 +139,23 @@ class Batch:
                 seat.generator = torch.Generator(self._model.device).manual_seed(request.seed)
             masked = self._model.rules.first(scores[-1:])
             self._slots.start(seat.row, len(request.prompt))
-            self._take([seat], masked, seat.row)
+            self._take([seat], likeliest(masked), seat.row)
 
     def step(self, *, hurried: bool = False) -> list[Seat]:
         """One token on for every row, or for the hurried alone; whose decoding is done."""
         first = self._others if hurried else 0
         rows = len(self) - first
         extent = self._slots.extent(rows, first)
-        # What is captured begins at the first row.
-        masked = self._masked_logits(rows, *extent, first) if first else self._step(rows, *extent)
+        if self._choose is not None:
+            logits = self._model.decoder.step(self._slots, rows, *extent, first)
+            choice = self._choose(logits, self._slots.rules, first)
+        else:
+            # What is captured begins at the first row.
+            choice = likeliest(
+                self._masked_logits(rows, *extent, first) if first else self._step(rows, *extent)
+            )
         self._slots.advance(rows, first)
-        return self._take(self._seats[first:], masked, first)
+        return self._take(self._seats[first:], choice, first)
 
     def _masked_logits(self, rows: int, length: int, span: int, first: int = 0) -> Tensor:
         """What each of the rows may say next; reads slots and nothing else."""
@@ -173,14 +183,13 @@ class Batch:
         scores = logits.float()[[known[code] for code in codes]].softmax(0).tolist()
         return tuple(sorted(zip(codes, scores, strict=True), key=lambda pair: -pair[1]))
 
-    def _take(self, seats: Sequence[Seat], masked: Tensor, first: int) -> list[Seat]:
-        """Choose a token for each of `seats`, whose rows begin at `first`; who is done."""
-        chosen = masked.argmax(1)
+    def _take(self, seats: Sequence[Seat], choice: Choice, first: int) -> list[Seat]:
+        """Give each of `seats`, whose rows begin at `first`, its next token; who is done."""
+        chosen, logprobs = choice.tokens.clone(), choice.logprobs.clone()
         for index, seat in enumerate(seats):
             if seat.generator is not None:
-                chosen[index] = _draw(masked[index], seat)
-        # One thread a row: of a sum that threads share, the last bits depend on their number.
-        logprobs = masked.log_softmax(1).gather(1, chosen[:, None])[:, 0]
+                chosen[index] = _draw(choice.masked[index], seat)
+                logprobs[index] = choice.logprob(index, chosen[index])
         self._slots.note(first, chosen, self._model.rules)
         done: list[Seat] = []
         for seat, token, logprob in zip(seats, chosen.tolist(), logprobs.tolist(), strict=True):

@@ -27,7 +27,6 @@ def build_engine(
     if settings.model.startswith(PREFIX):
         return SleepingEngine.named(settings.model, queue)
     policy = DevicePolicy.choose(settings)
-    threads = settings.cpu_threads if policy.device.type == "cpu" else 1
     if policy.device.type == "cpu":
         torch.set_num_threads(1)  # of the caller: the engine's own threads take theirs
     log.info("Recognition runs on %s.", policy.reason)
@@ -37,7 +36,7 @@ def build_engine(
         queue,
         slots=settings.slots,
         encode_together=policy.encode_together,
-        threads=threads,
+        threads=policy.threads,
         silent_suffix=settings.silent_suffix,
         capture=settings.capture,
         metrics=metrics,

@@ -10,6 +10,7 @@ from deployments.recognition.attention import Attention
 from deployments.recognition.cross_attention import CrossAttention, Shape
 from deployments.recognition.products import Product
 from deployments.recognition.rules import NEVER
+from deployments.recognition.self_attention import CompiledSelfAttention, MaskedSelfAttention
 from deployments.recognition.slab_attention import SlabAttention
 from deployments.recognition.slots import Slots
 from deployments.recognition.weights import DecoderWeights
@@ -22,6 +23,7 @@ class Decoder:
         self._heads = weights.heads
         self._head_size = weights.tokens.shape[1] // weights.heads
         self.layers = len(weights.layers)
+        self.dtype = weights.dtype
 
     def slots(self, count: int, source: int, *, ragged: bool = False) -> Slots:
         """Empty slots for `count` rows of up to `source` encoder positions.
@@ -34,6 +36,7 @@ class Decoder:
         return Slots(
             count,
             shape,
+            CompiledSelfAttention(shape.head_size) if ragged else MaskedSelfAttention(self._attend),
             self._ragged(count, shape) if ragged else self._slab(count, shape),
             target=len(self._weights.positions),
             dtype=tokens.dtype,
@@ -117,11 +120,11 @@ class Decoder:
         x = self._embed(torch.tensor(padded, device=device), torch.arange(longest, device=device))
         causal = torch.full((longest, longest), NEVER, dtype=x.dtype, device=device).triu(1)
         for index, layer in enumerate(self._weights.layers[:layers]):
-            queries, keys, values = self._project(index, x)
+            queries, keys, values = self._project(index, x).permute(2, 0, 3, 1, 4)
             if keep:
                 for i, (row, text) in enumerate(texts.items()):
-                    slots.self_keys[index, row, :, : len(text)] = keys[i, :, : len(text)]
-                    slots.self_values[index, row, :, : len(text)] = values[i, :, : len(text)]
+                    own = slice(len(text))
+                    slots.past.load(index, row, keys[i, :, own], values[i, :, own])
             x = x + self._join(layer.attention.out, self._attend(queries, keys, values, causal))
             queries = self._cross_queries(index, x)
             # Each row by itself: its keys and values are read where they lie, at their length.
@@ -148,21 +151,10 @@ class Decoder:
         which = slice(first, first + rows)
         positions = slots.positions[which]
         x = self._embed(slots.tokens[which], positions)[:, None]
-        index_of_row = torch.arange(first, first + rows, device=x.device)
-        past = torch.arange(length, device=x.device) <= positions[:, None]
-        seen = torch.zeros(past.shape, dtype=x.dtype, device=x.device).masked_fill_(~past, NEVER)
-        seen = seen[:, None, None]
+        attend = slots.attention(slots.past, positions, which, length)
         for index, layer in enumerate(self._weights.layers):
-            queries, keys, values = self._project(index, x)
-            slots.self_keys[index][index_of_row, :, positions] = keys[:, :, 0]
-            slots.self_values[index][index_of_row, :, positions] = values[:, :, 0]
-            context = self._attend(
-                queries,
-                slots.self_keys[index, which, :, :length],
-                slots.self_values[index, which, :, :length],
-                seen,
-            )
-            x = x + self._join(layer.attention.out, context)
+            context = attend(index, self._project(index, x)[:, 0])
+            x = x + layer.attention.out(context.flatten(1)[:, None])
             context = slots.cross.context(index, self._cross_queries(index, x), which, span)
             x = x + self._join(layer.cross.out, context)
             x = x + layer.feed_forward(x)
@@ -174,13 +166,12 @@ class Decoder:
             x = x * self._weights.scale
         return x + F.embedding(positions, self._weights.positions)
 
-    def _project(self, index: int, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _project(self, index: int, x: Tensor) -> Tensor:
+        """Queries, keys and values (batch, length, 3, heads, head size)."""
         attention = self._weights.layers[index].attention
         projected = attention.project(attention.norm(x)).to(x.dtype)
         batch, length, _ = projected.shape
-        split = projected.view(batch, length, 3, self._heads, self._head_size)
-        queries, keys, values = split.permute(2, 0, 3, 1, 4)
-        return queries, keys, values
+        return projected.view(batch, length, 3, self._heads, self._head_size)
 
     def _cross_queries(self, index: int, x: Tensor) -> Tensor:
         cross = self._weights.layers[index].cross

@@ -15,13 +15,15 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class DevicePolicy:
     """`dtype` is what matrices are multiplied in, and what the decoder keeps of the encoder's
-    output. `encode_together` is how many windows the encoder takes at once."""
+    output. `encode_together` is how many windows the encoder takes at once, `threads` how many
+    a CPU has for all."""
 
     device: torch.device
     dtype: torch.dtype
     attention: Kernel
     encode_together: int
     reason: str
+    threads: int = 1
 
     @property
     def between(self) -> torch.dtype:
@@ -44,6 +46,7 @@ class DevicePolicy:
             # On a CPU a batch is no faster than one window, and would have to be padded.
             encode_together=1 if device.type == "cpu" else 8,
             reason=f"{device}, {dtype}, {attention} attention: {reason}",
+            threads=settings.cpu_threads if device.type == "cpu" else 1,
         )
 
 

@@ -43,7 +43,7 @@ class WhisperModel:
 
     def __init__(self, model: Any, extractor: Any, tokenizer: Any, policy: DevicePolicy) -> None:
         model = model.to(policy.device, policy.between).eval()
-        attend = attention(policy.attention)
+        attend = attention(policy.attention, policy.threads)
         self.device = policy.device
         self.vocabulary = Vocabulary.of(model)
         self.encoder = Encoder(

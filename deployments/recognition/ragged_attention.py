@@ -17,8 +17,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from deployments.recognition.compiled.cross_attention import kernel
 from deployments.recognition.cross_attention import Shape
-from deployments.recognition.ragged_kernel import kernel
 from deployments.recognition.silence import Groups
 
 Array = npt.NDArray[Any]

@@ -44,20 +44,20 @@ class Rules:
     """The rules of one vocabulary."""
 
     def __init__(self, vocabulary: Vocabulary, device: torch.device) -> None:
-        self._begin = vocabulary.timestamp_begin
-        self._eot = vocabulary.eot
+        self.begin = vocabulary.timestamp_begin
+        self.eot = vocabulary.eot
         self._max_initial = vocabulary.max_initial_timestamp
         never = torch.zeros(vocabulary.size, dtype=torch.bool)
         never[list(vocabulary.suppressed)] = True
         never[vocabulary.no_timestamps] = True
-        self._never = never.to(device)
+        self.never = never.to(device)
         at_begin = never.clone()
         at_begin[list(vocabulary.suppressed_at_begin)] = True
-        at_begin[: self._begin] = True
+        at_begin[: self.begin] = True
         if self._max_initial is not None:
-            at_begin[self._begin + self._max_initial + 1 :] = True
+            at_begin[self.begin + self._max_initial + 1 :] = True
         self._never_at_begin = at_begin.to(device)
-        self._steps = torch.arange(vocabulary.size - self._begin, device=device)
+        self._steps = torch.arange(vocabulary.size - self.begin, device=device)
 
     def first(self, logits: Tensor) -> Tensor:
         """Mask the logits (rows, vocabulary) of each row's first token, in place."""
@@ -70,11 +70,11 @@ class Rules:
         # A timestamp after text has to be followed by its like, the same or a later one, or by
         # the end; after two of them text comes, and then only later ones.
         half = last & ~before
-        logits.masked_fill_(self._never, NEVER)
-        logits[:, : self._eot].masked_fill_(half, NEVER)
-        timestamps = logits[:, self._begin :]
+        logits.masked_fill_(self.never, NEVER)
+        logits[:, : self.eot].masked_fill_(half, NEVER)
+        timestamps = logits[:, self.begin :]
         timestamps.masked_fill_((self._steps < following - half.long()) | (last & before), NEVER)
-        text = logits[:, : self._begin]
+        text = logits[:, : self.begin]
         likelier = timestamps.logsumexp(1, keepdim=True) > text.amax(1, keepdim=True)
         text.masked_fill_(likelier, NEVER)
         return logits
@@ -82,7 +82,7 @@ class Rules:
     def advance(self, tokens: Tensor, state: RuleState, rows: slice) -> None:
         """Take note of the tokens chosen for some rows."""
         last, before, following = (field[rows] for field in state.fields())
-        is_timestamp = tokens >= self._begin
-        following.copy_(torch.where(is_timestamp, tokens - self._begin + 1, following))
+        is_timestamp = tokens >= self.begin
+        following.copy_(torch.where(is_timestamp, tokens - self.begin + 1, following))
         before.copy_(last)
         last.copy_(is_timestamp)

@@ -8,35 +8,32 @@ from torch import Tensor
 
 from deployments.recognition.cross_attention import CrossAttention, Shape
 from deployments.recognition.rules import Rules, RuleState
-from deployments.recognition.slab_attention import zeros
+from deployments.recognition.self_attention import Past, SelfAttention
 
 
 class Slots:
     """`count` rows of decoder state, on one device.
 
-    The keys and values of self-attention are (layers, rows, heads, positions, head size); `cross`
-    has those of cross-attention. `tokens` (rows,) holds each row's last token and `positions`
-    (rows,) the position that it takes.
+    `past` has the keys and values of self-attention, and `attention` how a step attends to them;
+    `cross` has both of cross-attention. `tokens` (rows,) holds each row's last token and
+    `positions` (rows,) the position that it takes.
     """
 
     def __init__(
         self,
         count: int,
         shape: Shape,
+        attention: SelfAttention,
         cross: CrossAttention,
         *,
         target: int,
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
-        memory = (shape.layers, count, shape.heads, target, shape.head_size)
         self.count = count
-        self.cross = cross
+        self.past = Past(count, shape, target, dtype, device)
+        self.attention, self.cross = attention, cross
         self.target, self.source = target, shape.source
-        self.self_keys, self.self_values = (
-            zeros(memory, dtype, device),
-            zeros(memory, dtype, device),
-        )
         self.tokens = torch.zeros(count, dtype=torch.long, device=device)
         self.positions = torch.zeros(count, dtype=torch.long, device=device)
         self.rules = RuleState(count, device)
@@ -89,8 +86,7 @@ class Slots:
     def move(self, source: int, target: int) -> None:
         """Copy what a row holds, so that the rows in use stay the first ones."""
         length = self.lengths[source]
-        for cached in (self.self_keys, self.self_values):
-            cached[:, target, :, :length] = cached[:, source, :, :length]
+        self.past.move(source, target, length)
         for state in (self.tokens, self.positions):
             state[target] = state[source]
         self.cross.move(source, target)

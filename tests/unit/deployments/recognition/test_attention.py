@@ -47,11 +47,15 @@ def test_kernels_do_what_attention_is(kernel: Kernel, masked: str) -> None:
     torch.testing.assert_close(context, by_hand(queries, keys, values, mask), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("threads", [1, 16])
 @pytest.mark.parametrize("mask", [None, torch.arange(70) / 40, torch.arange(30) / 20])
-def test_short_numbers_on_a_cpu_are_attended_to_head_by_head(mask: Tensor | None) -> None:
+def test_short_numbers_on_a_cpu_are_attended_to_head_by_head(
+    mask: Tensor | None, threads: int
+) -> None:
     """More queries than are looked at at once, and fewer keys."""
     queries, keys, values = drawn(520, 1), drawn(70, 2), drawn(70, 3)
-    short = attention("sdpa")(queries.bfloat16(), keys.bfloat16(), values.bfloat16(), mask)
+    attend = attention("sdpa", threads)
+    short = attend(queries.bfloat16(), keys.bfloat16(), values.bfloat16(), mask)
     assert short.dtype == torch.bfloat16
     exact = attention("eager")(queries, keys, values, mask)
     torch.testing.assert_close(short.float(), exact, atol=0.05, rtol=0.05)

@@ -59,14 +59,19 @@ def published(vocabulary: Vocabulary, history: Sequence[int], logits: Tensor) ->
     return masked
 
 
-def ours(vocabulary: Vocabulary, histories: Sequence[Sequence[int]], logits: Tensor) -> Tensor:
-    """Mask rows with histories of one length, told a token at a time."""
-    rules, state = Rules(vocabulary, CPU), RuleState(len(histories), CPU)
+def told(rules: Rules, histories: Sequence[Sequence[int]]) -> RuleState:
+    """What rows with histories of one length know, told a token at a time."""
+    state = RuleState(len(histories), CPU)
     for tokens in zip(*histories, strict=True):
         rules.advance(torch.tensor(tokens), state, slice(0, len(histories)))
+    return state
+
+
+def ours(vocabulary: Vocabulary, histories: Sequence[Sequence[int]], logits: Tensor) -> Tensor:
+    rules = Rules(vocabulary, CPU)
     if not histories[0]:
         return rules.first(logits.clone())
-    return rules.apply(logits.clone(), state, len(histories))
+    return rules.apply(logits.clone(), told(rules, histories), len(histories))
 
 
 def random_logits(rows: int, vocabulary: Vocabulary, seed: int, scale: float = 3.0) -> Tensor:

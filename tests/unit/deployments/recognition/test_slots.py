@@ -4,6 +4,7 @@ from torch import Tensor
 from deployments.recognition.attention import attention
 from deployments.recognition.cross_attention import Shape
 from deployments.recognition.rules import Rules
+from deployments.recognition.self_attention import MaskedSelfAttention
 from deployments.recognition.slab_attention import SlabAttention
 from deployments.recognition.slots import Slots
 from tests.unit.deployments.recognition.test_rules import SMALL
@@ -25,6 +26,7 @@ def slots(count: int = 3, target: int = 100, source: int = 80) -> Slots:
     return Slots(
         count,
         shape,
+        MaskedSelfAttention(attention("sdpa")),
         cross,
         target=target,
         dtype=torch.float32,
@@ -38,7 +40,7 @@ def drawn(length: int, seed: int = 0) -> Tensor:
 
 def test_memory_has_room_for_every_token_of_every_row() -> None:
     some = slots()
-    for memory in (some.self_keys, some.self_values):
+    for memory in (some.past.keys, some.past.values):
         assert memory.shape == (LAYERS, 3, HEADS, 100, SIZE)
         assert not memory.any()
 
@@ -88,13 +90,13 @@ def test_a_moved_row_takes_all_that_it_holds_along() -> None:
     some.load(2, drawn(20, 1), drawn(20, 2))
     for row, prompt in ((0, 60), (2, 12)):
         some.start(row, prompt)
-        some.self_keys[:, row, :, :prompt] = drawn(prompt, 5)
-        some.self_values[:, row, :, :prompt] = drawn(prompt, 6)
+        some.past.keys[:, row, :, :prompt] = drawn(prompt, 5)
+        some.past.values[:, row, :, :prompt] = drawn(prompt, 6)
     some.note(2, torch.tensor([SMALL.timestamp_begin + 4]), rules)
     some.move(2, 0)
     assert torch.equal(some.cross.keys(0, 0), drawn(20, 1)[0])
-    assert torch.equal(some.self_keys[:, 0, :, :12], drawn(12, 5))
-    assert torch.equal(some.self_values[:, 0, :, :12], drawn(12, 6))
+    assert torch.equal(some.past.keys[:, 0, :, :12], drawn(12, 5))
+    assert torch.equal(some.past.values[:, 0, :, :12], drawn(12, 6))
     assert (some.owned[0], some.lengths[0]) == (20, 12)
     assert int(some.positions[0]) == 12
     assert int(some.tokens[0]) == SMALL.timestamp_begin + 4

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deployments.recognition.ragged_kernel import kernel
+from deployments.recognition.compiled.cross_attention import kernel
 
 NOTHING = np.zeros((1, 1, 0, 1), np.float32), np.zeros((1, 1, 1, 0), np.float32)
 
