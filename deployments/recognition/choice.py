@@ -34,7 +34,8 @@ def likeliest(masked: Tensor) -> Choice:
 class CompiledChoice:
     """Rules and choice in one go, on a CPU.
 
-    torch goes over the rows' logits a dozen times for them, which took a tenth of a step.
+    torch goes over the rows' logits a dozen times for them, which took a tenth of a step. Where
+    logits are no numbers, as a broken model's, it is some token still.
     """
 
     def __init__(self, rules: Rules, capacity: int, dtype: torch.dtype) -> None:
@@ -50,7 +51,7 @@ class CompiledChoice:
     def __call__(self, logits: Tensor, state: RuleState, first: int) -> Choice:
         """The choice of the rows of `state` from `first` on; valid until the next one."""
         rows = len(logits)
-        choice = Choice(self._masked[:rows], torch.empty(rows, dtype=torch.long), torch.empty(rows))
+        choice = Choice(self._masked[:rows], torch.zeros(rows, dtype=torch.long), torch.zeros(rows))
         bits = logits.view(torch.uint16) if logits.dtype == torch.bfloat16 else logits
         last, before, following = (field[first : first + rows].numpy() for field in state.fields())
         self._choose(

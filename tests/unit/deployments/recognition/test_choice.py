@@ -57,6 +57,12 @@ def test_of_two_that_are_equally_likely_it_is_the_first() -> None:
     assert choice.tokens.tolist() == [9]
 
 
+def test_of_what_is_no_number_it_is_a_token_still() -> None:
+    logits = torch.full((1, SMALL.size), torch.nan)
+    choice = CHOICES[torch.float32](logits, told(RULES, [[FIRST]]), 0)
+    assert 0 <= int(choice.tokens) < SMALL.size
+
+
 def test_the_vocabulary_of_a_model_is_chosen_from(whisper: Whisper) -> None:
     rules, vocabulary = Rules(whisper.vocabulary, CPU), whisper.vocabulary
     choose = CompiledChoice(rules, 2, torch.float32)
