@@ -39,7 +39,7 @@ class CompiledChoice:
     """
 
     def __init__(self, rules: Rules, capacity: int, dtype: torch.dtype) -> None:
-        """`capacity` bounds the rows, `dtype` is that of logits: float32 or bfloat16."""
+        """`capacity` bounds the rows, `dtype` is that of logits."""
         # Its compiler is loaded only where it is used.
         from deployments.recognition.compiled.choice import kernel  # noqa: PLC0415
 
@@ -52,7 +52,7 @@ class CompiledChoice:
         """The choice of the rows of `state` from `first` on; valid until the next one."""
         rows = len(logits)
         choice = Choice(self._masked[:rows], torch.zeros(rows, dtype=torch.long), torch.zeros(rows))
-        bits = logits.view(torch.uint16) if logits.dtype == torch.bfloat16 else logits
+        bits = logits.view(torch.uint16) if logits.dtype == torch.bfloat16 else logits.float()
         last, before, following = (field[first : first + rows].numpy() for field in state.fields())
         self._choose(
             bits.numpy(),

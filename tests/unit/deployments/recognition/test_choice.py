@@ -19,7 +19,10 @@ from tests.unit.deployments.recognition.test_rules import (
 
 ROWS = 5
 RULES = Rules(SMALL, CPU)
-CHOICES = {dtype: CompiledChoice(RULES, ROWS, dtype) for dtype in (torch.float32, torch.bfloat16)}
+CHOICES = {
+    dtype: CompiledChoice(RULES, ROWS, dtype)
+    for dtype in (torch.float32, torch.bfloat16, torch.float16)
+}
 
 
 def alike(ours: Choice, expected: Choice) -> None:
