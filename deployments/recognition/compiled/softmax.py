@@ -19,7 +19,8 @@ from deployments.recognition.compiled.scalars import (
 def softmax(scores: Any, mask: Any) -> None:
     """Of each row of `scores` (rows, n), the bits of bfloat16, in place.
 
-    `mask` (m,), float32, is added to the last m of them. In between nothing is rounded.
+    `mask` (m,), float32 and finite as the scores are, is added to the last m of them. In between
+    nothing is rounded.
     """
     rows, count = scores.shape
     first = count - len(mask)
