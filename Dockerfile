@@ -40,6 +40,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     && FLASH_ATTENTION_FORCE_BUILD=TRUE \
        uv pip install --no-build-isolation --no-deps flash-attn==${FLASH_ATTN_VERSION}
 COPY pyproject.toml README.md ./
+COPY interchange ./interchange
 COPY serve_app ./serve_app
 COPY deployments ./deployments
 COPY configs ./configs
@@ -58,6 +59,7 @@ COPY requirements.lock ./
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv pip install --torch-backend cpu -r requirements.lock
 COPY pyproject.toml README.md ./
+COPY interchange ./interchange
 COPY serve_app ./serve_app
 COPY deployments ./deployments
 COPY configs ./configs

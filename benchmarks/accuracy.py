@@ -19,7 +19,7 @@ from benchmarks.speech import NoSpeech, Spoken, listed, long_recording, seconds,
 from benchmarks.tables import percent, table
 from benchmarks.text_errors import word_error_rate
 from benchmarks.worker import Worker
-from serve_app.transcription.transcript import Turn
+from interchange.transcript import Turn
 from tests.support.hard import fault
 from tests.support.remote import remote_server
 from tests.support.speech import SPEECH, Recording

@@ -22,7 +22,7 @@ from benchmarks import results
 from benchmarks.graph_client import GraphClient, running_graph
 from benchmarks.speech import repeated
 from benchmarks.tables import table
-from serve_app.transcription.stages import SAMPLE_RATE
+from interchange.stages import SAMPLE_RATE
 from tests.support.remote import RemoteServer, remote_server
 from tests.support.service import Service
 from tests.support.speech import SAMPLE

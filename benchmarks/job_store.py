@@ -16,7 +16,9 @@ import typer
 
 from benchmarks import results
 from benchmarks.tables import table
-from serve_app.blobs import BlobStore
+from interchange.blobs import BlobStore
+from interchange.stages import UrlSource
+from interchange.transcript import Quality, Segment, Transcript
 from serve_app.jobs.codec import TRANSCRIPT
 from serve_app.jobs.database import Database
 from serve_app.jobs.job import NewJob, Webhook
@@ -24,9 +26,7 @@ from serve_app.jobs.leases import Leases, new_row
 from serve_app.jobs.models import jobs as rows
 from serve_app.jobs.outbox import Outbox
 from serve_app.jobs.store import JobStore
-from serve_app.transcription.stages import UrlSource
 from serve_app.transcription.transcriber import TranscriptionRequest
-from serve_app.transcription.transcript import Quality, Segment, Transcript
 from tests.fakes.postgres import drop_database, fresh_database, postgres_server
 
 LIMIT_MS = 50.0

@@ -24,8 +24,8 @@ from benchmarks.text_errors import normaliser, word_errors
 from configs.settings import AudioSettings, RecognitionSettings
 from deployments.recognition.build import build_engine
 from deployments.recognition.engine import Engine
-from serve_app.transcription.stages import SAMPLE_RATE, RecognitionOptions
-from serve_app.transcription.transcript import Word
+from interchange.stages import SAMPLE_RATE, RecognitionOptions
+from interchange.transcript import Word
 
 WAYS = {"padded": False, "trimmed": True}
 """Of encoding a window, each with its `recognition.silent_suffix`."""

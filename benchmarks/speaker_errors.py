@@ -7,7 +7,7 @@ from typing import Any
 from pyannote.core import Annotation, Segment, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
 
-from serve_app.transcription.transcript import Turn
+from interchange.transcript import Turn
 
 COLLAR_S = 0.25
 """Seconds at each boundary of the reference that are not judged, half of them on each side:

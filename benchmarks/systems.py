@@ -15,8 +15,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from configs.settings import AudioSettings, RecognitionSettings, Settings, usable_cores
-from serve_app.transcription.samples import as_int16
-from serve_app.transcription.stages import (
+from interchange.samples import as_int16
+from interchange.stages import (
     BlobSource,
     Float32,
     LoadOptions,
@@ -176,7 +176,7 @@ class DiarizerAlone:
     def run(self, paths: list[Path], clients: int) -> list[str]:
         import threading  # noqa: PLC0415
 
-        from serve_app.transcription.stages import DiarizationOptions  # noqa: PLC0415
+        from interchange.stages import DiarizationOptions  # noqa: PLC0415
 
         texts = []
         for path in paths:

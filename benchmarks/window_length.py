@@ -25,7 +25,7 @@ from deployments.recognition.device import DevicePolicy
 from deployments.recognition.encoder import all_layers
 from deployments.recognition.model import Encoded, WhisperModel
 from deployments.recognition.requests import Decode, Piece
-from serve_app.transcription.stages import SAMPLE_RATE, Float32
+from interchange.stages import SAMPLE_RATE, Float32
 
 LENGTHS = (2, 5, 10, 15, 20, 25, 29)
 WAYS = ("padded", "trimmed")

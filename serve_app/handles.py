@@ -15,8 +15,8 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError,
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
-from serve_app.errors import QueueFull, RayscribeError, ServerError, Unavailable
-from serve_app.transcription.stages import (
+from interchange.errors import QueueFull, RayscribeError, ServerError, Unavailable
+from interchange.stages import (
     Diarization,
     DiarizationOptions,
     LoadEvent,
@@ -26,8 +26,8 @@ from serve_app.transcription.stages import (
     Source,
     Window,
 )
+from interchange.transcript import Turn, WindowTranscript
 from serve_app.transcription.transcriber import Transcriber
-from serve_app.transcription.transcript import Turn, WindowTranscript
 
 log = logging.getLogger("ray.serve")
 

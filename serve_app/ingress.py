@@ -10,7 +10,7 @@ from ray.serve.schema import ReplicaState
 
 from configs.settings import Secrets, Settings
 from deployments.models.resolve import gated
-from serve_app.blobs import BlobStore
+from interchange.blobs import BlobStore
 from serve_app.handles import ray_transcriber
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig, Services

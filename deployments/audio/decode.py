@@ -16,8 +16,8 @@ import numpy as np
 
 from deployments.audio.downmix import Downmix
 from deployments.audio.timeline import fill_gaps
-from serve_app.errors import NoAudioStream, RecordingTooLong, UndecodableRecording
-from serve_app.transcription.stages import SAMPLE_RATE, Float32
+from interchange.errors import NoAudioStream, RecordingTooLong, UndecodableRecording
+from interchange.stages import SAMPLE_RATE, Float32
 
 BLOCK = SAMPLE_RATE
 """Samples in a decoded block: one second."""

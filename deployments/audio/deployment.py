@@ -8,7 +8,7 @@ from ray import serve
 
 from configs.settings import Settings
 from deployments.audio.loader import Loader
-from serve_app.transcription.stages import LoadEvent, LoadOptions, Source
+from interchange.stages import LoadEvent, LoadOptions, Source
 
 
 # A load waits for the network and for whoever takes its windows most of the time, so a

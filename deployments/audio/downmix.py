@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from serve_app.transcription.stages import SAMPLE_RATE, Float32
+from interchange.stages import SAMPLE_RATE, Float32
 
 _SILENT = 1e-3  # of the loudest channel's energy: -30 dB
 _OPPOSED = -0.6  # coefficient of correlation with the loudest channel

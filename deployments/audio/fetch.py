@@ -8,7 +8,7 @@ import aiohttp
 
 from configs.settings import FetchSettings
 from deployments.audio.spool import Spool
-from serve_app.errors import (
+from interchange.errors import (
     InvalidSource,
     RecordingTooLarge,
     SourceRefused,
@@ -16,7 +16,7 @@ from serve_app.errors import (
     SourceUnreachable,
     TooManyRedirects,
 )
-from serve_app.network import AddressGuard, printable
+from interchange.network import AddressGuard, printable
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CHUNK = 1 << 18

@@ -16,10 +16,10 @@ from deployments.audio.segmentation import PcmBlocks, Segmenter
 from deployments.audio.spool import LoadCancelled, Spool
 from deployments.audio.voice_activity import SileroNetwork
 from deployments.scheduling import stand_back
-from serve_app.blobs import BlobStore
-from serve_app.errors import RayscribeError, UndecodableRecording
-from serve_app.network import AddressGuard
-from serve_app.transcription.stages import (
+from interchange.blobs import BlobStore
+from interchange.errors import RayscribeError, UndecodableRecording
+from interchange.network import AddressGuard
+from interchange.stages import (
     SAMPLE_RATE,
     BlobSource,
     Float32,
@@ -56,7 +56,7 @@ class Loader:
         self._guard = AddressGuard(settings.allowed_networks)
 
     async def load(self, source: Source, options: LoadOptions) -> AsyncGenerator[LoadEvent, None]:
-        """See `serve_app.transcription.stages.AudioLoader`.
+        """See `interchange.stages.AudioLoader`.
 
         Nothing is decoded ahead of the caller by more than one event. Closing the iterator,
         or cancelling its task, ends download and decoding and leaves nothing on disk.

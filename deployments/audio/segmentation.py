@@ -9,8 +9,8 @@ from configs.settings import AudioSettings
 from deployments.audio.pieces import PieceFinder
 from deployments.audio.voice_activity import Frames, SileroNetwork, VoiceActivity
 from deployments.audio.windows import PAD, Stretch, WindowPlanner
-from serve_app.transcription.samples import as_int16
-from serve_app.transcription.stages import SAMPLE_RATE, Float32, PcmBlock, Window
+from interchange.samples import as_int16
+from interchange.stages import SAMPLE_RATE, Float32, PcmBlock, Window
 
 _PCM_SAMPLES = 30 * SAMPLE_RATE
 

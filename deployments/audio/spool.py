@@ -7,7 +7,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from serve_app.errors import RayscribeError, ServerError, Unavailable
+from interchange.errors import RayscribeError, ServerError, Unavailable
 
 
 class LoadCancelled(Exception):

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from serve_app.errors import ServerError
-from serve_app.transcription.stages import Float32
+from interchange.errors import ServerError
+from interchange.stages import Float32
 
 FRAME = 512
 """Samples that one speech probability stands for: 32 ms."""

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deployments.audio.pieces import Piece
-from serve_app.transcription.stages import SAMPLE_RATE
+from interchange.stages import SAMPLE_RATE
 
 PAD = round(0.3 * SAMPLE_RATE)
 """Samples kept before and after speech, so that no soft sound of a word is lost."""

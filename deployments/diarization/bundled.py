@@ -19,7 +19,7 @@ from pyannote.audio.pipelines.clustering import AgglomerativeClustering
 
 from deployments.diarization.campplus import CamPlusPlus
 from deployments.diarization.embeddings import SpeakerEmbedder
-from serve_app.transcription.stages import SAMPLE_RATE, Float32
+from interchange.stages import SAMPLE_RATE, Float32
 
 SEGMENTATION_FILE = "pytorch_model.bin"
 EMBEDDING_FILE = "campplus_cn_en_common.pt"

@@ -10,8 +10,8 @@ from ray import serve
 
 from configs.settings import Secrets, Settings
 from deployments.diarization.pipeline import Diarizer
-from serve_app.transcription.stages import DiarizationOptions, Int16
-from serve_app.transcription.transcript import Turn
+from interchange.stages import DiarizationOptions, Int16
+from interchange.transcript import Turn
 
 
 # The models take one recording at a time; a second one may wait with its samples at hand.

@@ -22,7 +22,7 @@ from deployments.diarization.filterbank import (
     SAMPLE_RATE,
     Filterbank,
 )
-from serve_app.transcription.stages import Float32
+from interchange.stages import Float32
 
 BLOCK_S = 10
 """Seconds that the network sees at once: as long as a chunk, so that contexts are alike."""

@@ -19,9 +19,9 @@ from huggingface_hub.errors import GatedRepoError
 from configs.settings import DiarizationSettings
 from deployments.models.resolve import resolve
 from deployments.models.wheels import WeightsUnavailable
-from serve_app.errors import DiarizationFailed, InvalidOption, MissingToken, Unavailable
-from serve_app.transcription.stages import SAMPLE_RATE, DiarizationOptions, Int16
-from serve_app.transcription.transcript import Turn
+from interchange.errors import DiarizationFailed, InvalidOption, MissingToken, Unavailable
+from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16
+from interchange.transcript import Turn
 
 # pyannote tells its makers how long the recordings are unless it is told not to.
 os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "false")

@@ -11,7 +11,7 @@ import torch
 from pyannote.audio.pipelines.speaker_verification import PyannoteAudioPretrainedSpeakerEmbedding
 from torch import Tensor
 
-from serve_app.transcription.stages import Float32
+from interchange.stages import Float32
 
 
 class ShareChunks(PyannoteAudioPretrainedSpeakerEmbedding):

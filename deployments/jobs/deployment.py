@@ -8,7 +8,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from configs.settings import Secrets, Settings
-from serve_app.errors import StoreUnavailable
+from interchange.errors import StoreUnavailable
 from serve_app.handles import ray_transcriber
 from serve_app.http.seed_answers import webhook_body
 from serve_app.jobs.manager import Manager

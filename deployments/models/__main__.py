@@ -10,7 +10,7 @@ from configs.settings import Secrets
 from deployments.models import torchaudio_mend
 from deployments.models.resolve import resolve
 from deployments.models.wheels import WeightsUnavailable
-from serve_app.errors import ServerError
+from interchange.errors import ServerError
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 

@@ -14,7 +14,7 @@ from huggingface_hub.errors import (
 
 from deployments.models import bundled
 from deployments.models.wheels import WeightsUnavailable
-from serve_app.errors import MissingToken
+from interchange.errors import MissingToken
 
 # The pipelines themselves and the models that they load need accepted conditions and a token.
 _GATED_OWNERS = ("pyannote/",)

@@ -19,9 +19,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from serve_app.errors import QueueFull
-from serve_app.transcription.stages import SAMPLE_RATE, RecognitionOptions, Window
-from serve_app.transcription.transcript import WindowTranscript
+from interchange.errors import QueueFull
+from interchange.stages import SAMPLE_RATE, RecognitionOptions, Window
+from interchange.transcript import WindowTranscript
 
 HEAD_START_S = 60.0
 """Seconds of audio that a new request may have served before it shares equally."""

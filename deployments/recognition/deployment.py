@@ -6,8 +6,8 @@ from ray.serve import metrics
 from configs.settings import Secrets, Settings
 from deployments.recognition.build import build_engine
 from deployments.scheduling import compute
-from serve_app.transcription.stages import RecognitionOptions, Window
-from serve_app.transcription.transcript import WindowTranscript
+from interchange.stages import RecognitionOptions, Window
+from interchange.transcript import WindowTranscript
 
 
 # The queue inside bounds what waits, by seconds of audio: Serve may hand over all it has.

@@ -23,8 +23,8 @@ from deployments.recognition.encoder import Layers
 from deployments.recognition.model import Encoded, WhisperModel
 from deployments.recognition.requests import Piece
 from deployments.recognition.speech_spans import Speech
-from serve_app.transcription.samples import as_float32
-from serve_app.transcription.stages import SAMPLE_RATE, Window
+from interchange.samples import as_float32
+from interchange.stages import SAMPLE_RATE, Window
 
 Pieces = Sequence[tuple[Window, Piece]]
 FutureBatch = Future[list[Encoded]]

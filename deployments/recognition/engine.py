@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from concurrent.futures import Future
 
 from deployments.recognition.batcher import FairQueue
-from serve_app.errors import Unavailable
+from interchange.errors import Unavailable
 
 log = logging.getLogger(__name__)
 

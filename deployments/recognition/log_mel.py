@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
-from serve_app.transcription.stages import Float32
+from interchange.stages import Float32
 
 DECADES = 8.0
 """How far below the loudest frame the features reach."""

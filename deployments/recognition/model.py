@@ -19,7 +19,7 @@ from deployments.recognition.slots import Slots
 from deployments.recognition.vocabulary import Vocabulary
 from deployments.recognition.weights import decoder_weights, encoder_weights
 from deployments.recognition.window_decoding import Text
-from serve_app.transcription.stages import SAMPLE_RATE, Float32
+from interchange.stages import SAMPLE_RATE, Float32
 
 POSITIONS_PER_SECOND = 50
 MARGIN_S = 1.0

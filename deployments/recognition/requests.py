@@ -7,7 +7,7 @@ the way of a window can be tested without a model.
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from serve_app.transcription.transcript import WindowTranscript
+from interchange.transcript import WindowTranscript
 
 
 @dataclass(frozen=True, slots=True)

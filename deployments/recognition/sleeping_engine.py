@@ -5,7 +5,7 @@ import time
 
 from deployments.recognition.batcher import FairQueue, Ticket
 from deployments.recognition.engine import Engine
-from serve_app.transcription.transcript import Segment, WindowTranscript
+from interchange.transcript import Segment, WindowTranscript
 
 PREFIX = "sleeping:"
 

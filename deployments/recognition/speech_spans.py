@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from serve_app.transcription.stages import SAMPLE_RATE, Window
+from interchange.stages import SAMPLE_RATE, Window
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from serve_app.errors import InvalidOption
-from serve_app.transcription.stages import Task
+from interchange.errors import InvalidOption
+from interchange.stages import Task
 
 SECONDS_PER_TIMESTAMP = 0.02
 

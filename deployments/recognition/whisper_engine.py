@@ -28,9 +28,9 @@ from deployments.recognition.requests import (
     WindowDecoding,
 )
 from deployments.recognition.window_decoding import decode_window
-from serve_app.errors import ClientError, Unavailable
-from serve_app.transcription.stages import SAMPLE_RATE, RecognitionOptions, Window
-from serve_app.transcription.transcript import WindowTranscript
+from interchange.errors import ClientError, Unavailable
+from interchange.stages import SAMPLE_RATE, RecognitionOptions, Window
+from interchange.transcript import WindowTranscript
 
 log = logging.getLogger(__name__)
 

@@ -29,8 +29,8 @@ from deployments.recognition.requests import (
 from deployments.recognition.speech_spans import Speech
 from deployments.recognition.vocabulary import Vocabulary
 from deployments.recognition.word_timing import time_words, within
-from serve_app.transcription.stages import SAMPLE_RATE, RecognitionOptions, Window
-from serve_app.transcription.transcript import Segment, WindowTranscript, Word
+from interchange.stages import SAMPLE_RATE, RecognitionOptions, Window
+from interchange.transcript import Segment, WindowTranscript, Word
 
 TOP_LANGUAGES = 5
 LOST_SPEECH_S = 1.0

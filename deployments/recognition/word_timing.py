@@ -15,7 +15,7 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
 from deployments.recognition.decoding import Tokenizer, TokenSegment
-from serve_app.transcription.transcript import Word
+from interchange.transcript import Word
 
 SECONDS_PER_POSITION = 0.02
 SPACELESS = frozenset({"zh", "ja", "th", "lo", "my", "yue"})

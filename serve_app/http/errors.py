@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve_app.errors import InvalidOption, RayscribeError
+from interchange.errors import InvalidOption, RayscribeError
 from serve_app.http.request_id import request_id
 
 log = logging.getLogger("ray.serve")

@@ -4,15 +4,15 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
-from serve_app.errors import RayscribeError
+from interchange.errors import RayscribeError
+from interchange.stages import Task
+from interchange.transcript import Transcript
 from serve_app.http.errors import openai_error, rayscribe_error
 from serve_app.http.openai_answers import answer, diarized_segments, text
 from serve_app.http.openai_form import TranscriptionForm, TranslationForm
 from serve_app.http.sse import message, with_keep_alive
 from serve_app.transcription.formats.document import seconds, usage
-from serve_app.transcription.stages import Task
 from serve_app.transcription.transcriber import Completed, Event, Progress, SegmentReady
-from serve_app.transcription.transcript import Transcript
 
 log = logging.getLogger("ray.serve")
 

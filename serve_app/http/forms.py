@@ -14,9 +14,9 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
-from serve_app.errors import ClientError, InvalidOption, RecordingTooLarge
+from interchange.errors import ClientError, InvalidOption, RecordingTooLarge
+from interchange.stages import BlobSource
 from serve_app.http.services import Uploads
-from serve_app.transcription.stages import BlobSource
 
 FIELD_BYTES = 16 * 2**20
 """What all fields but the file may take together: reference voices come as data URLs."""

@@ -8,13 +8,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
-from serve_app.errors import InvalidOption
+from interchange.errors import InvalidOption
+from interchange.transcript import Segment
 from serve_app.http.job_answers import job_answer
 from serve_app.http.sse import message
 from serve_app.jobs.job import Job
 from serve_app.jobs.store import JobStore
 from serve_app.transcription.formats.document import seconds
-from serve_app.transcription.transcript import Segment
 
 _LAST = "end"
 _SLACK_S = 1e-3

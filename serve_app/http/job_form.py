@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
-from serve_app.errors import ClientError, InvalidOption, InvalidSource
+from interchange.errors import ClientError, InvalidOption, InvalidSource
+from interchange.stages import Source, Task, UrlSource
 from serve_app.http.errors import describe
 from serve_app.http.forms import Form, read_body, read_form
 from serve_app.http.schemas import (
@@ -22,7 +23,6 @@ from serve_app.http.schemas import (
 )
 from serve_app.http.services import Uploads
 from serve_app.jobs.job import NewJob
-from serve_app.transcription.stages import Source, Task, UrlSource
 from serve_app.transcription.transcriber import TranscriptionRequest
 
 _JSON_BYTES = 2**20

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
-from serve_app.errors import InvalidOption
+from interchange.errors import InvalidOption
+from interchange.stages import BlobSource
 from serve_app.http import sse
 from serve_app.http.form_docs import form_body, whole_schema
 from serve_app.http.job_answers import (
@@ -22,7 +23,6 @@ from serve_app.http.schemas import OpenAIError, errors
 from serve_app.http.services import Services
 from serve_app.jobs.job import Status
 from serve_app.transcription.formats import MEDIA_TYPES, render
-from serve_app.transcription.stages import BlobSource
 
 PATH = "/v1/jobs"
 

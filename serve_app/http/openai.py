@@ -12,7 +12,8 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
-from serve_app.errors import InvalidOption, InvalidSource, NotFound
+from interchange.errors import InvalidOption, InvalidSource, NotFound
+from interchange.stages import BlobSource, Source, Task, UrlSource
 from serve_app.http import sse
 from serve_app.http.disconnect import while_connected
 from serve_app.http.events import server_sent_events
@@ -28,7 +29,6 @@ from serve_app.http.openai_answers import (
 from serve_app.http.openai_form import F, TranscriptionForm, TranslationForm, parse_form
 from serve_app.http.schemas import OpenAIError, errors
 from serve_app.http.services import Services, Uploads
-from serve_app.transcription.stages import BlobSource, Source, Task, UrlSource
 from serve_app.transcription.transcriber import Event, TranscriptionRequest
 
 TRANSCRIPTIONS = "/v1/audio/transcriptions"

@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from interchange.stages import Task
+from interchange.transcript import Transcript
 from serve_app.http.openai_form import TranslationForm
 from serve_app.http.schemas import QualityAccount
 from serve_app.transcription.formats import MEDIA_TYPES, render
 from serve_app.transcription.formats.document import seconds, usage, verbose_document
-from serve_app.transcription.stages import Task
-from serve_app.transcription.transcript import Transcript
 
 _FILES = {"text": "txt", "srt": "srt", "vtt": "vtt"}
 

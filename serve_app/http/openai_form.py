@@ -5,7 +5,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from serve_app.errors import InvalidOption
+from interchange.errors import InvalidOption
 from serve_app.http.errors import describe
 from serve_app.http.schemas import Language, LanguageCode, SpeakerCount, ordered_bounds
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.exceptions import HTTPException
 
+from interchange.stages import UrlSource
 from serve_app.http.disconnect import while_connected
 from serve_app.http.schemas import (
     BatchSize,
@@ -21,7 +22,6 @@ from serve_app.http.schemas import (
 from serve_app.http.seed_answers import Accepted, Completed, Task, TaskList, output
 from serve_app.http.services import Services
 from serve_app.jobs.job import NewJob
-from serve_app.transcription.stages import UrlSource
 from serve_app.transcription.transcriber import TranscriptionRequest
 
 

@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from interchange.transcript import Segment, Transcript, Word
 from serve_app.jobs.job import Job
-from serve_app.transcription.transcript import Segment, Transcript, Word
 
 Timestamp = tuple[float, float | None]
 

@@ -9,10 +9,10 @@ from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from interchange.stages import BlobSource
+from interchange.transcript import Transcript
 from serve_app.jobs.service import JobService
-from serve_app.transcription.stages import BlobSource
 from serve_app.transcription.transcriber import Event, TranscriptionRequest
-from serve_app.transcription.transcript import Transcript
 
 
 class Transcriber(Protocol):

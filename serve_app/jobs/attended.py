@@ -10,13 +10,13 @@ import logging
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Protocol, cast
 
-from serve_app.errors import Conflict, RayscribeError, ServerError, StoreUnavailable
+from interchange.errors import Conflict, RayscribeError, ServerError, StoreUnavailable
+from interchange.transcript import Transcript
 from serve_app.jobs.job import CANCELLED, Claim, Failure, Job, NewJob
 from serve_app.jobs.keeper import Keeper
 from serve_app.jobs.leases import LeaseLost, Leases
 from serve_app.jobs.store import JobStore
 from serve_app.transcription.transcriber import TranscriptionRequest
-from serve_app.transcription.transcript import Transcript
 
 log = logging.getLogger("ray.serve")
 

@@ -11,9 +11,9 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
 
+from interchange.transcript import Quality, Transcript, Turn, WindowTranscript
 from serve_app.jobs.job import Webhook
 from serve_app.transcription.transcriber import TranscriptionRequest
-from serve_app.transcription.transcript import Quality, Transcript, Turn, WindowTranscript
 
 T = TypeVar("T")
 

@@ -21,7 +21,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from serve_app.errors import ServerError, StoreUnavailable
+from interchange.errors import ServerError, StoreUnavailable
 
 log = logging.getLogger("ray.serve")
 

@@ -3,11 +3,11 @@
 import asyncio
 import logging
 
-from serve_app.blobs import BlobStore
-from serve_app.errors import StoreUnavailable, Unavailable
+from interchange.blobs import BlobStore
+from interchange.errors import StoreUnavailable, Unavailable
+from interchange.stages import BlobSource
 from serve_app.jobs.leases import Leases
 from serve_app.jobs.store import JobStore
-from serve_app.transcription.stages import BlobSource
 
 log = logging.getLogger("ray.serve")
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from interchange.transcript import Quality
 from serve_app.transcription.transcriber import Resume, TranscriptionRequest
-from serve_app.transcription.transcript import Quality
 
 Status = Literal["queued", "running", "completed", "failed", "cancelled"]
 

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from serve_app.errors import StoreUnavailable
+from interchange.errors import StoreUnavailable
 from serve_app.jobs.job import Claim
 from serve_app.jobs.leases import Leases
 

@@ -12,17 +12,17 @@ from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from serve_app.blobs import BlobStore
-from serve_app.errors import Conflict
+from interchange.blobs import BlobStore
+from interchange.errors import Conflict
+from interchange.stages import BlobSource
+from interchange.transcript import Transcript, Turn, WindowTranscript
 from serve_app.jobs.codec import QUALITY, REQUEST, SECONDS, TRANSCRIPT, TURNS, WEBHOOK, WINDOW
 from serve_app.jobs.database import Database
 from serve_app.jobs.job import CANCELLED, Claim, Failure, NewJob, Status
 from serve_app.jobs.models import jobs, windows
 from serve_app.jobs.outbox import announce
 from serve_app.jobs.rows import job_of
-from serve_app.transcription.stages import BlobSource
 from serve_app.transcription.transcriber import Progress, Resume
-from serve_app.transcription.transcript import Transcript, Turn, WindowTranscript
 
 ABANDONED = Failure(
     "The service stopped while it worked on this request; send it again.", 503, "unavailable"

@@ -3,7 +3,8 @@
 import asyncio
 
 from configs.settings import Secrets, Settings
-from serve_app.blobs import BlobStore
+from interchange.blobs import BlobStore
+from interchange.network import AddressGuard
 from serve_app.jobs.housekeeping import Housekeeper
 from serve_app.jobs.keeper import Keeper
 from serve_app.jobs.outbox import Outbox
@@ -12,7 +13,6 @@ from serve_app.jobs.runner import ResumableTranscriber, RetryPolicy, Runner
 from serve_app.jobs.service import database_of, leases_of
 from serve_app.jobs.store import JobStore
 from serve_app.jobs.webhooks import Render, WebhookSender
-from serve_app.network import AddressGuard
 
 
 class Manager:

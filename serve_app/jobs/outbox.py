@@ -9,7 +9,7 @@ import uuid
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from serve_app.errors import NotFound
+from interchange.errors import NotFound
 from serve_app.jobs.codec import WEBHOOK
 from serve_app.jobs.database import Database
 from serve_app.jobs.job import Attempt, Delivery, DeliveryState, DueDelivery

@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from serve_app.errors import NotFound
+from interchange.errors import NotFound
 from serve_app.jobs.codec import QUALITY, REQUEST, SECONDS, WEBHOOK
 from serve_app.jobs.job import Failure, Job
 from serve_app.jobs.models import jobs

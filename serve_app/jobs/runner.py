@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
-from serve_app.errors import (
+from interchange.errors import (
     ClientError,
     QueueFull,
     RayscribeError,
@@ -17,6 +17,7 @@ from serve_app.errors import (
     StoreUnavailable,
     Unavailable,
 )
+from interchange.transcript import Transcript, Turn, WindowTranscript
 from serve_app.jobs.bell import Bell
 from serve_app.jobs.job import Claim, Failure
 from serve_app.jobs.keeper import Keeper
@@ -30,7 +31,6 @@ from serve_app.transcription.transcriber import (
     TurnsReady,
     WindowDone,
 )
-from serve_app.transcription.transcript import Transcript, Turn, WindowTranscript
 
 log = logging.getLogger("ray.serve")
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from configs.settings import JobSettings, Secrets
-from serve_app.blobs import BlobStore
+from interchange.blobs import BlobStore
 from serve_app.jobs.attended import Attended, WholeTranscriber
 from serve_app.jobs.database import Database
 from serve_app.jobs.job import Job, NewJob

@@ -9,8 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from serve_app.blobs import BlobStore
-from serve_app.errors import Conflict, InvalidOption, NotFound
+from interchange.blobs import BlobStore
+from interchange.errors import Conflict, InvalidOption, NotFound
+from interchange.stages import BlobSource
+from interchange.transcript import Transcript, WindowTranscript
 from serve_app.jobs.codec import TRANSCRIPT, WINDOW
 from serve_app.jobs.database import Database
 from serve_app.jobs.job import CANCELLED, Job, NewJob, Page, Status
@@ -18,8 +20,6 @@ from serve_app.jobs.leases import ending, failure_columns, new_row
 from serve_app.jobs.models import deliveries, jobs, windows
 from serve_app.jobs.outbox import announce
 from serve_app.jobs.rows import SUMMARY, job_of, read_job
-from serve_app.transcription.stages import BlobSource
-from serve_app.transcription.transcript import Transcript, WindowTranscript
 
 
 class JobStore:

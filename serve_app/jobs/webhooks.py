@@ -11,14 +11,14 @@ import aiohttp
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 from standardwebhooks.webhooks import Webhook as Signer
 
+from interchange.errors import AddressRefused, NotFound, ServerError, StoreUnavailable
+from interchange.network import AddressGuard
+from interchange.transcript import Transcript
 from serve_app import __version__
-from serve_app.errors import AddressRefused, NotFound, ServerError, StoreUnavailable
 from serve_app.jobs.bell import Bell
 from serve_app.jobs.job import Attempt, DeliveryState, DueDelivery, Job
 from serve_app.jobs.outbox import Outbox
 from serve_app.jobs.store import JobStore
-from serve_app.network import AddressGuard
-from serve_app.transcription.transcript import Transcript
 
 log = logging.getLogger("ray.serve")
 

@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from serve_app.transcription.stages import Window
+from interchange.stages import Window
 
 
 class Backlog:

@@ -7,7 +7,7 @@ again. A window that is sure of its own language keeps it: people do switch.
 
 from collections import Counter
 
-from serve_app.transcription.transcript import WindowTranscript
+from interchange.transcript import WindowTranscript
 
 UNDETERMINED = "und"
 """ISO 639-2's code for a recording in which nobody was understood."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
 
-from serve_app.transcription.transcript import Segment, Turn, Word
+from interchange.transcript import Segment, Turn, Word
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,8 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 
-from serve_app.errors import QueueFull, RayscribeError, RecognitionFailed
-from serve_app.transcription.backlog import Backlog
-from serve_app.transcription.languages import UNDETERMINED, LanguageVotes
-from serve_app.transcription.speakers import assign
-from serve_app.transcription.stages import (
+from interchange.errors import QueueFull, RayscribeError, RecognitionFailed
+from interchange.stages import (
     AudioLoader,
     Diarization,
     DiarizationOptions,
@@ -30,13 +27,16 @@ from serve_app.transcription.stages import (
     Task,
     Window,
 )
-from serve_app.transcription.transcript import (
+from interchange.transcript import (
     Quality,
     Segment,
     Transcript,
     Turn,
     WindowTranscript,
 )
+from serve_app.transcription.backlog import Backlog
+from serve_app.transcription.languages import UNDETERMINED, LanguageVotes
+from serve_app.transcription.speakers import assign
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class Transcriber:
         """The events of one recording; the last is Completed.
 
         Closing the iterator, or cancelling the task that reads it, stops all its work. Raises
-        the errors of `serve_app.errors`.
+        the errors of `interchange.errors`.
         """
         # The work has a task of its own: an async generator must not hold a task group open
         # across a yield, and events have to flow while nobody asks for the next one.

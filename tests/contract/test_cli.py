@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from interchange.errors import QueueFull, RecognitionFailed, UndecodableRecording
+from interchange.stages import UrlSource
 from serve_app.cli import app
-from serve_app.errors import QueueFull, RecognitionFailed, UndecodableRecording
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig
 from serve_app.jobs.service import JobService
-from serve_app.transcription.stages import UrlSource
 from tests.contract.service import running
 from tests.fakes.services import DIALOGUE, MODEL, FakeTranscriber, FakeUploads, services
 

@@ -23,9 +23,11 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.responses import Response
 from typer.testing import CliRunner, Result
 
-from serve_app.blobs import BlobStore
+from interchange.blobs import BlobStore
+from interchange.errors import RecognitionFailed, UndecodableRecording
+from interchange.stages import UrlSource
+from interchange.transcript import Turn
 from serve_app.cli import app
-from serve_app.errors import RecognitionFailed, UndecodableRecording
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig
 from serve_app.jobs.database import Database
@@ -35,9 +37,7 @@ from serve_app.jobs.leases import Leases
 from serve_app.jobs.runner import RetryPolicy, Runner
 from serve_app.jobs.service import JobService
 from serve_app.jobs.store import JobStore
-from serve_app.transcription.stages import UrlSource
 from serve_app.transcription.transcriber import Transcriber
-from serve_app.transcription.transcript import Turn
 from tests.contract.service import running
 from tests.fakes.services import MODEL, FakeTranscriber, FakeUploads, services
 from tests.fakes.stages import FakeDiarizer, FakeLoader, FakeRecognizer, window

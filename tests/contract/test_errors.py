@@ -5,7 +5,7 @@ import logging
 import pytest
 from starlette.testclient import TestClient
 
-from serve_app.errors import (
+from interchange.errors import (
     QueueFull,
     RecordingTooLong,
     SourceRefused,

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from serve_app.errors import StoreUnavailable
+from interchange.errors import StoreUnavailable
+from interchange.stages import BlobSource, UrlSource
+from interchange.transcript import WindowTranscript
 from serve_app.http.job_events import job_events
 from serve_app.http.services import HttpConfig
 from serve_app.jobs.job import Attempt, Claim, Failure
 from serve_app.jobs.service import JobService
-from serve_app.transcription.stages import BlobSource, UrlSource
 from serve_app.transcription.transcriber import Progress
-from serve_app.transcription.transcript import WindowTranscript
 from tests.contract.conftest import MakeClient
 from tests.fakes.services import DIALOGUE, GREETING, MODEL, FakeUploads, segment
 

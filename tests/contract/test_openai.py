@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from serve_app.errors import (
+from interchange.errors import (
     MissingToken,
     QueueFull,
     RecognitionFailed,
@@ -15,7 +15,7 @@ from serve_app.errors import (
     Unavailable,
     UndecodableRecording,
 )
-from serve_app.transcription.stages import BlobSource, UrlSource
+from interchange.stages import BlobSource, UrlSource
 from tests.fakes.services import DIALOGUE, MODEL, SILENCE, FakeTranscriber, FakeUploads
 
 ROUTE = "/v1/audio/transcriptions"

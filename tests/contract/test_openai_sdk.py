@@ -8,7 +8,7 @@ import openai
 import pytest
 from openai.types.audio import TranscriptionDiarized, TranscriptionVerbose, TranslationVerbose
 
-from serve_app.errors import QueueFull
+from interchange.errors import QueueFull
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig
 from serve_app.jobs.service import JobService

@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 from starlette.testclient import TestClient
 
+from interchange.stages import UrlSource
 from serve_app.http.services import HttpConfig
-from serve_app.transcription.stages import UrlSource
 from tests.contract.conftest import MakeClient
 from tests.fakes.services import (
     DIALOGUE,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from serve_app.errors import StoreUnavailable, UndecodableRecording
+from interchange.errors import StoreUnavailable, UndecodableRecording
 from serve_app.http.seed_answers import webhook_body
 from serve_app.http.services import HttpConfig
 from serve_app.jobs.job import Failure, Job

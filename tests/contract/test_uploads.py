@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from serve_app.blobs import BlobStore
-from serve_app.errors import Unavailable
+from interchange.blobs import BlobStore
+from interchange.errors import Unavailable
+from interchange.stages import BlobSource
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig, Services
 from serve_app.jobs.service import JobService
-from serve_app.transcription.stages import BlobSource
 from tests.contract.asgi import Exchange
 from tests.contract.conftest import MakeClient
 from tests.fakes.services import (

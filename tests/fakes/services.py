@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from configs.settings import JobSettings
-from serve_app.blobs import BlobStore
-from serve_app.errors import RayscribeError
+from interchange.blobs import BlobStore
+from interchange.errors import RayscribeError
+from interchange.stages import BlobSource
+from interchange.transcript import Quality, Segment, Transcript, Turn, Word
 from serve_app.http.services import HttpConfig, Services
 from serve_app.jobs.attended import WholeTranscriber
 from serve_app.jobs.database import Database
 from serve_app.jobs.service import JobService
-from serve_app.transcription.stages import BlobSource
 from serve_app.transcription.transcriber import (
     Completed,
     Event,
@@ -21,7 +22,6 @@ from serve_app.transcription.transcriber import (
     SegmentReady,
     TranscriptionRequest,
 )
-from serve_app.transcription.transcript import Quality, Segment, Transcript, Turn, Word
 
 MODEL = "openai/whisper-tiny"
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 
 import numpy as np
 
-from serve_app.transcription.stages import (
+from interchange.stages import (
     SAMPLE_RATE,
     Diarization,
     DiarizationOptions,
@@ -17,7 +17,7 @@ from serve_app.transcription.stages import (
     Source,
     Window,
 )
-from serve_app.transcription.transcript import Segment, Turn, WindowTranscript, Word
+from interchange.transcript import Segment, Turn, WindowTranscript, Word
 
 
 def window(index: int, seconds: float = 10.0, start: float | None = None) -> Window:

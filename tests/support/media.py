@@ -10,7 +10,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from serve_app.transcription.stages import SAMPLE_RATE, Float32
+from interchange.stages import SAMPLE_RATE, Float32
 
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
 

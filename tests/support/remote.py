@@ -11,7 +11,7 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from serve_app.transcription.stages import SAMPLE_RATE
+from interchange.stages import SAMPLE_RATE
 
 _WAV_HEADER = struct.pack(
     "<4sI4s4sIHHIIHH4sI",

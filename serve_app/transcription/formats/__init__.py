@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from types import MappingProxyType
 
+from interchange.transcript import Transcript
 from serve_app.transcription.formats.document import json_text
 from serve_app.transcription.formats.srt import srt
 from serve_app.transcription.formats.txt import txt
 from serve_app.transcription.formats.vtt import vtt
-from serve_app.transcription.transcript import Transcript
 
 RENDERERS: MappingProxyType[str, Callable[[Transcript], str]] = MappingProxyType(
     {"txt": txt, "json": json_text, "srt": srt, "vtt": vtt}

@@ -7,8 +7,8 @@ longer than 7 s.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from interchange.transcript import Transcript
 from serve_app.transcription.formats.pieces import Piece, pieces, width
-from serve_app.transcription.transcript import Transcript
 
 LINE_COLUMNS = 42
 LINES = 2

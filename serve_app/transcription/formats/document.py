@@ -5,9 +5,9 @@ from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
+from interchange.stages import Task
+from interchange.transcript import Segment, Transcript, Word
 from serve_app.transcription.language_names import language_name
-from serve_app.transcription.stages import Task
-from serve_app.transcription.transcript import Segment, Transcript, Word
 
 
 def json_text(transcript: Transcript) -> str:

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from serve_app.transcription.transcript import Segment, Transcript
+from interchange.transcript import Segment, Transcript
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """SubRip subtitles."""
 
+from interchange.transcript import Transcript
 from serve_app.transcription.formats.cues import Cue, cues
 from serve_app.transcription.formats.timecode import timecode
-from serve_app.transcription.transcript import Transcript
 
 
 def srt(transcript: Transcript) -> str:

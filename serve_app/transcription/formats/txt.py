@@ -2,8 +2,8 @@
 
 from itertools import groupby
 
+from interchange.transcript import Transcript
 from serve_app.transcription.formats.pieces import pieces
-from serve_app.transcription.transcript import Transcript
 
 
 def txt(transcript: Transcript) -> str:

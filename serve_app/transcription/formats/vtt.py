@@ -1,8 +1,8 @@
 """WebVTT subtitles (https://www.w3.org/TR/webvtt1/)."""
 
+from interchange.transcript import Transcript
 from serve_app.transcription.formats.cues import Cue, cues
 from serve_app.transcription.formats.timecode import timecode
-from serve_app.transcription.transcript import Transcript
 
 
 def vtt(transcript: Transcript) -> str:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from benchmarks.silent_suffix import Stretch, distances, interval
-from serve_app.transcription.transcript import Word
+from interchange.transcript import Word
 
 STRETCHES = [Stretch(1.0, 3.0, "They sang a song"), Stretch(4.0, 5.0, "Good day")]
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.speaker_errors import diarization_error_rate, read_rttm
-from serve_app.transcription.transcript import Turn
+from interchange.transcript import Turn
 
 REFERENCE = [Turn(0, 10, "anna"), Turn(10, 20, "ben")]
 

@@ -10,9 +10,9 @@ from ray.exceptions import ActorDiedError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
-from serve_app.errors import QueueFull, Unavailable
+from interchange.errors import QueueFull, Unavailable
+from interchange.stages import RecognitionOptions
 from serve_app.handles import RaySpeechRecognizer
-from serve_app.transcription.stages import RecognitionOptions
 from tests.fakes.stages import window, words_of
 
 OPTIONS = RecognitionOptions(request_id="r")

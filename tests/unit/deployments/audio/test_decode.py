@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from deployments.audio.decode import BLOCK, Decoder
-from serve_app.errors import NoAudioStream, RecordingTooLong, UndecodableRecording
-from serve_app.transcription.stages import SAMPLE_RATE, Float32
+from interchange.errors import NoAudioStream, RecordingTooLong, UndecodableRecording
+from interchange.stages import SAMPLE_RATE, Float32
 from tests.support.media import encode, silent_video, tone
 from tests.support.speech import SAMPLE, Recording, needs_speech, recordings
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from deployments.audio.downmix import Downmix
-from serve_app.transcription.stages import SAMPLE_RATE, Float32
+from interchange.stages import SAMPLE_RATE, Float32
 from tests.support.media import tone
 
 RNG = np.random.default_rng(1)

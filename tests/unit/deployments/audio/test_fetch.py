@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 from configs.settings import FetchSettings
 from deployments.audio.fetch import fetch
 from deployments.audio.spool import Spool
-from serve_app.errors import (
+from interchange.errors import (
     AddressRefused,
     InvalidSource,
     RecordingTooLarge,
@@ -20,7 +20,7 @@ from serve_app.errors import (
     SourceUnreachable,
     TooManyRedirects,
 )
-from serve_app.network import AddressGuard
+from interchange.network import AddressGuard
 
 SETTINGS = FetchSettings(
     max_bytes=1000,

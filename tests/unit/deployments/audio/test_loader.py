@@ -16,7 +16,7 @@ from aiohttp.test_utils import TestServer
 from configs.settings import AudioSettings, FetchSettings, Settings
 from deployments.audio.decode import Decoder
 from deployments.audio.loader import Loader
-from serve_app.errors import (
+from interchange.errors import (
     AddressRefused,
     NotFound,
     RecordingTooLong,
@@ -24,8 +24,8 @@ from serve_app.errors import (
     SourceUnreachable,
     UndecodableRecording,
 )
-from serve_app.transcription.samples import as_float32
-from serve_app.transcription.stages import (
+from interchange.samples import as_float32
+from interchange.stages import (
     SAMPLE_RATE,
     BlobSource,
     Float32,

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from deployments.audio.spool import LoadCancelled, Spool
-from serve_app.errors import SourceTimeout
+from interchange.errors import SourceTimeout
 
 
 @pytest.fixture

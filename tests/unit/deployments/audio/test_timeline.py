@@ -7,7 +7,7 @@ import pytest
 
 from deployments.audio.decode import Decoder
 from deployments.audio.timeline import fill_gaps
-from serve_app.transcription.stages import SAMPLE_RATE, Float32
+from interchange.stages import SAMPLE_RATE, Float32
 from tests.support.media import tone
 
 RATE = 8000

@@ -13,7 +13,7 @@ from deployments.audio.voice_activity import (
     VoiceActivity,
     _network_file,
 )
-from serve_app.transcription.stages import SAMPLE_RATE, Float32
+from interchange.stages import SAMPLE_RATE, Float32
 from tests.support.media import tone
 from tests.support.speech import SAMPLE
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from deployments.audio.pieces import Piece
 from deployments.audio.windows import MAX_PAUSE, PAD, Stretch, WindowPlanner
-from serve_app.transcription.stages import SAMPLE_RATE
+from interchange.stages import SAMPLE_RATE
 
 S = SAMPLE_RATE
 

@@ -4,7 +4,7 @@ import pytest
 from configs.settings import DiarizationSettings
 from deployments.audio.decode import Decoder
 from deployments.diarization.pipeline import Diarizer
-from serve_app.transcription.stages import Int16
+from interchange.stages import Int16
 from tests.support.speech import SAMPLE
 
 

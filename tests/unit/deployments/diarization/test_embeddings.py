@@ -8,7 +8,7 @@ from deployments.diarization.bundled import alone
 from deployments.diarization.embeddings import SpeakerEmbedder, pool
 from deployments.diarization.filterbank import SAMPLE_RATE, Filterbank
 from deployments.diarization.pipeline import Diarizer
-from serve_app.transcription.stages import DiarizationOptions, Float32, Int16
+from interchange.stages import DiarizationOptions, Float32, Int16
 
 FRAMES = 589
 """Of a 10 s chunk, as pyannote's segmentation cuts it."""

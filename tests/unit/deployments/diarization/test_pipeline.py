@@ -9,9 +9,9 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 
 from deployments.diarization import pipeline
 from deployments.diarization.pipeline import Cancelled, Diarizer
-from serve_app.errors import DiarizationFailed, InvalidOption, Unavailable
-from serve_app.transcription.stages import SAMPLE_RATE, DiarizationOptions, Int16
-from serve_app.transcription.transcript import Turn
+from interchange.errors import DiarizationFailed, InvalidOption, Unavailable
+from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16
+from interchange.transcript import Turn
 from tests.support.speech import SAMPLE
 
 ANY = DiarizationOptions()

@@ -23,7 +23,7 @@ from deployments.diarization.pipeline import Diarizer
 from deployments.diarization.shared_chunks import ShareChunks
 from deployments.models.resolve import resolve
 from deployments.models.wheels import WeightsUnavailable
-from serve_app.transcription.stages import DiarizationOptions, Int16
+from interchange.stages import DiarizationOptions, Int16
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from httpx2 import Request, Response
 from deployments.models import resolve as module
 from deployments.models.resolve import gated, resolve
 from deployments.models.wheels import WeightsUnavailable
-from serve_app.errors import MissingToken
+from interchange.errors import MissingToken
 
 COMMUNITY = "pyannote/speaker-diarization-community-1"
 

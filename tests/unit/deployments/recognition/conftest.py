@@ -7,7 +7,7 @@ from deployments.models import cache
 from deployments.models.resolve import resolve
 from deployments.recognition.device import DevicePolicy
 from deployments.recognition.model import WhisperModel
-from serve_app.transcription.stages import Float32
+from interchange.stages import Float32
 from tests.support.speech import SAMPLE
 from tests.unit.deployments.recognition.support import Whisper, audio
 

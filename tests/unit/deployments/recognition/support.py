@@ -15,8 +15,8 @@ from deployments.recognition.batcher import Ticket
 from deployments.recognition.model import Encoded, WhisperModel
 from deployments.recognition.requests import Decode, Decoded, Piece
 from deployments.recognition.vocabulary import Vocabulary
-from serve_app.transcription.stages import Float32
-from serve_app.transcription.transcript import WindowTranscript
+from interchange.stages import Float32
+from interchange.transcript import WindowTranscript
 
 ANSWER_S = 60.0
 """How long a test waits for what has to come: never so long where nothing is broken."""

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.recognition.batcher import BULK_PATIENCE_S, HEAD_START_S, FairQueue, Ticket
-from serve_app.errors import QueueFull, Unavailable
-from serve_app.transcription.stages import SAMPLE_RATE, Priority, RecognitionOptions, Window
-from serve_app.transcription.transcript import WindowTranscript
+from interchange.errors import QueueFull, Unavailable
+from interchange.stages import SAMPLE_RATE, Priority, RecognitionOptions, Window
+from interchange.transcript import WindowTranscript
 
 WINDOW_S = 30
 

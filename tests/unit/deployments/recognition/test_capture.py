@@ -9,7 +9,7 @@ from torch import Tensor
 from deployments.recognition.batch import Batch
 from deployments.recognition.capture import CapturedStep, Compiled, Replay, Step, captured
 from deployments.recognition.encoder import all_layers
-from serve_app.transcription.stages import SAMPLE_RATE, Float32
+from interchange.stages import SAMPLE_RATE, Float32
 from tests.unit.deployments.recognition import support
 from tests.unit.deployments.recognition.support import Whisper, decode, noise
 

@@ -12,7 +12,7 @@ from deployments.recognition.encoder import all_layers
 from deployments.recognition.model import Encoded, WhisperModel
 from deployments.recognition.silence import Groups
 from deployments.recognition.slots import Slots
-from serve_app.transcription.stages import SAMPLE_RATE, Float32
+from interchange.stages import SAMPLE_RATE, Float32
 from tests.unit.deployments.recognition.support import ENGLISH, Whisper
 
 CLOSE = 2e-3

@@ -10,7 +10,7 @@ from deployments.recognition.attention import attention
 from deployments.recognition.encoder import PEAK, Encoder, all_layers
 from deployments.recognition.log_mel import silence
 from deployments.recognition.weights import encoder_weights
-from serve_app.transcription.stages import SAMPLE_RATE, Float32
+from interchange.stages import SAMPLE_RATE, Float32
 from tests.unit.deployments.recognition.support import Whisper, noise
 
 CLOSE = 2e-3

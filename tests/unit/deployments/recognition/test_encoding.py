@@ -12,7 +12,7 @@ from deployments.recognition.encoder import Layers
 from deployments.recognition.encoding import Encoding
 from deployments.recognition.model import Encoded, WhisperModel
 from deployments.recognition.requests import Piece
-from serve_app.transcription.stages import Float32, Window
+from interchange.stages import Float32, Window
 
 LAYERS = 3
 

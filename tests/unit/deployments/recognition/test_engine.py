@@ -7,9 +7,9 @@ import pytest
 
 from deployments.recognition.batcher import FairQueue, Ticket
 from deployments.recognition.engine import STUCK_S, Engine
-from serve_app.errors import Unavailable
-from serve_app.transcription.samples import as_int16
-from serve_app.transcription.stages import RecognitionOptions, Window
+from interchange.errors import Unavailable
+from interchange.samples import as_int16
+from interchange.stages import RecognitionOptions, Window
 from tests.unit.deployments.recognition.support import ANSWER_S, done, noise
 
 

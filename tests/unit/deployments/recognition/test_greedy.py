@@ -6,7 +6,7 @@ import torch
 from deployments.recognition.encoder import all_layers
 from deployments.recognition.model import Encoded
 from deployments.recognition.requests import Decoded
-from serve_app.transcription.stages import SAMPLE_RATE, Float32
+from interchange.stages import SAMPLE_RATE, Float32
 from tests.support.speech import Recording, needs_speech, recordings
 from tests.unit.deployments.recognition.support import ENGLISH, Whisper, audio, decode
 

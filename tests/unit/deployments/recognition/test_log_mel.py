@@ -8,7 +8,7 @@ import torch
 from transformers import WhisperFeatureExtractor
 
 from deployments.recognition.log_mel import LogMel, silence
-from serve_app.transcription.stages import SAMPLE_RATE, Float32
+from interchange.stages import SAMPLE_RATE, Float32
 from tests.unit.deployments.recognition.support import noise
 
 CPU = torch.device("cpu")

@@ -12,9 +12,9 @@ from deployments.recognition.encoder import Layers
 from deployments.recognition.model import Encoded
 from deployments.recognition.requests import Piece
 from deployments.recognition.whisper_engine import WhisperEngine
-from serve_app.errors import Unavailable
-from serve_app.transcription.samples import as_int16
-from serve_app.transcription.stages import SAMPLE_RATE, Float32, RecognitionOptions, Window
+from interchange.errors import Unavailable
+from interchange.samples import as_int16
+from interchange.stages import SAMPLE_RATE, Float32, RecognitionOptions, Window
 from tests.unit.deployments.recognition.support import Whisper
 
 CUDA = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")

@@ -2,8 +2,8 @@ import pytest
 
 from deployments.recognition.batcher import FairQueue
 from deployments.recognition.sleeping_engine import SleepingEngine
-from serve_app.transcription.samples import as_int16
-from serve_app.transcription.stages import SAMPLE_RATE, RecognitionOptions, Window
+from interchange.samples import as_int16
+from interchange.stages import SAMPLE_RATE, RecognitionOptions, Window
 from tests.unit.deployments.recognition.support import noise
 
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from deployments.recognition.vocabulary import Vocabulary
-from serve_app.errors import InvalidOption
+from interchange.errors import InvalidOption
 from tests.unit.deployments.recognition.support import ENGLISH, Whisper
 
 

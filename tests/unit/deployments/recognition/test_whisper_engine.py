@@ -12,9 +12,9 @@ from deployments.recognition.encoding import AHEAD
 from deployments.recognition.requests import Decode, Piece, WindowDecoding
 from deployments.recognition.whisper_engine import EVERYBODYS, WhisperEngine
 from deployments.recognition.window_decoding import Text, decode_window
-from serve_app.errors import InvalidOption, Unavailable
-from serve_app.transcription.samples import as_int16
-from serve_app.transcription.stages import SAMPLE_RATE, Float32, RecognitionOptions, Window
+from interchange.errors import InvalidOption, Unavailable
+from interchange.samples import as_int16
+from interchange.stages import SAMPLE_RATE, Float32, RecognitionOptions, Window
 from tests.unit.deployments.recognition.support import ANSWER_S, ENGLISH, Whisper, done
 
 

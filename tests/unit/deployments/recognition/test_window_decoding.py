@@ -20,9 +20,9 @@ from deployments.recognition.requests import (
 )
 from deployments.recognition.vocabulary import Vocabulary
 from deployments.recognition.window_decoding import MOST_PIECES, Text, decode_window
-from serve_app.errors import InvalidOption
-from serve_app.transcription.stages import SAMPLE_RATE, RecognitionOptions, Window
-from serve_app.transcription.transcript import WindowTranscript
+from interchange.errors import InvalidOption
+from interchange.stages import SAMPLE_RATE, RecognitionOptions, Window
+from interchange.transcript import WindowTranscript
 
 S = SAMPLE_RATE
 EOT, SOT, EN, DE, TRANSCRIBE, TRANSLATE, PREVIOUS, NO_TIMESTAMPS = range(128, 136)

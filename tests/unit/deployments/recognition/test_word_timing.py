@@ -20,8 +20,8 @@ from deployments.recognition.word_timing import (
     warp,
     within,
 )
-from serve_app.transcription.stages import Float32
-from serve_app.transcription.transcript import Word
+from interchange.stages import Float32
+from interchange.transcript import Word
 from tests.unit.deployments.recognition.support import ENGLISH, Whisper
 
 # ------------------------------------------------------------------------- the warp

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from serve_app.blobs import BlobStore
+from interchange.blobs import BlobStore
 from serve_app.jobs.database import Database
 from serve_app.jobs.leases import Leases
 from serve_app.jobs.outbox import Outbox

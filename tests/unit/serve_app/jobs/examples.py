@@ -4,10 +4,8 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
-from serve_app.jobs.job import NewJob, Webhook
-from serve_app.transcription.stages import UrlSource
-from serve_app.transcription.transcriber import TranscriptionRequest
-from serve_app.transcription.transcript import (
+from interchange.stages import UrlSource
+from interchange.transcript import (
     Quality,
     Segment,
     Transcript,
@@ -15,6 +13,8 @@ from serve_app.transcription.transcript import (
     WindowTranscript,
     Word,
 )
+from serve_app.jobs.job import NewJob, Webhook
+from serve_app.transcription.transcriber import TranscriptionRequest
 
 WEBHOOK = Webhook("https://receiver.test/hook", {"x-key": "ключ"})
 

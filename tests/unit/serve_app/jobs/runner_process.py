@@ -13,14 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from serve_app.blobs import BlobStore
+from interchange.blobs import BlobStore
+from interchange.stages import RecognitionOptions, Window
+from interchange.transcript import Turn, WindowTranscript
 from serve_app.jobs import runner
 from serve_app.jobs.database import Database
 from serve_app.jobs.keeper import Keeper
 from serve_app.jobs.leases import Leases
-from serve_app.transcription.stages import RecognitionOptions, Window
 from serve_app.transcription.transcriber import Transcriber
-from serve_app.transcription.transcript import Turn, WindowTranscript
 from tests.fakes.stages import FakeDiarizer, FakeLoader, FakeRecognizer, window, words_of
 
 WINDOWS = 3

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from serve_app.errors import (
+from interchange.errors import (
     Cancelled,
     Conflict,
     RayscribeError,

@@ -1,5 +1,5 @@
+from interchange.stages import BlobSource
 from serve_app.jobs.codec import REQUEST, TRANSCRIPT, TURNS, WEBHOOK, WINDOW
-from serve_app.transcription.stages import BlobSource
 from serve_app.transcription.transcriber import TranscriptionRequest
 from tests.unit.serve_app.jobs.examples import WEBHOOK as HOOK
 from tests.unit.serve_app.jobs.examples import new_job, transcript, window_transcript

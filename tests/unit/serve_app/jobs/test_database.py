@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from serve_app.errors import ServerError, Unavailable
+from interchange.errors import ServerError, Unavailable
 from serve_app.jobs.database import Database
 from serve_app.jobs.models import metadata
 from tests.fakes.postgres import drop_database, fresh_database

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
-from serve_app.blobs import BlobStore
+from interchange.blobs import BlobStore
 from serve_app.jobs.database import Database
 from serve_app.jobs.housekeeping import Housekeeper
 from serve_app.jobs.leases import Leases

@@ -2,13 +2,13 @@ import asyncio
 
 import pytest
 
-from serve_app.errors import Conflict
+from interchange.errors import Conflict
+from interchange.transcript import Turn
 from serve_app.jobs.job import CANCELLED, Claim, Failure
 from serve_app.jobs.leases import LeaseLost, Leases
 from serve_app.jobs.outbox import Outbox
 from serve_app.jobs.store import JobStore
 from serve_app.transcription.transcriber import Progress
-from serve_app.transcription.transcript import Turn
 from tests.unit.serve_app.jobs.examples import new_job, transcript, window_transcript
 
 

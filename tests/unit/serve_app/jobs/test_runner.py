@@ -5,26 +5,26 @@ from dataclasses import replace
 
 import pytest
 
-from serve_app.errors import (
+from interchange.errors import (
     QueueFull,
     RecognitionFailed,
     StoreUnavailable,
     UndecodableRecording,
 )
+from interchange.stages import RecognitionOptions, Window
+from interchange.transcript import Turn, WindowTranscript
 from serve_app.jobs.job import Job
 from serve_app.jobs.keeper import Keeper
 from serve_app.jobs.leases import Leases
 from serve_app.jobs.outbox import Outbox
 from serve_app.jobs.runner import RetryPolicy, Runner
 from serve_app.jobs.store import JobStore
-from serve_app.transcription.stages import RecognitionOptions, Window
 from serve_app.transcription.transcriber import (
     Event,
     Resume,
     Transcriber,
     TranscriptionRequest,
 )
-from serve_app.transcription.transcript import Turn, WindowTranscript
 from tests.fakes.stages import FakeDiarizer, FakeLoader, FakeRecognizer, window, words_of
 from tests.unit.serve_app.jobs.examples import new_job
 

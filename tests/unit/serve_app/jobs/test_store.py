@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from serve_app.blobs import BlobStore
-from serve_app.errors import Conflict, InvalidOption, NotFound
+from interchange.blobs import BlobStore
+from interchange.errors import Conflict, InvalidOption, NotFound
 from serve_app.jobs.database import Database
 from serve_app.jobs.job import CANCELLED, Failure
 from serve_app.jobs.leases import LeaseLost, Leases

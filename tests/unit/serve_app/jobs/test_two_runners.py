@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from serve_app.blobs import BlobStore
+from interchange.blobs import BlobStore
 from serve_app.jobs.database import Database
 from serve_app.jobs.job import Job
 from serve_app.jobs.outbox import Outbox

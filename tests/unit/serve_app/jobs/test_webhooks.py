@@ -10,15 +10,15 @@ import pytest
 from aiohttp import web
 from standardwebhooks import Webhook as Verifier
 
-from serve_app.errors import NotFound, ServerError
+from interchange.errors import NotFound, ServerError
+from interchange.network import AddressGuard
+from interchange.transcript import Transcript
 from serve_app.jobs import webhooks
 from serve_app.jobs.job import Attempt, Delivery, Job, Webhook
 from serve_app.jobs.leases import Leases
 from serve_app.jobs.outbox import Outbox
 from serve_app.jobs.store import JobStore
 from serve_app.jobs.webhooks import WebhookSender
-from serve_app.network import AddressGuard
-from serve_app.transcription.transcript import Transcript
 from tests.unit.serve_app.jobs.examples import new_job, transcript
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of the receiver").decode()

@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interchange.transcript import Segment, Turn, Word
 from serve_app.transcription.speakers import assign, utterances
-from serve_app.transcription.transcript import Segment, Turn, Word
 
 A, B = "SPEAKER_00", "SPEAKER_01"
 

@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from serve_app.errors import DiarizationFailed, QueueFull, RecognitionFailed, UndecodableRecording
-from serve_app.transcription.stages import (
+from interchange.errors import DiarizationFailed, QueueFull, RecognitionFailed, UndecodableRecording
+from interchange.stages import (
     SAMPLE_RATE,
     DiarizationOptions,
     RecognitionOptions,
     UrlSource,
     Window,
 )
+from interchange.transcript import Turn, WindowTranscript
 from serve_app.transcription.transcriber import (
     Completed,
     Event,
@@ -23,7 +24,6 @@ from serve_app.transcription.transcriber import (
     TurnsReady,
     WindowDone,
 )
-from serve_app.transcription.transcript import Turn, WindowTranscript
 from tests.fakes.stages import FakeDiarizer, FakeLoader, FakeRecognizer, window, words_of
 
 REQUEST = TranscriptionRequest(id="r", source=UrlSource("http://recordings.test/a.wav"))

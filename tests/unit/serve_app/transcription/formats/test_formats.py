@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interchange.transcript import Segment, Transcript, Turn, Word
 from serve_app.transcription.formats import MEDIA_TYPES, RENDERERS, render
 from serve_app.transcription.formats.timecode import timecode
-from serve_app.transcription.transcript import Segment, Transcript, Turn, Word
 from tests.fakes.services import DIALOGUE, GREETING, SILENCE, segment, transcript
 
 Parsed = tuple[float, float, str]

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from configs.settings import Network
-from serve_app.errors import AddressRefused
+from interchange.errors import AddressRefused
 
 Address = IPv4Address | IPv6Address
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from serve_app.transcription.samples import as_float32, as_int16
+from interchange.samples import as_float32, as_int16
 
 
 def test_what_was_16_bits_is_so_again() -> None:

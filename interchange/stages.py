@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from serve_app.transcription.transcript import Turn, WindowTranscript
+from interchange.transcript import Turn, WindowTranscript
 
 SAMPLE_RATE = 16_000
 """Samples a second of every waveform inside the graph (mono)."""

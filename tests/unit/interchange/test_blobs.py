@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from serve_app.blobs import BlobStore
-from serve_app.errors import NotFound, Unavailable
+from interchange.blobs import BlobStore
+from interchange.errors import NotFound, Unavailable
 
 
 async def chunks(*parts: bytes) -> AsyncIterator[bytes]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from serve_app.transcription.stages import Float32, Int16
+from interchange.stages import Float32, Int16
 
 _FULL_SCALE = 32768
 

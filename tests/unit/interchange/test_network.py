@@ -7,8 +7,8 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.test_utils import TestServer
 
-from serve_app.errors import AddressRefused
-from serve_app.network import AddressGuard, printable
+from interchange.errors import AddressRefused
+from interchange.network import AddressGuard, printable
 
 LOOPBACK = ip_network("127.0.0.0/8")
 

@@ -13,8 +13,8 @@ from typing import BinaryIO, cast
 
 import fsspec
 
-from serve_app.errors import NotFound, Unavailable
-from serve_app.transcription.stages import BlobSource
+from interchange.errors import NotFound, Unavailable
+from interchange.stages import BlobSource
 
 _KEY = re.compile(r"/[0-9a-f]{32}$")
 """What `uuid4().hex` makes: other files in the folder are none of ours."""
