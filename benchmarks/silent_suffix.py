@@ -23,7 +23,7 @@ from benchmarks.tables import percent, table
 from benchmarks.text_errors import normaliser, word_errors
 from configs.settings import AudioSettings, RecognitionSettings
 from deployments.recognition.build import build_engine
-from deployments.recognition.engine import Engine
+from deployments.recognition.engine.base import Engine
 from interchange.stages import SAMPLE_RATE, RecognitionOptions
 from interchange.transcript import Word
 

@@ -20,11 +20,11 @@ from benchmarks.systems import WHISPER, waveform
 from benchmarks.tables import table
 from configs.settings import RecognitionSettings
 from deployments.models.resolve import resolve
-from deployments.recognition.batch import Batch
 from deployments.recognition.device import DevicePolicy
-from deployments.recognition.encoder import all_layers
-from deployments.recognition.model import Encoded, WhisperModel
-from deployments.recognition.requests import Decode, Piece
+from deployments.recognition.engine.batch import Batch
+from deployments.recognition.model.encoder import all_layers
+from deployments.recognition.model.whisper import Encoded, WhisperModel
+from deployments.recognition.window.questions import Decode, Piece
 from interchange.stages import SAMPLE_RATE, Float32
 
 LENGTHS = (2, 5, 10, 15, 20, 25, 29)

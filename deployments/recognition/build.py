@@ -6,12 +6,12 @@ import torch
 
 from configs.settings import RecognitionSettings
 from deployments.models.resolve import resolve
-from deployments.recognition.batcher import FairQueue, Metrics
 from deployments.recognition.device import DevicePolicy
-from deployments.recognition.engine import Engine
-from deployments.recognition.model import WhisperModel
-from deployments.recognition.sleeping_engine import PREFIX, SleepingEngine
-from deployments.recognition.whisper_engine import WhisperEngine
+from deployments.recognition.engine.base import Engine
+from deployments.recognition.engine.sleeping import PREFIX, SleepingEngine
+from deployments.recognition.engine.whisper import WhisperEngine
+from deployments.recognition.fair_queue import FairQueue, Metrics
+from deployments.recognition.model.whisper import WhisperModel
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from configs.settings import RecognitionSettings
-from deployments.recognition.attention import Kernel
+from deployments.recognition.attention.kernels import Kernel
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import torch
 from deployments.models import cache
 from deployments.models.resolve import resolve
 from deployments.recognition.device import DevicePolicy
-from deployments.recognition.model import WhisperModel
+from deployments.recognition.model.whisper import WhisperModel
 from interchange.stages import Float32
 from tests.support.speech import SAMPLE
 from tests.unit.deployments.recognition.support import Whisper, audio

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from deployments.audio.decode import Decoder as AudioDecoder
-from deployments.recognition.batch import Batch, Seat
-from deployments.recognition.batcher import Ticket
-from deployments.recognition.model import Encoded, WhisperModel
-from deployments.recognition.requests import Decode, Decoded, Piece
-from deployments.recognition.vocabulary import Vocabulary
+from deployments.recognition.engine.batch import Batch, Seat
+from deployments.recognition.fair_queue import Ticket
+from deployments.recognition.model.whisper import Encoded, WhisperModel
+from deployments.recognition.window.questions import Decode, Decoded, Piece
+from deployments.recognition.window.vocabulary import Vocabulary
 from interchange.stages import Float32
 from interchange.transcript import WindowTranscript
 

@@ -1,9 +1,9 @@
 import torch
 from torch import Tensor
 
-from deployments.recognition.attention import attention
-from deployments.recognition.cross_attention import Shape
-from deployments.recognition.self_attention import CompiledSelfAttention, MaskedSelfAttention, Past
+from deployments.recognition.attention.cross import Shape
+from deployments.recognition.attention.kernels import attention
+from deployments.recognition.attention.past import CompiledSelfAttention, MaskedSelfAttention, Past
 
 SHAPE = Shape(layers=2, heads=3, head_size=8, source=1)
 SLOTS, TARGET = 4, 20

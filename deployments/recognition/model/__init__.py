@@ -1,0 +1,1 @@
+"""Whisper itself: features, encoder, decoder over slots, rules, alignment."""

@@ -1,0 +1,184 @@
+"""A Whisper checkpoint's weights, taken out of its `transformers` modules for our own loop.
+
+Projections that read the same input are fused, queries carry the attention's scale, and the
+cross-attention's keys and values of all decoder layers are one projection. With heads of 64
+the scale is a power of two, so that nothing is rounded by it.
+
+The matrices may have a shorter type than what goes between them: then inputs are rounded to it
+for the product, which itself sums in float32.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
+from torch import Tensor, nn
+
+from deployments.recognition.model.linear import Linear, Product
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    weight: Tensor
+    bias: Tensor
+    eps: float
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedForward:
+    norm: Norm
+    widen: Product
+    narrow: Product
+    activation: Callable[[Tensor], Tensor]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.narrow(self.activation(self.widen(self.norm(x))))
+
+
+@dataclass(frozen=True, slots=True)
+class SelfAttention:
+    """`project` gives queries, keys and values beside each other: (…, 3 × width)."""
+
+    norm: Norm
+    project: Product
+    out: Product
+
+
+@dataclass(frozen=True, slots=True)
+class CrossAttention:
+    norm: Norm
+    query: Product
+    out: Product
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderLayer:
+    attention: SelfAttention
+    feed_forward: FeedForward
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderLayer:
+    attention: SelfAttention
+    cross: CrossAttention
+    feed_forward: FeedForward
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderWeights:
+    heads: int
+    conv1: nn.Conv1d
+    conv2: nn.Conv1d
+    positions: Tensor
+    layers: tuple[EncoderLayer, ...]
+    norm: Norm
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderWeights:
+    """`cross` gives (…, layers × 2 × width): keys, then values, of layer after layer. `dtype` is
+    the type of the products' results."""
+
+    heads: int
+    dtype: torch.dtype
+    tokens: Tensor
+    positions: Tensor
+    scale: float
+    layers: tuple[DecoderLayer, ...]
+    cross: Product
+    norm: Norm
+    vocabulary: Product
+
+
+def encoder_weights(model: Any, dtype: torch.dtype) -> EncoderWeights:
+    """The matrices as `dtype`, the rest as it is."""
+    encoder, config = model.model.encoder, model.config
+    heads = config.encoder_attention_heads
+    return EncoderWeights(
+        heads=heads,
+        conv1=encoder.conv1,
+        conv2=encoder.conv2,
+        positions=encoder.embed_positions.weight.detach(),
+        layers=tuple(
+            EncoderLayer(
+                _self_attention(layer.self_attn, layer.self_attn_layer_norm, dtype),
+                _feed_forward(layer, dtype),
+            )
+            for layer in encoder.layers
+        ),
+        norm=_norm(encoder.layer_norm),
+    )
+
+
+def decoder_weights(model: Any, dtype: torch.dtype) -> DecoderWeights:
+    """The matrices as `dtype`, the rest as it is."""
+    decoder, config = model.model.decoder, model.config
+    crosses = [layer.encoder_attn for layer in decoder.layers]
+    return DecoderWeights(
+        heads=config.decoder_attention_heads,
+        tokens=decoder.embed_tokens.weight.detach(),
+        positions=decoder.embed_positions.weight.detach(),
+        scale=decoder.embed_scale,
+        layers=tuple(
+            DecoderLayer(
+                _self_attention(layer.self_attn, layer.self_attn_layer_norm, dtype),
+                CrossAttention(
+                    norm=_norm(layer.encoder_attn_layer_norm),
+                    query=_scaled(layer.encoder_attn).ready(dtype),
+                    out=_linear(layer.encoder_attn.out_proj).ready(dtype),
+                ),
+                _feed_forward(layer, dtype),
+            )
+            for layer in decoder.layers
+        ),
+        cross=_fused([_linear(p) for c in crosses for p in (c.k_proj, c.v_proj)]).ready(dtype),
+        dtype=dtype,
+        norm=_norm(decoder.layer_norm),
+        vocabulary=_linear(model.proj_out).ready(dtype),
+    )
+
+
+def _self_attention(module: Any, norm: nn.LayerNorm, dtype: torch.dtype) -> SelfAttention:
+    keys, values = _linear(module.k_proj), _linear(module.v_proj)
+    return SelfAttention(
+        norm=_norm(norm),
+        project=_fused([_scaled(module), keys, values]).ready(dtype),
+        out=_linear(module.out_proj).ready(dtype),
+    )
+
+
+def _scaled(module: Any) -> Linear:
+    query = _linear(module.q_proj)
+    assert query.bias is not None  # Whisper's queries have one
+    return Linear(query.weight * module.scaling, query.bias * module.scaling)
+
+
+def _fused(parts: list[Linear]) -> Linear:
+    biases = [
+        part.bias if part.bias is not None else part.weight.new_zeros(len(part.weight))
+        for part in parts
+    ]
+    return Linear(torch.cat([part.weight for part in parts]), torch.cat(biases))
+
+
+def _feed_forward(layer: Any, dtype: torch.dtype) -> FeedForward:
+    return FeedForward(
+        _norm(layer.final_layer_norm),
+        _linear(layer.fc1).ready(dtype),
+        _linear(layer.fc2).ready(dtype),
+        layer.activation_fn,
+    )
+
+
+def _linear(module: nn.Linear) -> Linear:
+    bias = None if module.bias is None else module.bias.detach()
+    return Linear(module.weight.detach(), bias)
+
+
+def _norm(module: nn.LayerNorm) -> Norm:
+    return Norm(module.weight.detach(), module.bias.detach(), module.eps)

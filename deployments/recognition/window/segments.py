@@ -1,0 +1,74 @@
+"""From tokens to segments, and from options to a prompt."""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from deployments.recognition.window.questions import Decoded
+from deployments.recognition.window.vocabulary import Vocabulary
+
+
+class Tokenizer(Protocol):
+    """The part of a `transformers` tokenizer that is used here."""
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
+    def decode(self, token_ids: list[int]) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSegment:
+    """Text tokens between two timestamps; seconds from the start of what was decoded.
+
+    `end` is None where decoding ended before a closing timestamp. `logprobs` has one value a
+    token.
+    """
+
+    start: float
+    end: float | None
+    tokens: tuple[int, ...]
+    logprobs: tuple[float, ...]
+
+
+def split_segments(decoded: Decoded, vocabulary: Vocabulary) -> list[TokenSegment]:
+    """Cut a decoding at its timestamps. Stretches without text leave nothing."""
+    segments: list[TokenSegment] = []
+    start = 0.0
+    text: list[tuple[int, float]] = []
+
+    def close(end: float | None) -> None:
+        if text:
+            tokens, logprobs = zip(*text, strict=True)
+            segments.append(TokenSegment(start, end, tokens, logprobs))
+            text.clear()
+
+    for token, logprob in zip(decoded.tokens, decoded.logprobs, strict=True):
+        if vocabulary.is_timestamp(token):
+            seconds = vocabulary.seconds(token)
+            close(seconds)
+            start = seconds
+        elif token < vocabulary.eot:
+            text.append((token, logprob))
+    close(None)
+    return segments
+
+
+def first_text_tokens(decoded: Decoded, count: int, vocabulary: Vocabulary) -> Decoded:
+    """A decoding cut behind its first `count` tokens of text."""
+    seen = 0
+    for index, token in enumerate(decoded.tokens):
+        seen += token < vocabulary.eot
+        if seen == count:
+            return replace(
+                decoded,
+                tokens=decoded.tokens[: index + 1],
+                logprobs=decoded.logprobs[: index + 1],
+                end_logprob=None,
+            )
+    return decoded
+
+
+def prompt_tokens(prompt: str | None, tokenizer: Tokenizer, limit: int) -> tuple[int, ...]:
+    """The last `limit` tokens of a prompt; it reads as if the transcript followed it."""
+    if prompt is None or not prompt.strip():
+        return ()
+    tokens = tokenizer.encode(" " + prompt.strip(), add_special_tokens=False)
+    return tuple(tokens[-limit:])
