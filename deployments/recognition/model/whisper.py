@@ -17,8 +17,7 @@ from deployments.recognition.model.log_mel import LogMel, silence
 from deployments.recognition.model.rules import Rules
 from deployments.recognition.model.slots import Slots
 from deployments.recognition.model.weights import decoder_weights, encoder_weights
-from deployments.recognition.window.decode import Text
-from deployments.recognition.window.vocabulary import Vocabulary
+from deployments.recognition.window.vocabulary import Text, Vocabulary
 from interchange.stages import SAMPLE_RATE, Float32
 
 POSITIONS_PER_SECOND = 50

@@ -7,7 +7,6 @@ engine may serve many of them at once.
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
-from deployments.recognition.model.alignment import time_words, within
 from deployments.recognition.window import quality
 from deployments.recognition.window.questions import (
     Align,
@@ -21,14 +20,14 @@ from deployments.recognition.window.questions import (
     WindowDecoding,
 )
 from deployments.recognition.window.segments import (
-    Tokenizer,
     TokenSegment,
     first_text_tokens,
     prompt_tokens,
     split_segments,
 )
 from deployments.recognition.window.speech import Speech
-from deployments.recognition.window.vocabulary import Vocabulary
+from deployments.recognition.window.vocabulary import Text
+from deployments.recognition.window.words import time_words, within
 from interchange.stages import SAMPLE_RATE, RecognitionOptions, Window
 from interchange.transcript import Segment, WindowTranscript, Word
 
@@ -37,21 +36,6 @@ LOST_SPEECH_S = 1.0
 """Speech behind the last timestamp that is worth another decoding."""
 LEAST_PROGRESS_S = 1.0
 MOST_PIECES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """What turns tokens into text and back, of one checkpoint.
-
-    `prompt_limit` is how many tokens of a prompt the decoder takes.
-    """
-
-    vocabulary: Vocabulary
-    tokenizer: Tokenizer
-    prompt_limit: int
-
-    def of(self, tokens: tuple[int, ...]) -> str:
-        return self.tokenizer.decode([t for t in tokens if t < self.vocabulary.eot])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,9 @@
 """From tokens to segments, and from options to a prompt."""
 
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from deployments.recognition.window.questions import Decoded
-from deployments.recognition.window.vocabulary import Vocabulary
-
-
-class Tokenizer(Protocol):
-    """The part of a `transformers` tokenizer that is used here."""
-
-    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
-    def decode(self, token_ids: list[int]) -> str: ...
+from deployments.recognition.window.vocabulary import Tokenizer, Vocabulary
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ marks, `no_timestamps`, and then one token for each 0.02 s from 0 to 30 s.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from interchange.errors import InvalidOption
 from interchange.stages import Task
@@ -85,3 +85,25 @@ class Vocabulary:
             suppressed_at_begin=tuple(generation.begin_suppress_tokens or ()),
             max_initial_timestamp=getattr(generation, "max_initial_timestamp_index", None),
         )
+
+
+class Tokenizer(Protocol):
+    """The part of a `transformers` tokenizer that is used here."""
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
+    def decode(self, token_ids: list[int]) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What turns tokens into text and back, of one checkpoint.
+
+    `prompt_limit` is how many tokens of a prompt the decoder takes.
+    """
+
+    vocabulary: Vocabulary
+    tokenizer: Tokenizer
+    prompt_limit: int
+
+    def of(self, tokens: tuple[int, ...]) -> str:
+        return self.tokenizer.decode([t for t in tokens if t < self.vocabulary.eot])

@@ -10,8 +10,9 @@ import torch
 from deployments.recognition.engine.encode_lanes import AHEAD
 from deployments.recognition.engine.whisper import EVERYBODYS, WhisperEngine
 from deployments.recognition.fair_queue import FairQueue, NoMetrics, Ticket
-from deployments.recognition.window.decode import Text, decode_window
+from deployments.recognition.window.decode import decode_window
 from deployments.recognition.window.questions import Decode, Piece, WindowDecoding
+from deployments.recognition.window.vocabulary import Text
 from interchange.errors import InvalidOption, Unavailable
 from interchange.samples import as_int16
 from interchange.stages import SAMPLE_RATE, Float32, RecognitionOptions, Window

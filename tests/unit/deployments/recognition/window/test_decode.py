@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deployments.recognition.window.decode import MOST_PIECES, Text, decode_window
+from deployments.recognition.window.decode import MOST_PIECES, decode_window
 from deployments.recognition.window.quality import TEMPERATURES
 from deployments.recognition.window.questions import (
     Align,
@@ -19,7 +19,7 @@ from deployments.recognition.window.questions import (
     Piece,
     Request,
 )
-from deployments.recognition.window.vocabulary import Vocabulary
+from deployments.recognition.window.vocabulary import Text, Vocabulary
 from interchange.errors import InvalidOption
 from interchange.stages import SAMPLE_RATE, RecognitionOptions, Window
 from interchange.transcript import WindowTranscript
