@@ -10,7 +10,7 @@ from ray.serve.handle import DeploymentHandle
 from configs.settings import Secrets, Settings
 from interchange.errors import StoreUnavailable
 from serve_app.handles import ray_transcriber
-from serve_app.http.seed_answers import webhook_body
+from serve_app.http.seed.answers import webhook_body
 from serve_app.jobs.manager import Manager
 
 log = logging.getLogger("ray.serve")

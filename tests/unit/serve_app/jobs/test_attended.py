@@ -19,7 +19,7 @@ from serve_app.jobs.leases import Leases
 from serve_app.jobs.outbox import Outbox
 from serve_app.jobs.store import JobStore
 from tests.fakes.stages import FakeRecognizer
-from tests.unit.serve_app.jobs.examples import new_job
+from tests.support.jobs import new_job
 from tests.unit.serve_app.jobs.test_runner import graph, until
 
 

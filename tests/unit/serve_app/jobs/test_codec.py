@@ -1,8 +1,8 @@
 from interchange.stages import BlobSource
 from serve_app.jobs.codec import REQUEST, TRANSCRIPT, TURNS, WEBHOOK, WINDOW
 from serve_app.transcription.transcriber import TranscriptionRequest
-from tests.unit.serve_app.jobs.examples import WEBHOOK as HOOK
-from tests.unit.serve_app.jobs.examples import new_job, transcript, window_transcript
+from tests.support.jobs import WEBHOOK as HOOK
+from tests.support.jobs import new_job, transcript, window_transcript
 
 
 def test_what_a_job_keeps_comes_back_exactly() -> None:

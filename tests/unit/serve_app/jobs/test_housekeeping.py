@@ -9,7 +9,7 @@ from serve_app.jobs.database import Database
 from serve_app.jobs.housekeeping import Housekeeper
 from serve_app.jobs.leases import Leases
 from serve_app.jobs.store import JobStore
-from tests.unit.serve_app.jobs.examples import new_job
+from tests.support.jobs import new_job
 
 
 async def upload() -> AsyncIterator[bytes]:

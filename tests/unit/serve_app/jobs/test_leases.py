@@ -9,7 +9,7 @@ from serve_app.jobs.leases import LeaseLost, Leases
 from serve_app.jobs.outbox import Outbox
 from serve_app.jobs.store import JobStore
 from serve_app.transcription.transcriber import Progress
-from tests.unit.serve_app.jobs.examples import new_job, transcript, window_transcript
+from tests.support.jobs import new_job, transcript, window_transcript
 
 
 async def claimed(leases: Leases, owner: str = "runner") -> Claim:

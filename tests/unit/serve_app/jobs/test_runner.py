@@ -26,7 +26,7 @@ from serve_app.transcription.transcriber import (
     TranscriptionRequest,
 )
 from tests.fakes.stages import FakeDiarizer, FakeLoader, FakeRecognizer, window, words_of
-from tests.unit.serve_app.jobs.examples import new_job
+from tests.support.jobs import new_job
 
 POLICY = RetryPolicy(max_attempts=3, delay_s=0.001, poll_s=0.01, lease_s=1000)
 

@@ -11,7 +11,7 @@ from serve_app.jobs.job import CANCELLED, Failure
 from serve_app.jobs.leases import LeaseLost, Leases
 from serve_app.jobs.outbox import Outbox
 from serve_app.jobs.store import JobStore
-from tests.unit.serve_app.jobs.examples import WEBHOOK, new_job, transcript, window_transcript
+from tests.support.jobs import WEBHOOK, new_job, transcript, window_transcript
 
 
 async def test_an_accepted_job_can_be_seen(store: JobStore) -> None:

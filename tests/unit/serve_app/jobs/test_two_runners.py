@@ -16,8 +16,8 @@ from serve_app.jobs.database import Database
 from serve_app.jobs.job import Job
 from serve_app.jobs.outbox import Outbox
 from serve_app.jobs.store import JobStore
+from tests.support.jobs import new_job
 from tests.unit.serve_app.jobs import runner_process
-from tests.unit.serve_app.jobs.examples import new_job
 
 LOST = "was cancelled or went to another runner"
 

@@ -19,7 +19,7 @@ from serve_app.jobs.leases import Leases
 from serve_app.jobs.outbox import Outbox
 from serve_app.jobs.store import JobStore
 from serve_app.jobs.webhooks import WebhookSender
-from tests.unit.serve_app.jobs.examples import new_job, transcript
+from tests.support.jobs import new_job, transcript
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of the receiver").decode()
 LOOPBACK = AddressGuard([ip_network("127.0.0.0/8")])

@@ -11,9 +11,9 @@ from starlette.requests import Request
 
 from interchange.errors import ClientError, InvalidOption, InvalidSource
 from interchange.stages import Source, Task, UrlSource
-from serve_app.http.errors import describe
-from serve_app.http.forms import Form, read_body, read_form
-from serve_app.http.schemas import (
+from serve_app.http.around.errors import describe
+from serve_app.http.intake.form import Form, read_body, read_form
+from serve_app.http.intake.options import (
     BatchSize,
     Language,
     LanguageCode,

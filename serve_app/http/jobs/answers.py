@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from serve_app.http.schemas import QualityAccount
+from serve_app.http.intake.options import QualityAccount
 from serve_app.jobs.job import Delivery, DeliveryState, Job, Page, Status
 
 

@@ -1,6 +1,6 @@
 """Middleware for Serve's HTTP proxy, which reads two headers before the app sees a request.
 
-Named by `RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=serve_app.http.proxy:middlewares`.
+Named by `RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=serve_app.http.around.proxy:middlewares`.
 """
 
 from starlette.datastructures import MutableHeaders

@@ -9,13 +9,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from interchange.errors import StoreUnavailable, UndecodableRecording
-from serve_app.http.seed_answers import webhook_body
+from serve_app.http.seed.answers import webhook_body
 from serve_app.http.services import HttpConfig
 from serve_app.jobs.job import Failure, Job
 from serve_app.jobs.service import JobService
 from tests.contract.conftest import MakeClient
 from tests.fakes.services import DIALOGUE, GREETING, MODEL, FakeTranscriber
-from tests.unit.serve_app.jobs.examples import new_job
+from tests.support.jobs import new_job
 
 URL = "https://example.com/a.mp3"
 WEBHOOK = {"url": "https://receiver.example.com/hook", "header": {"x-secret": "1"}}

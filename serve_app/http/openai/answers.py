@@ -8,8 +8,8 @@ from pydantic import BaseModel, Field
 
 from interchange.stages import Task
 from interchange.transcript import Transcript
-from serve_app.http.openai_form import TranslationForm
-from serve_app.http.schemas import QualityAccount
+from serve_app.http.intake.options import QualityAccount
+from serve_app.http.openai.form import TranslationForm
 from serve_app.transcription.formats import MEDIA_TYPES, render
 from serve_app.transcription.formats.document import seconds, usage, verbose_document
 

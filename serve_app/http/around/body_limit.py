@@ -4,7 +4,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve_app.http.errors import error_response
+from serve_app.http.around.errors import error_response
 
 
 class BodyLimit:

@@ -15,7 +15,6 @@ from interchange.stages import BlobSource
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig, Services
 from serve_app.jobs.service import JobService
-from tests.contract.asgi import Exchange
 from tests.contract.conftest import MakeClient
 from tests.fakes.services import (
     MODEL,
@@ -25,6 +24,7 @@ from tests.fakes.services import (
     job_service,
     services,
 )
+from tests.support.asgi import Exchange
 
 ROUTE = "/v1/audio/transcriptions"
 MULTIPART = {"content-type": "multipart/form-data; boundary=cut"}

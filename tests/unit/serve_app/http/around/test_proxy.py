@@ -2,7 +2,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from serve_app.http.proxy import middlewares
+from serve_app.http.around.proxy import middlewares
 
 
 async def test_serves_own_headers_are_stripped() -> None:
@@ -26,7 +26,7 @@ async def test_serves_own_headers_are_stripped() -> None:
 def test_the_names_are_serves() -> None:
     from ray.serve._private import constants
 
-    from serve_app.http.proxy import _HEADERS
+    from serve_app.http.around.proxy import _HEADERS
 
     assert set(_HEADERS) == {
         constants.SERVE_HTTP_REQUEST_TIMEOUT_S_HEADER,

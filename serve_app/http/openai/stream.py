@@ -7,10 +7,10 @@ from typing import Any
 from interchange.errors import RayscribeError
 from interchange.stages import Task
 from interchange.transcript import Transcript
-from serve_app.http.errors import openai_error, rayscribe_error
-from serve_app.http.openai_answers import answer, diarized_segments, text
-from serve_app.http.openai_form import TranscriptionForm, TranslationForm
-from serve_app.http.sse import message, with_keep_alive
+from serve_app.http.around.errors import openai_error, rayscribe_error
+from serve_app.http.around.sse import message, with_keep_alive
+from serve_app.http.openai.answers import answer, diarized_segments, text
+from serve_app.http.openai.form import TranscriptionForm, TranslationForm
 from serve_app.transcription.formats.document import seconds, usage
 from serve_app.transcription.transcriber import Completed, Event, Progress, SegmentReady
 

@@ -1,4 +1,4 @@
-"""Jobs and transcripts for the tests of this folder."""
+"""Jobs and transcripts for tests."""
 
 import uuid
 from dataclasses import replace

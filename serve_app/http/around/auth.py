@@ -5,7 +5,7 @@ import hmac
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serve_app.http.errors import error_response, is_openai_path
+from serve_app.http.around.errors import error_response, is_openai_path
 
 
 class AdminKeyAuth:

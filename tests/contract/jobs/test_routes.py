@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from interchange.errors import StoreUnavailable
 from interchange.stages import BlobSource, UrlSource
 from interchange.transcript import WindowTranscript
-from serve_app.http.job_events import job_events
+from serve_app.http.jobs.events import job_events
 from serve_app.http.services import HttpConfig
 from serve_app.jobs.job import Attempt, Claim, Failure
 from serve_app.jobs.service import JobService

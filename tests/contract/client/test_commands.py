@@ -21,8 +21,8 @@ from serve_app.cli import app
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig
 from serve_app.jobs.service import JobService
-from tests.contract.service import running
 from tests.fakes.services import DIALOGUE, MODEL, FakeTranscriber, FakeUploads, services
+from tests.support.http_server import running
 
 KEY = "secret"
 

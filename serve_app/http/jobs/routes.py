@@ -7,9 +7,10 @@ from starlette.responses import Response
 
 from interchange.errors import InvalidOption
 from interchange.stages import BlobSource
-from serve_app.http import sse
-from serve_app.http.form_docs import form_body, whole_schema
-from serve_app.http.job_answers import (
+from serve_app.http.around import sse
+from serve_app.http.intake.form_docs import form_body, whole_schema
+from serve_app.http.intake.options import OpenAIError, errors
+from serve_app.http.jobs.answers import (
     DeliveryListAnswer,
     JobAnswer,
     JobListAnswer,
@@ -17,9 +18,8 @@ from serve_app.http.job_answers import (
     job_answer,
     job_list,
 )
-from serve_app.http.job_events import Position, ended, job_events
-from serve_app.http.job_form import JobOptions, read_job
-from serve_app.http.schemas import OpenAIError, errors
+from serve_app.http.jobs.events import Position, ended, job_events
+from serve_app.http.jobs.form import JobOptions, read_job
 from serve_app.http.services import Services
 from serve_app.jobs.job import Status
 from serve_app.transcription.formats import MEDIA_TYPES, render

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from interchange.errors import InvalidOption, RayscribeError
-from serve_app.http.request_id import request_id
+from serve_app.http.around.request_id import request_id
 
 log = logging.getLogger("ray.serve")
 

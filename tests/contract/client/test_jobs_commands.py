@@ -38,9 +38,9 @@ from serve_app.jobs.runner import RetryPolicy, Runner
 from serve_app.jobs.service import JobService
 from serve_app.jobs.store import JobStore
 from serve_app.transcription.transcriber import Transcriber
-from tests.contract.service import running
 from tests.fakes.services import MODEL, FakeTranscriber, FakeUploads, services
 from tests.fakes.stages import FakeDiarizer, FakeLoader, FakeRecognizer, window
+from tests.support.http_server import running
 
 KEY = "secret"
 URL = "https://example.com/a.mp3"

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from serve_app.http.schemas import OpenAIError, errors
+from serve_app.http.intake.options import OpenAIError, errors
 
 _TEXTS = ("text/plain", "application/x-subrip", "text/vtt", "text/event-stream")
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from interchange.errors import InvalidOption
 from interchange.transcript import Segment
-from serve_app.http.job_answers import job_answer
-from serve_app.http.sse import message
+from serve_app.http.around.sse import message
+from serve_app.http.jobs.answers import job_answer
 from serve_app.jobs.job import Job
 from serve_app.jobs.store import JobStore
 from serve_app.transcription.formats.document import seconds

@@ -6,8 +6,8 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from interchange.errors import InvalidOption
-from serve_app.http.errors import describe
-from serve_app.http.schemas import Language, LanguageCode, SpeakerCount, ordered_bounds
+from serve_app.http.around.errors import describe
+from serve_app.http.intake.options import Language, LanguageCode, SpeakerCount, ordered_bounds
 
 Format = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 Granularity = Literal["word", "segment"]

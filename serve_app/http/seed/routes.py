@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.exceptions import HTTPException
 
 from interchange.stages import UrlSource
-from serve_app.http.disconnect import while_connected
-from serve_app.http.schemas import (
+from serve_app.http.around.disconnect import while_connected
+from serve_app.http.intake.options import (
     BatchSize,
     Detail,
     Language,
@@ -19,7 +19,7 @@ from serve_app.http.schemas import (
     errors,
     ordered_bounds,
 )
-from serve_app.http.seed_answers import Accepted, Completed, Task, TaskList, output
+from serve_app.http.seed.answers import Accepted, Completed, Task, TaskList, output
 from serve_app.http.services import Services
 from serve_app.jobs.job import NewJob
 from serve_app.transcription.transcriber import TranscriptionRequest

@@ -14,20 +14,20 @@ from starlette.responses import JSONResponse, Response
 
 from interchange.errors import InvalidOption, InvalidSource, NotFound
 from interchange.stages import BlobSource, Source, Task, UrlSource
-from serve_app.http import sse
-from serve_app.http.disconnect import while_connected
-from serve_app.http.events import server_sent_events
-from serve_app.http.form_docs import RESPONSES, form_body
-from serve_app.http.forms import read_form
-from serve_app.http.openai_answers import (
+from serve_app.http.around import sse
+from serve_app.http.around.disconnect import while_connected
+from serve_app.http.intake.form import read_form
+from serve_app.http.intake.form_docs import RESPONSES, form_body
+from serve_app.http.intake.options import OpenAIError, errors
+from serve_app.http.openai.answers import (
     DiarizedAnswer,
     JsonAnswer,
     VerboseAnswer,
     answer,
     media_type,
 )
-from serve_app.http.openai_form import F, TranscriptionForm, TranslationForm, parse_form
-from serve_app.http.schemas import OpenAIError, errors
+from serve_app.http.openai.form import F, TranscriptionForm, TranslationForm, parse_form
+from serve_app.http.openai.stream import server_sent_events
 from serve_app.http.services import Services, Uploads
 from serve_app.transcription.transcriber import Event, TranscriptionRequest
 
