@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from interchange.errors import QueueFull, RecognitionFailed, UndecodableRecording
 from interchange.stages import UrlSource
-from serve_app.cli import app
+from serve_app.client.commands import app
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig
 from serve_app.jobs.service import JobService
@@ -210,7 +210,7 @@ def test_progress_is_for_terminals(
     transcriber.forever = True
     leader, follower = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-m", "serve_app.cli", "transcribe", recording],
+        [sys.executable, "-m", "serve_app.client", "transcribe", recording],
         stdout=subprocess.PIPE,
         stderr=follower,
         env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},

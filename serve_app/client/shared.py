@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from serve_app.client import Broken, Busy, Refused, ServiceFailure, Unreachable
+from serve_app.client.api import Broken, Busy, Refused, ServiceFailure, Unreachable
 
 EXIT_CODES: dict[type[ServiceFailure], int] = {Refused: 3, Broken: 4, Unreachable: 5, Busy: 6}
 

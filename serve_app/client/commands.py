@@ -14,9 +14,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from serve_app import __version__, cli_common, cli_jobs
-from serve_app.cli_common import Format
-from serve_app.client import Client
+from serve_app import __version__
+from serve_app.client import jobs_commands, shared
+from serve_app.client.api import Client
+from serve_app.client.shared import Format
 
 app = typer.Typer(
     name="rayscribe",
@@ -25,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(cli_jobs.app)
+app.add_typer(jobs_commands.app)
 
 _RESPONSE_FORMATS = {
     Format.TXT: "text",
@@ -50,26 +51,26 @@ def _rayscribe(
     """Speech to text with speakers."""
 
 
-@app.command(epilog=cli_common.EPILOG)
+@app.command(epilog=shared.EPILOG)
 def transcribe(  # noqa: PLR0917 - each is an option by name
-    recording: cli_common.Recording,
+    recording: shared.Recording,
     output_format: Annotated[
         Format, typer.Option("--format", "-f", help="How the transcript is written.")
     ] = Format.TXT,
-    output: cli_common.Output = None,
-    language: cli_common.Language = None,
-    translate: cli_common.Translate = False,
-    speakers: cli_common.Speakers = False,
-    num_speakers: cli_common.NumSpeakers = None,
-    min_speakers: cli_common.MinSpeakers = None,
-    max_speakers: cli_common.MaxSpeakers = None,
+    output: shared.Output = None,
+    language: shared.Language = None,
+    translate: shared.Translate = False,
+    speakers: shared.Speakers = False,
+    num_speakers: shared.NumSpeakers = None,
+    min_speakers: shared.MinSpeakers = None,
+    max_speakers: shared.MaxSpeakers = None,
     words: Annotated[
         bool, typer.Option("--words", help="With --format json: the time of each word.")
     ] = False,
-    prompt: cli_common.Prompt = None,
-    server: cli_common.Server = cli_common.LOCAL,
-    api_key: cli_common.ApiKey = None,
-    timeout: cli_common.Timeout = 600,
+    prompt: shared.Prompt = None,
+    server: shared.Server = shared.LOCAL,
+    api_key: shared.ApiKey = None,
+    timeout: shared.Timeout = 600,
 ) -> None:
     """Transcribe a recording with a running service.
 
@@ -86,8 +87,8 @@ def transcribe(  # noqa: PLR0917 - each is an option by name
         "min_speakers": min_speakers,
         "max_speakers": max_speakers,
     }
-    cli_common.check_bounds(bounds, speakers=speakers)
-    cli_common.check_output(output)
+    shared.check_bounds(bounds, speakers=speakers)
+    shared.check_output(output)
     options: dict[str, str | list[str]] = {
         "response_format": _RESPONSE_FORMATS[output_format],
         **({"language": language} if language else {}),
@@ -96,11 +97,11 @@ def transcribe(  # noqa: PLR0917 - each is an option by name
         **({"timestamp_granularities[]": ["segment", "word"]} if words else {}),
         **{name: str(bound) for name, bound in bounds.items() if bound is not None},
     }
-    source = cli_common.source(recording)
-    url = cli_common.address(server)
-    with cli_common.exit_codes(), Client(url, api_key, timeout=timeout) as client:
+    source = shared.source(recording)
+    url = shared.address(server)
+    with shared.exit_codes(), Client(url, api_key, timeout=timeout) as client:
         answer = _run(client, source, translate=translate, options=options)
-        cli_common.write(answer, output)
+        shared.write(answer, output)
 
 
 def _run(
@@ -152,7 +153,3 @@ class _Bars:
 
 def main() -> None:
     app()
-
-
-if __name__ == "__main__":
-    main()

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import httpx2
 
-from serve_app.client import (
+from serve_app.client.api import (
     Busy,
     Client,
     OnUpload,

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from serve_app import cli_common
-from serve_app.cli_common import Format
-from serve_app.client import ServiceFailure
-from serve_app.job_client import Job, JobClient, JobEvent, failure_of_job
+from serve_app.client import shared
+from serve_app.client.api import ServiceFailure
+from serve_app.client.jobs_api import Job, JobClient, JobEvent, failure_of_job
+from serve_app.client.shared import Format
 
 app = typer.Typer(
     name="jobs",
@@ -36,17 +36,17 @@ class Status(StrEnum):
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="Its id, as `submit` printed it.")]
 
 
-@app.command(epilog=cli_common.EPILOG)
+@app.command(epilog=shared.EPILOG)
 def submit(  # noqa: PLR0917 - each is an option by name
-    recording: cli_common.Recording,
-    language: cli_common.Language = None,
-    translate: cli_common.Translate = False,
-    speakers: cli_common.Speakers = False,
-    num_speakers: cli_common.NumSpeakers = None,
-    min_speakers: cli_common.MinSpeakers = None,
-    max_speakers: cli_common.MaxSpeakers = None,
+    recording: shared.Recording,
+    language: shared.Language = None,
+    translate: shared.Translate = False,
+    speakers: shared.Speakers = False,
+    num_speakers: shared.NumSpeakers = None,
+    min_speakers: shared.MinSpeakers = None,
+    max_speakers: shared.MaxSpeakers = None,
     words: Annotated[bool, typer.Option("--words", help="Find the time of each word.")] = False,
-    prompt: cli_common.Prompt = None,
+    prompt: shared.Prompt = None,
     webhook: Annotated[
         str | None, typer.Option(metavar="URL", help="Where the end is announced.")
     ] = None,
@@ -63,10 +63,10 @@ def submit(  # noqa: PLR0917 - each is an option by name
         Format | None,
         typer.Option("--format", "-f", help="With --wait: how the transcript is written."),
     ] = None,
-    output: cli_common.Output = None,
-    server: cli_common.Server = cli_common.LOCAL,
-    api_key: cli_common.ApiKey = None,
-    timeout: cli_common.Timeout = 600,
+    output: shared.Output = None,
+    server: shared.Server = shared.LOCAL,
+    api_key: shared.ApiKey = None,
+    timeout: shared.Timeout = 600,
 ) -> None:
     """Hand in a recording and print the job's id.
 
@@ -81,8 +81,8 @@ def submit(  # noqa: PLR0917 - each is an option by name
         "min_speakers": min_speakers,
         "max_speakers": max_speakers,
     }
-    cli_common.check_bounds(bounds, speakers=speakers)
-    cli_common.check_output(output)
+    shared.check_bounds(bounds, speakers=speakers)
+    shared.check_output(output)
     target = _webhook(webhook, webhook_header or [])
     options: dict[str, Any] = {
         **({"language": language} if language else {}),
@@ -93,29 +93,29 @@ def submit(  # noqa: PLR0917 - each is an option by name
         **({"webhook": target} if target else {}),
         **{name: bound for name, bound in bounds.items() if bound is not None},
     }
-    source = cli_common.source(recording)
-    url = cli_common.address(server)
-    with cli_common.exit_codes(), JobClient(url, api_key, timeout=timeout) as client:
+    source = shared.source(recording)
+    url = shared.address(server)
+    with shared.exit_codes(), JobClient(url, api_key, timeout=timeout) as client:
         job = _submit(client, source, options, key)
         if not wait:
             typer.echo(job["id"])
             return
         with _not_forgotten(job["id"]):
             _raise_failure(_follow(client, job["id"], print_segments=False))
-            cli_common.write(client.transcript(job["id"], output_format or Format.TXT), output)
+            shared.write(client.transcript(job["id"], output_format or Format.TXT), output)
 
 
-@app.command("list", epilog=cli_common.EPILOG)
+@app.command("list", epilog=shared.EPILOG)
 def list_jobs(
     status: Annotated[Status | None, typer.Option(help="Only those that stand so.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 20,
-    server: cli_common.Server = cli_common.LOCAL,
-    api_key: cli_common.ApiKey = None,
-    timeout: cli_common.Timeout = 60,
+    server: shared.Server = shared.LOCAL,
+    api_key: shared.ApiKey = None,
+    timeout: shared.Timeout = 60,
 ) -> None:
     """Show jobs, newest first: a table on a terminal, columns between tabs in a pipe."""
-    url = cli_common.address(server)
-    with cli_common.exit_codes(), JobClient(url, api_key, timeout=timeout) as client:
+    url = shared.address(server)
+    with shared.exit_codes(), JobClient(url, api_key, timeout=timeout) as client:
         rows = (_row(job) for job in client.jobs(status=status, limit=limit))
         if not sys.stdout.isatty():
             for row in rows:
@@ -127,58 +127,58 @@ def list_jobs(
         Console().print(table)
 
 
-@app.command(epilog=cli_common.EPILOG)
+@app.command(epilog=shared.EPILOG)
 def watch(
     job: JobId,
-    server: cli_common.Server = cli_common.LOCAL,
-    api_key: cli_common.ApiKey = None,
-    timeout: cli_common.Timeout = 600,
+    server: shared.Server = shared.LOCAL,
+    api_key: shared.ApiKey = None,
+    timeout: shared.Timeout = 600,
 ) -> None:
     """Write a job's segments as they are found, until it ends.
 
     The exit code is that of the job: 0 where it completed. A service that restarts meanwhile is
     waited for.
     """
-    url = cli_common.address(server)
-    with cli_common.exit_codes(), JobClient(url, api_key, timeout=timeout) as client:
+    url = shared.address(server)
+    with shared.exit_codes(), JobClient(url, api_key, timeout=timeout) as client:
         _raise_failure(_follow(client, job, print_segments=True))
 
 
-@app.command(epilog=cli_common.EPILOG)
+@app.command(epilog=shared.EPILOG)
 def cancel(
     jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help="One id, or several.")],
-    server: cli_common.Server = cli_common.LOCAL,
-    api_key: cli_common.ApiKey = None,
-    timeout: cli_common.Timeout = 60,
+    server: shared.Server = shared.LOCAL,
+    api_key: shared.ApiKey = None,
+    timeout: shared.Timeout = 60,
 ) -> None:
     """Stop jobs, and print the id of each that was stopped."""
-    url = cli_common.address(server)
-    with cli_common.exit_codes(), JobClient(url, api_key, timeout=timeout) as client:
+    url = shared.address(server)
+    with shared.exit_codes(), JobClient(url, api_key, timeout=timeout) as client:
         for job in jobs:
             typer.echo(client.cancel(job)["id"])
 
 
-@app.command(epilog=cli_common.EPILOG)
+@app.command(epilog=shared.EPILOG)
 def get(  # noqa: PLR0917 - each is an option by name
     job: JobId,
     output_format: Annotated[
         Format | None,
         typer.Option("--format", "-f", help="Write its transcript so, not how it stands."),
     ] = None,
-    output: cli_common.Output = None,
-    server: cli_common.Server = cli_common.LOCAL,
-    api_key: cli_common.ApiKey = None,
-    timeout: cli_common.Timeout = 60,
+    output: shared.Output = None,
+    server: shared.Server = shared.LOCAL,
+    api_key: shared.ApiKey = None,
+    timeout: shared.Timeout = 60,
 ) -> None:
     """Show how a job stands, as JSON; with --format, the transcript it found.
 
     rayscribe jobs get JOB --format srt > talk.srt
     """
-    cli_common.check_output(output)
-    url = cli_common.address(server)
-    with cli_common.exit_codes(), JobClient(url, api_key, timeout=timeout) as client:
+    shared.check_output(output)
+    url = shared.address(server)
+    with shared.exit_codes(), JobClient(url, api_key, timeout=timeout) as client:
         answer = client.job(job) if output_format is None else client.transcript(job, output_format)
-        cli_common.write(answer, output)
+        shared.write(answer, output)
 
 
 # ------------------------------------------------------------------------------ helpers
