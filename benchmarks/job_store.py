@@ -19,13 +19,13 @@ from benchmarks.tables import table
 from interchange.blobs import BlobStore
 from interchange.stages import UrlSource
 from interchange.transcript import Quality, Segment, Transcript
-from serve_app.jobs.codec import TRANSCRIPT
-from serve_app.jobs.database import Database
 from serve_app.jobs.job import NewJob, Webhook
-from serve_app.jobs.leases import Leases, new_row
-from serve_app.jobs.models import jobs as rows
-from serve_app.jobs.outbox import Outbox
-from serve_app.jobs.store import JobStore
+from serve_app.jobs.store.codec import TRANSCRIPT
+from serve_app.jobs.store.database import Database
+from serve_app.jobs.store.job_store import JobStore
+from serve_app.jobs.store.leases import Leases, new_row
+from serve_app.jobs.store.outbox import Outbox
+from serve_app.jobs.store.tables import jobs as rows
 from serve_app.transcription.transcriber import TranscriptionRequest
 from tests.fakes.postgres import drop_database, fresh_database, postgres_server
 

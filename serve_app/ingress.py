@@ -14,7 +14,7 @@ from interchange.blobs import BlobStore
 from serve_app.handles import ray_transcriber
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig, Services
-from serve_app.jobs.service import JobService, database_of
+from serve_app.jobs.frontend import JobService, database_of
 
 
 class ServeReadiness:

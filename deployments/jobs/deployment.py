@@ -1,4 +1,4 @@
-"""The Ray Serve deployment that works on jobs; the work is in `serve_app.jobs.manager`."""
+"""The Ray Serve deployment that works on jobs; the work is in `serve_app.jobs.worker`."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from configs.settings import Secrets, Settings
 from interchange.errors import StoreUnavailable
 from serve_app.handles import ray_transcriber
 from serve_app.http.seed.answers import webhook_body
-from serve_app.jobs.manager import Manager
+from serve_app.jobs.worker import Manager
 
 log = logging.getLogger("ray.serve")
 

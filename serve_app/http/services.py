@@ -11,7 +11,7 @@ from typing import Protocol
 
 from interchange.stages import BlobSource
 from interchange.transcript import Transcript
-from serve_app.jobs.service import JobService
+from serve_app.jobs.frontend import JobService
 from serve_app.transcription.transcriber import Event, TranscriptionRequest
 
 

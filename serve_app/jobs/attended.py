@@ -13,9 +13,9 @@ from typing import Any, Protocol, cast
 from interchange.errors import Conflict, RayscribeError, ServerError, StoreUnavailable
 from interchange.transcript import Transcript
 from serve_app.jobs.job import CANCELLED, Claim, Failure, Job, NewJob
-from serve_app.jobs.keeper import Keeper
-from serve_app.jobs.leases import LeaseLost, Leases
-from serve_app.jobs.store import JobStore
+from serve_app.jobs.runner.lease_keeper import Keeper
+from serve_app.jobs.store.job_store import JobStore
+from serve_app.jobs.store.leases import LeaseLost, Leases
 from serve_app.transcription.transcriber import TranscriptionRequest
 
 log = logging.getLogger("ray.serve")

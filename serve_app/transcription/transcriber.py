@@ -35,7 +35,7 @@ from interchange.transcript import (
     WindowTranscript,
 )
 from serve_app.transcription.backlog import Backlog
-from serve_app.transcription.languages import UNDETERMINED, LanguageVotes
+from serve_app.transcription.language_votes import UNDETERMINED, LanguageVotes
 from serve_app.transcription.speakers import assign
 
 

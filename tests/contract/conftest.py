@@ -9,8 +9,8 @@ from starlette.testclient import TestClient
 
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig
-from serve_app.jobs.database import Database
-from serve_app.jobs.service import JobService
+from serve_app.jobs.frontend import JobService
+from serve_app.jobs.store.database import Database
 from tests.fakes.services import (
     FakeReadiness,
     FakeTranscriber,

@@ -13,8 +13,8 @@ from interchange.stages import BlobSource
 from interchange.transcript import Quality, Segment, Transcript, Turn, Word
 from serve_app.http.services import HttpConfig, Services
 from serve_app.jobs.attended import WholeTranscriber
-from serve_app.jobs.database import Database
-from serve_app.jobs.service import JobService
+from serve_app.jobs.frontend import JobService
+from serve_app.jobs.store.database import Database
 from serve_app.transcription.transcriber import (
     Completed,
     Event,

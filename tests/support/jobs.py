@@ -1,6 +1,8 @@
 """Jobs and transcripts for tests."""
 
+import asyncio
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +15,8 @@ from interchange.transcript import (
     WindowTranscript,
     Word,
 )
-from serve_app.jobs.job import NewJob, Webhook
+from serve_app.jobs.job import Job, NewJob, Webhook
+from serve_app.jobs.store.job_store import JobStore
 from serve_app.transcription.transcriber import TranscriptionRequest
 
 WEBHOOK = Webhook("https://receiver.test/hook", {"x-key": "ключ"})
@@ -52,3 +55,14 @@ def transcript(words: int = 2) -> Transcript:
         quality=Quality(transcribed=1.5, silent=0.1),
         stage_seconds={"load": 0.1, "total": 2.0 / 3},
     )
+
+
+async def ended(store: JobStore, job_id: str) -> Job:
+    while not (job := await store.get(job_id)).ended:
+        await asyncio.sleep(0.01)
+    return job
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.005)

@@ -13,7 +13,7 @@ from interchange.transcript import Segment
 from serve_app.http.around.sse import message
 from serve_app.http.jobs.answers import job_answer
 from serve_app.jobs.job import Job
-from serve_app.jobs.store import JobStore
+from serve_app.jobs.store.job_store import JobStore
 from serve_app.transcription.formats.document import seconds
 
 _LAST = "end"

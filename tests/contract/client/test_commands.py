@@ -20,7 +20,7 @@ from interchange.stages import UrlSource
 from serve_app.client.commands import app
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig
-from serve_app.jobs.service import JobService
+from serve_app.jobs.frontend import JobService
 from tests.fakes.services import DIALOGUE, MODEL, FakeTranscriber, FakeUploads, services
 from tests.support.http_server import running
 

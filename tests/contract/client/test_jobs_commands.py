@@ -30,13 +30,13 @@ from interchange.transcript import Turn
 from serve_app.client.commands import app
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig
-from serve_app.jobs.database import Database
+from serve_app.jobs.frontend import JobService
 from serve_app.jobs.job import Job
-from serve_app.jobs.keeper import Keeper
-from serve_app.jobs.leases import Leases
-from serve_app.jobs.runner import RetryPolicy, Runner
-from serve_app.jobs.service import JobService
-from serve_app.jobs.store import JobStore
+from serve_app.jobs.runner.lease_keeper import Keeper
+from serve_app.jobs.runner.runner import RetryPolicy, Runner
+from serve_app.jobs.store.database import Database
+from serve_app.jobs.store.job_store import JobStore
+from serve_app.jobs.store.leases import Leases
 from serve_app.transcription.transcriber import Transcriber
 from tests.fakes.services import MODEL, FakeTranscriber, FakeUploads, services
 from tests.fakes.stages import FakeDiarizer, FakeLoader, FakeRecognizer, window

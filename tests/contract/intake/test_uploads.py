@@ -14,7 +14,7 @@ from interchange.errors import Unavailable
 from interchange.stages import BlobSource
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig, Services
-from serve_app.jobs.service import JobService
+from serve_app.jobs.frontend import JobService
 from tests.contract.conftest import MakeClient
 from tests.fakes.services import (
     MODEL,

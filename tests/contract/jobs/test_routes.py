@@ -13,8 +13,8 @@ from interchange.stages import BlobSource, UrlSource
 from interchange.transcript import WindowTranscript
 from serve_app.http.jobs.events import job_events
 from serve_app.http.services import HttpConfig
+from serve_app.jobs.frontend import JobService
 from serve_app.jobs.job import Attempt, Claim, Failure
-from serve_app.jobs.service import JobService
 from serve_app.transcription.transcriber import Progress
 from tests.contract.conftest import MakeClient
 from tests.fakes.services import DIALOGUE, GREETING, MODEL, FakeUploads, segment

@@ -11,7 +11,7 @@ from openai.types.audio import TranscriptionDiarized, TranscriptionVerbose, Tran
 from interchange.errors import QueueFull
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig
-from serve_app.jobs.service import JobService
+from serve_app.jobs.frontend import JobService
 from tests.fakes.services import DIALOGUE, MODEL, FakeTranscriber, FakeUploads, services
 
 KEY = "sk-local"

@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 from interchange.errors import StoreUnavailable, UndecodableRecording
 from serve_app.http.seed.answers import webhook_body
 from serve_app.http.services import HttpConfig
+from serve_app.jobs.frontend import JobService
 from serve_app.jobs.job import Failure, Job
-from serve_app.jobs.service import JobService
 from tests.contract.conftest import MakeClient
 from tests.fakes.services import DIALOGUE, GREETING, MODEL, FakeTranscriber
 from tests.support.jobs import new_job

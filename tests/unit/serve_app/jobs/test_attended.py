@@ -14,13 +14,12 @@ from interchange.errors import (
 )
 from serve_app.jobs.attended import Attended
 from serve_app.jobs.job import Webhook
-from serve_app.jobs.keeper import Keeper
-from serve_app.jobs.leases import Leases
-from serve_app.jobs.outbox import Outbox
-from serve_app.jobs.store import JobStore
-from tests.fakes.stages import FakeRecognizer
-from tests.support.jobs import new_job
-from tests.unit.serve_app.jobs.test_runner import graph, until
+from serve_app.jobs.runner.lease_keeper import Keeper
+from serve_app.jobs.store.job_store import JobStore
+from serve_app.jobs.store.leases import Leases
+from serve_app.jobs.store.outbox import Outbox
+from tests.fakes.stages import FakeRecognizer, graph
+from tests.support.jobs import new_job, until
 
 
 @asynccontextmanager

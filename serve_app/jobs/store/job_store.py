@@ -13,13 +13,13 @@ from interchange.blobs import BlobStore
 from interchange.errors import Conflict, InvalidOption, NotFound
 from interchange.stages import BlobSource
 from interchange.transcript import Transcript, WindowTranscript
-from serve_app.jobs.codec import TRANSCRIPT, WINDOW
-from serve_app.jobs.database import Database
 from serve_app.jobs.job import CANCELLED, Job, NewJob, Page, Status
-from serve_app.jobs.leases import ending, failure_columns, new_row
-from serve_app.jobs.models import deliveries, jobs, windows
-from serve_app.jobs.outbox import announce
-from serve_app.jobs.rows import SUMMARY, job_of, read_job
+from serve_app.jobs.store.codec import TRANSCRIPT, WINDOW
+from serve_app.jobs.store.database import Database
+from serve_app.jobs.store.leases import ending, failure_columns, new_row
+from serve_app.jobs.store.outbox import announce
+from serve_app.jobs.store.rows import SUMMARY, job_of, read_job
+from serve_app.jobs.store.tables import deliveries, jobs, windows
 
 
 class JobStore:

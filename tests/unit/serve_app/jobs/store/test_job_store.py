@@ -6,11 +6,11 @@ import pytest
 
 from interchange.blobs import BlobStore
 from interchange.errors import Conflict, InvalidOption, NotFound
-from serve_app.jobs.database import Database
 from serve_app.jobs.job import CANCELLED, Failure
-from serve_app.jobs.leases import LeaseLost, Leases
-from serve_app.jobs.outbox import Outbox
-from serve_app.jobs.store import JobStore
+from serve_app.jobs.store.database import Database
+from serve_app.jobs.store.job_store import JobStore
+from serve_app.jobs.store.leases import LeaseLost, Leases
+from serve_app.jobs.store.outbox import Outbox
 from tests.support.jobs import WEBHOOK, new_job, transcript, window_transcript
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from interchange.blobs import BlobStore
-from serve_app.jobs.database import Database
 from serve_app.jobs.job import Job
-from serve_app.jobs.outbox import Outbox
-from serve_app.jobs.store import JobStore
-from tests.support.jobs import new_job
-from tests.unit.serve_app.jobs import runner_process
+from serve_app.jobs.store.database import Database
+from serve_app.jobs.store.job_store import JobStore
+from serve_app.jobs.store.outbox import Outbox
+from tests.support import runner_process
+from tests.support.jobs import ended, new_job
 
 LOST = "was cancelled or went to another runner"
 
@@ -111,12 +111,6 @@ def outbox(watched: Database) -> Outbox:
 async def taken_again(store: JobStore, job_id: str) -> None:
     while (await store.get(job_id)).fence < 2:
         await asyncio.sleep(0.01)
-
-
-async def ended(store: JobStore, job_id: str) -> Job:
-    while not (job := await store.get(job_id)).ended:
-        await asyncio.sleep(0.01)
-    return job
 
 
 LOOKS = pytest.mark.parametrize(

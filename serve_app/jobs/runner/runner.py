@@ -18,10 +18,10 @@ from interchange.errors import (
     Unavailable,
 )
 from interchange.transcript import Transcript, Turn, WindowTranscript
-from serve_app.jobs.bell import Bell
 from serve_app.jobs.job import Claim, Failure
-from serve_app.jobs.keeper import Keeper
-from serve_app.jobs.leases import LeaseLost, Leases
+from serve_app.jobs.runner.lease_keeper import Keeper
+from serve_app.jobs.runner.polling import Bell
+from serve_app.jobs.store.leases import LeaseLost, Leases
 from serve_app.transcription.transcriber import (
     Completed,
     Event,

@@ -5,14 +5,14 @@ import asyncio
 from configs.settings import Secrets, Settings
 from interchange.blobs import BlobStore
 from interchange.network import AddressGuard
-from serve_app.jobs.housekeeping import Housekeeper
-from serve_app.jobs.keeper import Keeper
-from serve_app.jobs.outbox import Outbox
-from serve_app.jobs.owner import owner_name
-from serve_app.jobs.runner import ResumableTranscriber, RetryPolicy, Runner
-from serve_app.jobs.service import database_of, leases_of
-from serve_app.jobs.store import JobStore
-from serve_app.jobs.webhooks import Render, WebhookSender
+from serve_app.jobs.frontend import database_of, leases_of
+from serve_app.jobs.runner.cleaner import Housekeeper
+from serve_app.jobs.runner.lease_keeper import Keeper
+from serve_app.jobs.runner.owner import owner_name
+from serve_app.jobs.runner.runner import ResumableTranscriber, RetryPolicy, Runner
+from serve_app.jobs.runner.webhook_sender import Render, WebhookSender
+from serve_app.jobs.store.job_store import JobStore
+from serve_app.jobs.store.outbox import Outbox
 
 
 class Manager:

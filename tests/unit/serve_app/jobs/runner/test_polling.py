@@ -3,7 +3,7 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
-from serve_app.jobs.bell import Bell
+from serve_app.jobs.runner.polling import Bell
 
 
 async def test_it_calls_at_once_and_later() -> None:

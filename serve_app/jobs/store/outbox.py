@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from interchange.errors import NotFound
-from serve_app.jobs.codec import WEBHOOK
-from serve_app.jobs.database import Database
 from serve_app.jobs.job import Attempt, Delivery, DeliveryState, DueDelivery
-from serve_app.jobs.models import deliveries, delivery_attempts
-from serve_app.jobs.rows import read_job
+from serve_app.jobs.store.codec import WEBHOOK
+from serve_app.jobs.store.database import Database
+from serve_app.jobs.store.rows import read_job
+from serve_app.jobs.store.tables import deliveries, delivery_attempts
 
 
 async def announce(

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from interchange.errors import StoreUnavailable
 from serve_app.jobs.job import Claim
-from serve_app.jobs.leases import Leases
+from serve_app.jobs.store.leases import Leases
 
 log = logging.getLogger("ray.serve")
 

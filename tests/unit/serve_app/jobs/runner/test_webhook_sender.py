@@ -13,12 +13,12 @@ from standardwebhooks import Webhook as Verifier
 from interchange.errors import NotFound, ServerError
 from interchange.network import AddressGuard
 from interchange.transcript import Transcript
-from serve_app.jobs import webhooks
 from serve_app.jobs.job import Attempt, Delivery, Job, Webhook
-from serve_app.jobs.leases import Leases
-from serve_app.jobs.outbox import Outbox
-from serve_app.jobs.store import JobStore
-from serve_app.jobs.webhooks import WebhookSender
+from serve_app.jobs.runner import webhook_sender as webhooks
+from serve_app.jobs.runner.webhook_sender import WebhookSender
+from serve_app.jobs.store.job_store import JobStore
+from serve_app.jobs.store.leases import Leases
+from serve_app.jobs.store.outbox import Outbox
 from tests.support.jobs import new_job, transcript
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of the receiver").decode()

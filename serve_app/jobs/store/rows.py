@@ -6,9 +6,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from interchange.errors import NotFound
-from serve_app.jobs.codec import QUALITY, REQUEST, SECONDS, WEBHOOK
 from serve_app.jobs.job import Failure, Job
-from serve_app.jobs.models import jobs
+from serve_app.jobs.store.codec import QUALITY, REQUEST, SECONDS, WEBHOOK
+from serve_app.jobs.store.tables import jobs
 
 SUMMARY = tuple(
     column for column in jobs.c if column.name not in {"turns", "result", "result_blob"}

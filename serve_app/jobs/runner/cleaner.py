@@ -6,8 +6,8 @@ import logging
 from interchange.blobs import BlobStore
 from interchange.errors import StoreUnavailable, Unavailable
 from interchange.stages import BlobSource
-from serve_app.jobs.leases import Leases
-from serve_app.jobs.store import JobStore
+from serve_app.jobs.store.job_store import JobStore
+from serve_app.jobs.store.leases import Leases
 
 log = logging.getLogger("ray.serve")
 

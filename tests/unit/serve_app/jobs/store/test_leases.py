@@ -5,9 +5,9 @@ import pytest
 from interchange.errors import Conflict
 from interchange.transcript import Turn
 from serve_app.jobs.job import CANCELLED, Claim, Failure
-from serve_app.jobs.leases import LeaseLost, Leases
-from serve_app.jobs.outbox import Outbox
-from serve_app.jobs.store import JobStore
+from serve_app.jobs.store.job_store import JobStore
+from serve_app.jobs.store.leases import LeaseLost, Leases
+from serve_app.jobs.store.outbox import Outbox
 from serve_app.transcription.transcriber import Progress
 from tests.support.jobs import new_job, transcript, window_transcript
 

@@ -16,12 +16,12 @@ from interchange.blobs import BlobStore
 from interchange.errors import Conflict
 from interchange.stages import BlobSource
 from interchange.transcript import Transcript, Turn, WindowTranscript
-from serve_app.jobs.codec import QUALITY, REQUEST, SECONDS, TRANSCRIPT, TURNS, WEBHOOK, WINDOW
-from serve_app.jobs.database import Database
 from serve_app.jobs.job import CANCELLED, Claim, Failure, NewJob, Status
-from serve_app.jobs.models import jobs, windows
-from serve_app.jobs.outbox import announce
-from serve_app.jobs.rows import job_of
+from serve_app.jobs.store.codec import QUALITY, REQUEST, SECONDS, TRANSCRIPT, TURNS, WEBHOOK, WINDOW
+from serve_app.jobs.store.database import Database
+from serve_app.jobs.store.outbox import announce
+from serve_app.jobs.store.rows import job_of
+from serve_app.jobs.store.tables import jobs, windows
 from serve_app.transcription.transcriber import Progress, Resume
 
 ABANDONED = Failure(

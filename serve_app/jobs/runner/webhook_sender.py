@@ -15,10 +15,10 @@ from interchange.errors import AddressRefused, NotFound, ServerError, StoreUnava
 from interchange.network import AddressGuard
 from interchange.transcript import Transcript
 from serve_app import __version__
-from serve_app.jobs.bell import Bell
 from serve_app.jobs.job import Attempt, DeliveryState, DueDelivery, Job
-from serve_app.jobs.outbox import Outbox
-from serve_app.jobs.store import JobStore
+from serve_app.jobs.runner.polling import Bell
+from serve_app.jobs.store.job_store import JobStore
+from serve_app.jobs.store.outbox import Outbox
 
 log = logging.getLogger("ray.serve")
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from interchange.blobs import BlobStore
-from serve_app.jobs.database import Database
-from serve_app.jobs.housekeeping import Housekeeper
-from serve_app.jobs.leases import Leases
-from serve_app.jobs.store import JobStore
+from serve_app.jobs.runner.cleaner import Housekeeper
+from serve_app.jobs.store.database import Database
+from serve_app.jobs.store.job_store import JobStore
+from serve_app.jobs.store.leases import Leases
 from tests.support.jobs import new_job
 
 

@@ -16,10 +16,10 @@ from typing import Any
 from interchange.blobs import BlobStore
 from interchange.stages import RecognitionOptions, Window
 from interchange.transcript import Turn, WindowTranscript
-from serve_app.jobs import runner
-from serve_app.jobs.database import Database
-from serve_app.jobs.keeper import Keeper
-from serve_app.jobs.leases import Leases
+from serve_app.jobs.runner import runner
+from serve_app.jobs.runner.lease_keeper import Keeper
+from serve_app.jobs.store.database import Database
+from serve_app.jobs.store.leases import Leases
 from serve_app.transcription.transcriber import Transcriber
 from tests.fakes.stages import FakeDiarizer, FakeLoader, FakeRecognizer, window, words_of
 

@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from configs.settings import JobSettings, Secrets
 from interchange.blobs import BlobStore
 from serve_app.jobs.attended import Attended, WholeTranscriber
-from serve_app.jobs.database import Database
 from serve_app.jobs.job import Job, NewJob
-from serve_app.jobs.keeper import Keeper
-from serve_app.jobs.leases import Leases
-from serve_app.jobs.outbox import Outbox
-from serve_app.jobs.owner import owner_name
-from serve_app.jobs.store import JobStore
+from serve_app.jobs.runner.lease_keeper import Keeper
+from serve_app.jobs.runner.owner import owner_name
+from serve_app.jobs.store.database import Database
+from serve_app.jobs.store.job_store import JobStore
+from serve_app.jobs.store.leases import Leases
+from serve_app.jobs.store.outbox import Outbox
 
 
 def database_of(settings: JobSettings, secrets: Secrets) -> Database:

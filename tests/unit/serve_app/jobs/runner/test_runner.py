@@ -13,33 +13,21 @@ from interchange.errors import (
 )
 from interchange.stages import RecognitionOptions, Window
 from interchange.transcript import Turn, WindowTranscript
-from serve_app.jobs.job import Job
-from serve_app.jobs.keeper import Keeper
-from serve_app.jobs.leases import Leases
-from serve_app.jobs.outbox import Outbox
-from serve_app.jobs.runner import RetryPolicy, Runner
-from serve_app.jobs.store import JobStore
+from serve_app.jobs.runner.lease_keeper import Keeper
+from serve_app.jobs.runner.runner import RetryPolicy, Runner
+from serve_app.jobs.store.job_store import JobStore
+from serve_app.jobs.store.leases import Leases
+from serve_app.jobs.store.outbox import Outbox
 from serve_app.transcription.transcriber import (
     Event,
     Resume,
     Transcriber,
     TranscriptionRequest,
 )
-from tests.fakes.stages import FakeDiarizer, FakeLoader, FakeRecognizer, window, words_of
-from tests.support.jobs import new_job
+from tests.fakes.stages import FakeRecognizer, graph, words_of
+from tests.support.jobs import ended, new_job, until
 
 POLICY = RetryPolicy(max_attempts=3, delay_s=0.001, poll_s=0.01, lease_s=1000)
-
-
-def graph(
-    recognizer: FakeRecognizer | None = None, windows: int = 3, error: Exception | None = None
-) -> Transcriber:
-    turns = (Turn(0, 10.0 * windows, "SPEAKER_00"),)
-    return Transcriber(
-        FakeLoader([window(index) for index in range(windows)], error),
-        recognizer or FakeRecognizer(),
-        FakeDiarizer(turns),
-    )
 
 
 class Scripted:
@@ -80,17 +68,6 @@ async def running(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def ended(store: JobStore, job_id: str) -> Job:
-    while not (job := await store.get(job_id)).ended:
-        await asyncio.sleep(0.01)
-    return job
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():
-        await asyncio.sleep(0.005)
 
 
 async def test_a_job_becomes_a_transcript(store: JobStore, leases: Leases, outbox: Outbox) -> None:

@@ -9,8 +9,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from interchange.errors import ServerError, Unavailable
-from serve_app.jobs.database import Database
-from serve_app.jobs.models import metadata
+from serve_app.jobs.store.database import Database
+from serve_app.jobs.store.tables import metadata
 from tests.fakes.postgres import drop_database, fresh_database
 
 
@@ -26,7 +26,7 @@ async def test_the_migrations_make_the_tables_that_the_code_knows(database: Data
 async def test_processes_that_start_together_migrate_once(database_url: str) -> None:
     program = (
         "import asyncio, sys\n"
-        "from serve_app.jobs.database import Database\n"
+        "from serve_app.jobs.store.database import Database\n"
         "async def main():\n"
         "    database = Database(sys.argv[1])\n"
         "    await database.open()\n"

@@ -1,8 +1,8 @@
-"""Run by Alembic, on the connection that `serve_app.jobs.database` hands over."""
+"""Run by Alembic, on the connection that `serve_app.jobs.store.database` hands over."""
 
 from alembic import context
 
-from serve_app.jobs.models import metadata
+from serve_app.jobs.store.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
