@@ -41,10 +41,9 @@ def create_app(services: Services) -> FastAPI:
         middleware=middleware,
         lifespan=lambda _: services.jobs.serving(),
     )
+    app.state.services = services
     errors.install(app)
     docs.install(app)
-    app.include_router(seed.router(services))
-    app.include_router(openai.router(services))
-    app.include_router(jobs.router(services))
-    app.include_router(health.router(services.readiness))
+    for surface in (seed, openai, jobs, health):
+        app.include_router(surface.routes)
     return app

@@ -4,34 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from configs.settings import JobSettings, Secrets
+from configs.settings import JobSettings
 from interchange.blobs import BlobStore
-from serve_app.jobs.attended import Attended, WholeTranscriber
+from serve_app.jobs.attended import AttendedRequests, WholeTranscriber
 from serve_app.jobs.job import Job, NewJob
-from serve_app.jobs.runner.lease_keeper import Keeper
-from serve_app.jobs.runner.owner import owner_name
+from serve_app.jobs.runner.lease_keeper import LeaseKeeper, owner_name
+from serve_app.jobs.store.configured import configured_leases
 from serve_app.jobs.store.database import Database
 from serve_app.jobs.store.job_store import JobStore
-from serve_app.jobs.store.leases import Leases
 from serve_app.jobs.store.outbox import Outbox
 
 
-def database_of(settings: JobSettings, secrets: Secrets) -> Database:
-    """The configured database. Raises ServerError for an address that is none."""
-    return Database(secrets.database_url or settings.database_url)
-
-
-def leases_of(settings: JobSettings, database: Database, blobs: BlobStore) -> Leases:
-    return Leases(
-        database,
-        blobs,
-        lease_s=settings.lease_s,
-        retention_s=settings.retention_s,
-        inline_bytes=settings.inline_bytes,
-    )
-
-
-class JobService:
+class JobFrontend:
     """`notify` is called when there is something new for the runners."""
 
     def __init__(
@@ -43,14 +27,14 @@ class JobService:
         notify: Callable[[], None] = lambda: None,
     ) -> None:
         owner = owner_name()
-        leases = leases_of(settings, database, blobs)
+        leases = configured_leases(settings, database, blobs)
         self.store = JobStore(database, blobs, retention_s=settings.retention_s)
         self.outbox = Outbox(database)
         self.poll_s = settings.poll_s
         self._database = database
         self._notify = notify
-        self._keeper = Keeper(leases, owner, poll_s=settings.poll_s, lease_s=settings.lease_s)
-        self.attended = Attended(
+        self._keeper = LeaseKeeper(leases, owner, poll_s=settings.poll_s, lease_s=settings.lease_s)
+        self.attended = AttendedRequests(
             self.store,
             leases,
             self._keeper,

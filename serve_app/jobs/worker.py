@@ -5,17 +5,17 @@ import asyncio
 from configs.settings import Secrets, Settings
 from interchange.blobs import BlobStore
 from interchange.network import AddressGuard
-from serve_app.jobs.frontend import database_of, leases_of
-from serve_app.jobs.runner.cleaner import Housekeeper
-from serve_app.jobs.runner.lease_keeper import Keeper
-from serve_app.jobs.runner.owner import owner_name
-from serve_app.jobs.runner.runner import ResumableTranscriber, RetryPolicy, Runner
+from serve_app.jobs.runner.cleaner import Cleaner
+from serve_app.jobs.runner.job_try import ResumableTranscriber, RetryPolicy
+from serve_app.jobs.runner.lease_keeper import LeaseKeeper, owner_name
+from serve_app.jobs.runner.runner import Runner
 from serve_app.jobs.runner.webhook_sender import Render, WebhookSender
+from serve_app.jobs.store.configured import configured_database, configured_leases
 from serve_app.jobs.store.job_store import JobStore
 from serve_app.jobs.store.outbox import Outbox
 
 
-class Manager:
+class JobWorker:
     """`render` writes the body of a webhook."""
 
     def __init__(
@@ -28,10 +28,10 @@ class Manager:
         jobs = settings.jobs
         owner = owner_name()
         blobs = BlobStore(settings.storage)
-        self._database = database_of(jobs, secrets)
-        leases = leases_of(jobs, self._database, blobs)
+        self._database = configured_database(jobs, secrets)
+        leases = configured_leases(jobs, self._database, blobs)
         store = JobStore(self._database, blobs, retention_s=jobs.retention_s)
-        self._keeper = Keeper(leases, owner, poll_s=jobs.poll_s, lease_s=jobs.lease_s)
+        self._keeper = LeaseKeeper(leases, owner, poll_s=jobs.poll_s, lease_s=jobs.lease_s)
         self._sender = WebhookSender(
             Outbox(self._database),
             store,
@@ -58,7 +58,7 @@ class Manager:
             ),
             on_end=self._sender.wake,
         )
-        self._housekeeper = Housekeeper(store, leases, blobs)
+        self._housekeeper = Cleaner(store, leases, blobs)
 
     def wake(self) -> None:
         """There is something new in the store."""

@@ -15,15 +15,16 @@ from interchange.transcript import (
     WindowTranscript,
     Word,
 )
-from serve_app.jobs.job import Job, NewJob, Webhook
+from serve_app.jobs.delivery import WebhookTarget
+from serve_app.jobs.job import Job, NewJob
 from serve_app.jobs.store.job_store import JobStore
-from serve_app.transcription.transcriber import TranscriptionRequest
+from serve_app.transcription.request import TranscriptionRequest
 
-WEBHOOK = Webhook("https://receiver.test/hook", {"x-key": "ключ"})
+WEBHOOK = WebhookTarget("https://receiver.test/hook", {"x-key": "ключ"})
 
 
 def new_job(
-    task_id: str | None = None, webhook: Webhook | None = WEBHOOK, **options: Any
+    task_id: str | None = None, webhook: WebhookTarget | None = WEBHOOK, **options: Any
 ) -> NewJob:
     request = TranscriptionRequest(
         id=str(uuid.uuid4()),

@@ -16,8 +16,9 @@ from typing import Any
 from interchange.blobs import BlobStore
 from interchange.stages import RecognitionOptions, Window
 from interchange.transcript import Turn, WindowTranscript
-from serve_app.jobs.runner import runner
-from serve_app.jobs.runner.lease_keeper import Keeper
+from serve_app.jobs.runner import job_try
+from serve_app.jobs.runner.lease_keeper import LeaseKeeper
+from serve_app.jobs.runner.runner import Runner
 from serve_app.jobs.store.database import Database
 from serve_app.jobs.store.leases import Leases
 from serve_app.transcription.transcriber import Transcriber
@@ -59,15 +60,15 @@ async def main(name: str, url: str, blobs: str, gate: str, lease_s: str, look_s:
     )
     # Without heartbeats and progress nothing is written behind the gate: a process that is frozen
     # in the middle of a transaction would hold its locks for as long.
-    runner._PROGRESS_S = math.inf
-    keeper = Keeper(leases, name, poll_s=float(look_s), lease_s=10**6)
+    job_try._PROGRESS_S = math.inf
+    keeper = LeaseKeeper(leases, name, poll_s=float(look_s), lease_s=10**6)
     graph = Transcriber(
         FakeLoader([window(index) for index in range(WINDOWS)]),
         Gated(name, Path(gate)),
         FakeDiarizer((Turn(0.0, 10.0 * WINDOWS, "SPEAKER_00"),)),
     )
-    policy = runner.RetryPolicy(max_attempts=3, delay_s=0.01, poll_s=0.01, lease_s=10**6)
-    works = runner.Runner(leases, graph, keeper, name, concurrency=1, policy=policy)
+    policy = job_try.RetryPolicy(max_attempts=3, delay_s=0.01, poll_s=0.01, lease_s=10**6)
+    works = Runner(leases, graph, keeper, name, concurrency=1, policy=policy)
     await asyncio.gather(works.run(), keeper.run())
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from serve_app.http.intake.options import OpenAIError, errors
+from serve_app.http.around.error_docs import OpenAIError, error_responses
 
 _TEXTS = ("text/plain", "application/x-subrip", "text/vtt", "text/event-stream")
 
@@ -13,7 +13,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "description": "The transcript, as `response_format` and `stream` ask.",
         "content": {name: {"schema": {"type": "string"}} for name in _TEXTS},
     },
-    **errors(
+    **error_responses(
         OpenAIError,
         {
             400: "The recording cannot be fetched or decoded, or the form is damaged.",

@@ -1,10 +1,10 @@
-"""Options that several dialects have, and the error bodies for the OpenAPI document."""
+"""Options that several dialects have."""
 
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Protocol, TypeVar
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, Field
 
-from serve_app.jobs.job import Webhook as Target
+from serve_app.jobs.delivery import WebhookTarget
 from serve_app.transcription.language_names import parse_language
 
 
@@ -64,44 +64,5 @@ class Webhook(BaseModel):
         description="Headers of that POST. `headers` is understood too.",
     )
 
-    def target(self) -> Target:
-        return Target(self.url, self.header)
-
-
-class QualityAccount(BaseModel):
-    """Where each second of the recording went."""
-
-    transcribed: float
-    silent: float
-    silence_score: float = Field(
-        description="How probably nobody speaks in the silent seconds, in mean."
-    )
-    decoded_again: float
-    failed: float
-
-
-class Detail(BaseModel):
-    """An error outside /v1."""
-
-    detail: str
-
-
-class OpenAIErrorBody(BaseModel):
-    message: str
-    type: str
-    param: str | None
-    code: str | None
-
-
-class OpenAIError(BaseModel):
-    """An error under /v1."""
-
-    error: OpenAIErrorBody
-
-
-def errors(model: type[BaseModel], descriptions: dict[int, str]) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route: each error status with its body and meaning."""
-    return {
-        status: {"model": model, "description": description}
-        for status, description in descriptions.items()
-    }
+    def target(self) -> WebhookTarget:
+        return WebhookTarget(self.url, self.header)

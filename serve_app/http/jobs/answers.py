@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from serve_app.http.intake.options import QualityAccount
-from serve_app.jobs.job import Delivery, DeliveryState, Job, Page, Status
+from serve_app.http.quality import QualityAccount
+from serve_app.jobs.delivery import Delivery, DeliveryState
+from serve_app.jobs.job import Job, JobStatus, Page
 
 
 class JobProgress(BaseModel):
@@ -28,7 +29,7 @@ class JobAnswer(BaseModel):
     id: str
     object: Literal["job"] = "job"
     task_id: str = Field(description="Its name for `/status` and in webhooks.")
-    status: Status
+    status: JobStatus
     created_at: float
     started_at: float | None
     ended_at: float | None

@@ -2,17 +2,16 @@
 
 import hashlib
 import json
-import uuid
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
-from interchange.errors import ClientError, InvalidOption, InvalidSource
-from interchange.stages import Source, Task, UrlSource
+from interchange.errors import ClientError, InvalidOption
+from interchange.stages import Source, Task
 from serve_app.http.around.errors import describe
-from serve_app.http.intake.form import Form, read_body, read_form
+from serve_app.http.intake.form_reader import Form, read_body, read_form
 from serve_app.http.intake.options import (
     BatchSize,
     Language,
@@ -21,9 +20,10 @@ from serve_app.http.intake.options import (
     Webhook,
     ordered_bounds,
 )
+from serve_app.http.intake.source import recording_source
+from serve_app.http.intake.transcription import transcription_request
 from serve_app.http.services import Uploads
 from serve_app.jobs.job import NewJob
-from serve_app.transcription.transcriber import TranscriptionRequest
 
 _JSON_BYTES = 2**20
 _LISTS = ("languages",)
@@ -77,18 +77,13 @@ class JobOptions(BaseModel):
 
     def to_job(self, source: Source, digest: str | None, idempotency_key: str | None) -> NewJob:
         """`digest` stands for the content of an uploaded recording."""
-        job_id = str(uuid.uuid4())
-        request = TranscriptionRequest(
-            id=job_id,
-            source=source,
+        request = transcription_request(
+            source,
+            self,
             task=self.task,
-            language=self.language,
-            languages=self.languages,
             words=self.words,
             speakers=self.speakers,
-            num_speakers=self.num_speakers,
-            min_speakers=self.min_speakers,
-            max_speakers=self.max_speakers,
+            languages=self.languages,
             prompt=self.prompt,
             temperature=self.temperature,
             priority="bulk",
@@ -97,7 +92,7 @@ class JobOptions(BaseModel):
         content = f"{self.model_dump_json()}{digest or ''}"
         return NewJob(
             request=request,
-            task_id=job_id,
+            task_id=request.id,
             fingerprint=hashlib.sha256(content.encode()).hexdigest(),
             webhook=self.webhook.target() if self.webhook else None,
             idempotency_key=idempotency_key,
@@ -114,11 +109,14 @@ async def read_job(
     kind, _ = parse_options_header(request.headers.get("content-type"))
     if kind == b"application/json":
         options = _check(_json(await read_body(request, _JSON_BYTES)))
-        return options.to_job(_source(Form(), options), None, idempotency_key)
+        return options.to_job(
+            recording_source(None, options.url, asked="url"), None, idempotency_key
+        )
     form = await read_form(request, uploads, max_file_bytes=max_file_bytes)
     try:
         options = _check(_values(form))
-        return options.to_job(_source(form, options), form.digest, idempotency_key)
+        source = recording_source(form.file, options.url, asked="url")
+        return options.to_job(source, form.digest, idempotency_key)
     except BaseException:
         if form.file is not None:
             await uploads.delete(form.file)
@@ -156,15 +154,3 @@ def _check(values: Any) -> JobOptions:
         return JobOptions.model_validate(values)
     except ValidationError as error:
         raise InvalidOption(*describe(error.errors())) from error
-
-
-def _source(form: Form, options: JobOptions) -> Source:
-    if form.file is not None and options.url is not None:
-        raise InvalidOption("The form has a 'file' and a 'url'; send one of them.", "url")
-    if form.file is not None:
-        return form.file
-    if options.url is None:
-        raise InvalidOption("There is no recording; give its 'url', or upload a 'file'.", "url")
-    if not options.url.lower().startswith(("http://", "https://")):
-        raise InvalidSource(f"The url {options.url!r} does not begin with http:// or https://.")
-    return UrlSource(options.url)

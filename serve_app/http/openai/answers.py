@@ -6,24 +6,23 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from interchange.stages import Task
 from interchange.transcript import Transcript
-from serve_app.http.intake.options import QualityAccount
 from serve_app.http.openai.form import TranslationForm
+from serve_app.http.quality import QualityAccount
 from serve_app.transcription.formats import MEDIA_TYPES, render
 from serve_app.transcription.formats.document import seconds, usage, verbose_document
 
 _FILES = {"text": "txt", "srt": "srt", "vtt": "vtt"}
 
 
-def answer(transcript: Transcript, form: TranslationForm, task: Task) -> dict[str, Any] | str:
+def answer(transcript: Transcript, form: TranslationForm) -> dict[str, Any] | str:
     """The body for the form's `response_format`: an object, or the text of a file."""
     response_format: str = form.response_format
     if response_format in _FILES:
         return render(transcript, _FILES[response_format])
     if response_format == "verbose_json":
         granularities = getattr(form, "timestamp_granularities", ("segment",))
-        return verbose_document(transcript, task=task, granularities=granularities)
+        return verbose_document(transcript, task=form.task, granularities=granularities)
     if response_format == "diarized_json":
         return _diarized(transcript)
     return {

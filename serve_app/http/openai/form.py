@@ -1,15 +1,18 @@
 """The form of OpenAI's audio API, as it arrives and as it is checked."""
 
 import json
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from interchange.errors import InvalidOption
+from interchange.stages import Source, Task
 from serve_app.http.around.errors import describe
 from serve_app.http.intake.options import Language, LanguageCode, SpeakerCount, ordered_bounds
+from serve_app.http.intake.transcription import transcription_request
+from serve_app.transcription.request import TranscriptionRequest
 
-Format = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
+ResponseFormat = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 Granularity = Literal["word", "segment"]
 
 
@@ -28,6 +31,8 @@ class TranslationForm(BaseModel):
     """What both routes take. Unknown fields are ignored."""
 
     model_config = ConfigDict(populate_by_name=True)
+
+    task: ClassVar[Task] = "translate"
 
     model: str = Field(description="An id from `GET /v1/models`, or one of OpenAI's own names.")
     prompt: str | None = Field(None, description="Text that the transcript reads as following.")
@@ -62,6 +67,23 @@ class TranslationForm(BaseModel):
             raise ValueError("'progress' needs 'stream' to be true")
         return self
 
+    def to_request(self, source: Source) -> TranscriptionRequest:
+        return transcription_request(
+            source,
+            self,
+            task=self.task,
+            words=self.wants_words,
+            speakers=self.wants_speakers,
+            languages=self.allowed_languages,
+            prompt=self.hints,
+            temperature=self.temperature,
+        )
+
+    @property
+    def allowed_languages(self) -> tuple[str, ...]:
+        """Among which the language is detected; all where there are none."""
+        return ()
+
     @property
     def wants_speakers(self) -> bool:
         return self.speakers
@@ -78,7 +100,9 @@ class TranslationForm(BaseModel):
 
 
 class TranscriptionForm(TranslationForm):
-    response_format: Format = "json"  # type: ignore[assignment]
+    task: ClassVar[Task] = "transcribe"
+
+    response_format: ResponseFormat = "json"  # type: ignore[assignment]
     languages: tuple[LanguageCode, ...] = Field(
         (), alias="languages[]", description="The languages that may be detected."
     )
@@ -117,6 +141,10 @@ class TranscriptionForm(TranslationForm):
         if self.known_speaker_names or self.known_speaker_references:
             raise ValueError("Known speakers are not offered; leave 'known_speaker_names[]' out")
         return self
+
+    @property
+    def allowed_languages(self) -> tuple[str, ...]:
+        return self.languages
 
     @property
     def wants_speakers(self) -> bool:

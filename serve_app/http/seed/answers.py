@@ -46,7 +46,7 @@ class Accepted(BaseModel):
     fly_machine_id: str | None = None
 
 
-class Task(BaseModel):
+class TaskStatus(BaseModel):
     """`processing`; `completed` with `output`; `error` with `error`; `cancelled`."""
 
     status: Literal["processing", "completed", "error", "cancelled"]

@@ -18,7 +18,7 @@ _ORPHAN_S = 24 * 3600.0
 """Age from which a blob of no job is a leftover: no request or upload lasts so long."""
 
 
-class Housekeeper:
+class Cleaner:
     """Ends requests whose process died, and removes what is past its time."""
 
     def __init__(self, store: JobStore, leases: Leases, blobs: BlobStore) -> None:

@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+import os
+import socket
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +15,13 @@ from serve_app.jobs.store.leases import Leases
 log = logging.getLogger("ray.serve")
 
 
-class Keeper:
+def owner_name() -> str:
+    """The name under which this process holds leases: no other has it, on any machine, nor this
+    one a second time."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+class LeaseKeeper:
     """`poll_s` is how often it looks for lost leases, `lease_s` how long they last: a third of
     that is the heartbeat. Both in seconds."""
 

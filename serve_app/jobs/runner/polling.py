@@ -8,7 +8,7 @@ _SELDOMEST = 10
 _LATE_S = 0.01  # the database keeps milliseconds: what is due would not be so yet
 
 
-class Bell:
+class Polling:
     """Calls a loop that empties the store to its next look.
 
     It rings for what this service puts there. What comes otherwise (by another service, from
@@ -22,10 +22,10 @@ class Bell:
         self._patience = 1.0
         self._rung = asyncio.Event()
 
-    def ring(self, in_s: float = 0.0) -> None:
+    def wake(self, in_s: float = 0.0) -> None:
         """Look at once, or in `in_s` seconds."""
         if in_s > 0:
-            asyncio.get_running_loop().call_later(in_s + _LATE_S, self.ring)
+            asyncio.get_running_loop().call_later(in_s + _LATE_S, self.wake)
             return
         self.found()
         self._rung.set()

@@ -15,8 +15,9 @@ from interchange.errors import AddressRefused, NotFound, ServerError, StoreUnava
 from interchange.network import AddressGuard
 from interchange.transcript import Transcript
 from serve_app import __version__
-from serve_app.jobs.job import Attempt, DeliveryState, DueDelivery, Job
-from serve_app.jobs.runner.polling import Bell
+from serve_app.jobs.delivery import DeliveryAttempt, DeliveryState, DueDelivery
+from serve_app.jobs.job import Job
+from serve_app.jobs.runner.polling import Polling
 from serve_app.jobs.store.job_store import JobStore
 from serve_app.jobs.store.outbox import Outbox
 
@@ -56,11 +57,11 @@ class WebhookSender:
         self._max_delay_s = max_delay_s
         self._retry_for_s = retry_for_s
         self._room = asyncio.Semaphore(concurrency)
-        self._bell = Bell(_POLL_S)
+        self._polling = Polling(_POLL_S)
 
     def wake(self) -> None:
         """Look into the outbox at once."""
-        self._bell.ring()
+        self._polling.wake()
 
     async def run(self) -> None:
         """Until cancelled; a try that is cut off is made again by another sender."""
@@ -78,13 +79,13 @@ class WebhookSender:
                 due = await self._claim()
                 if due is None:
                     self._room.release()
-                    await self._bell.wait()
+                    await self._polling.wait()
                 else:
-                    self._bell.found()
+                    self._polling.found()
                     group.create_task(self._deliver(session, due))
 
     async def _claim(self) -> DueDelivery | None:
-        self._bell.about_to_look()
+        self._polling.about_to_look()
         try:
             return await self._outbox.claim(2 * self._timeout_s + 5)
         except StoreUnavailable as error:
@@ -95,12 +96,12 @@ class WebhookSender:
         try:
             began = time.time()
             status, error, final = await self._try(session, due)
-            attempt = Attempt(began, time.time() - began, status, error)
+            attempt = DeliveryAttempt(began, time.time() - began, status, error)
             state, retry_in_s = self._outcome(due, attempt, final=final)
             log.info("Webhook %s of job %s: %s.", due.id, due.job_id, error or f"answered {status}")
             await self._outbox.record(due, attempt, state, retry_in_s)
             if retry_in_s is not None:
-                self._bell.ring(retry_in_s)
+                self._polling.wake(retry_in_s)
         except StoreUnavailable as error:
             log.warning("Webhook %s was tried and could not be recorded: %s", due.id, error)
         finally:
@@ -147,7 +148,7 @@ class WebhookSender:
         return {k: v for k, v in defaults.items() if k.lower() not in given} | theirs | ours
 
     def _outcome(
-        self, due: DueDelivery, attempt: Attempt, *, final: bool
+        self, due: DueDelivery, attempt: DeliveryAttempt, *, final: bool
     ) -> tuple[DeliveryState, float | None]:
         if attempt.status is not None and 200 <= attempt.status < 300:
             return "delivered", None

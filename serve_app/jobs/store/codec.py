@@ -12,8 +12,8 @@ from typing import Any, Generic, TypeVar
 from pydantic import TypeAdapter
 
 from interchange.transcript import Quality, Transcript, Turn, WindowTranscript
-from serve_app.jobs.job import Webhook
-from serve_app.transcription.transcriber import TranscriptionRequest
+from serve_app.jobs.delivery import WebhookTarget
+from serve_app.transcription.request import TranscriptionRequest
 
 T = TypeVar("T")
 
@@ -47,5 +47,5 @@ WINDOW: Codec[WindowTranscript] = Codec(WindowTranscript)
 TURNS: Codec[tuple[Turn, ...]] = Codec(tuple[Turn, ...])
 TRANSCRIPT: Codec[Transcript] = Codec(Transcript)
 QUALITY: Codec[Quality] = Codec(Quality)
-WEBHOOK: Codec[Webhook] = Codec(Webhook)
+WEBHOOK: Codec[WebhookTarget] = Codec(WebhookTarget)
 SECONDS: Codec[Mapping[str, float]] = Codec(dict[str, float])

@@ -13,12 +13,18 @@ from interchange.blobs import BlobStore
 from interchange.errors import Conflict, InvalidOption, NotFound
 from interchange.stages import BlobSource
 from interchange.transcript import Transcript, WindowTranscript
-from serve_app.jobs.job import CANCELLED, Job, NewJob, Page, Status
+from serve_app.jobs.job import CANCELLED, Job, JobStatus, NewJob, Page
 from serve_app.jobs.store.codec import TRANSCRIPT, WINDOW
 from serve_app.jobs.store.database import Database
-from serve_app.jobs.store.leases import ending, failure_columns, new_row
 from serve_app.jobs.store.outbox import announce
-from serve_app.jobs.store.rows import SUMMARY, job_of, read_job
+from serve_app.jobs.store.rows import (
+    SUMMARY,
+    ending,
+    failure_columns,
+    job_of,
+    new_row,
+    read_job,
+)
 from serve_app.jobs.store.tables import deliveries, jobs, windows
 
 
@@ -105,7 +111,7 @@ class JobStore:
             return list((await connection.execute(live)).scalars())
 
     async def page(
-        self, *, status: Status | None = None, limit: int = 20, cursor: str | None = None
+        self, *, status: JobStatus | None = None, limit: int = 20, cursor: str | None = None
     ) -> Page:
         """Jobs, newest first. Raises InvalidOption for a cursor that this did not make."""
         some = sa.select(*SUMMARY).order_by(jobs.c.created_at.desc(), jobs.c.id.desc())

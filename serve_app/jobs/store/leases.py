@@ -16,13 +16,13 @@ from interchange.blobs import BlobStore
 from interchange.errors import Conflict
 from interchange.stages import BlobSource
 from interchange.transcript import Transcript, Turn, WindowTranscript
-from serve_app.jobs.job import CANCELLED, Claim, Failure, NewJob, Status
-from serve_app.jobs.store.codec import QUALITY, REQUEST, SECONDS, TRANSCRIPT, TURNS, WEBHOOK, WINDOW
+from serve_app.jobs.job import CANCELLED, Claim, Failure, JobStatus, NewJob
+from serve_app.jobs.store.codec import QUALITY, SECONDS, TRANSCRIPT, TURNS, WEBHOOK, WINDOW
 from serve_app.jobs.store.database import Database
 from serve_app.jobs.store.outbox import announce
-from serve_app.jobs.store.rows import job_of
+from serve_app.jobs.store.rows import ending, failure_columns, job_of, new_row
 from serve_app.jobs.store.tables import jobs, windows
-from serve_app.transcription.transcriber import Progress, Resume
+from serve_app.transcription.events import Progress, Resume
 
 ABANDONED = Failure(
     "The service stopped while it worked on this request; send it again.", 503, "unavailable"
@@ -244,7 +244,7 @@ class Leases:
 
     # -------------------------------------------------------------------- helpers
 
-    async def _end(self, claim: Claim, status: Status, **values: Any) -> None:
+    async def _end(self, claim: Claim, status: JobStatus, **values: Any) -> None:
         now = self._database.now()
         values = {"status": status, **values, **ending(now, self._retention_s)}
         webhook = None if claim.job.webhook is None else WEBHOOK.dump(claim.job.webhook)
@@ -277,32 +277,5 @@ class Leases:
         )
 
 
-def new_row(new: NewJob) -> dict[str, Any]:
-    """The columns that the client's request fills."""
-    source = new.request.source
-    return {
-        "id": new.request.id,
-        "task_id": new.task_id,
-        "request": REQUEST.dump(new.request),
-        "recording": source.path if isinstance(source, BlobSource) else None,
-        "fingerprint": new.fingerprint,
-        "idempotency_key": new.idempotency_key,
-        "webhook": None if new.webhook is None else WEBHOOK.dump(new.webhook),
-    }
-
-
 def _one_less() -> sa.ColumnElement[int]:
     return sa.case((jobs.c.attempts > 0, jobs.c.attempts - 1), else_=0)
-
-
-def failure_columns(failure: Failure) -> dict[str, Any]:
-    return {
-        "error_message": failure.message,
-        "error_status": failure.status,
-        "error_code": failure.code,
-    }
-
-
-def ending(now: sa.ColumnElement[float], retention_s: float) -> dict[str, Any]:
-    """The columns that change when a job ends, however it ends."""
-    return {"ended_at": now, "expires_at": now + retention_s, "due_at": None, "owner": None}

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from interchange.errors import NotFound
-from serve_app.jobs.job import Attempt, Delivery, DeliveryState, DueDelivery
+from serve_app.jobs.delivery import Delivery, DeliveryAttempt, DeliveryState, DueDelivery
 from serve_app.jobs.store.codec import WEBHOOK
 from serve_app.jobs.store.database import Database
 from serve_app.jobs.store.rows import read_job
@@ -66,7 +66,7 @@ class Outbox:
     async def record(
         self,
         delivery: DueDelivery,
-        attempt: Attempt,
+        attempt: DeliveryAttempt,
         state: DeliveryState,
         retry_in_s: float | None = None,
     ) -> None:
@@ -120,7 +120,7 @@ class Outbox:
                 created_at=row.created_at,
                 due_at=row.due_at,
                 attempts=tuple(
-                    Attempt(each.at, each.seconds, each.status, each.error)
+                    DeliveryAttempt(each.at, each.seconds, each.status, each.error)
                     for each in attempts
                     if each.delivery_id == row.id
                 ),

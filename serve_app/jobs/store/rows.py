@@ -1,4 +1,4 @@
-"""Rows of the tables as the dataclasses of `job.py`."""
+"""Rows of the tables and the dataclasses of `job.py`, one as the other."""
 
 from typing import Any
 
@@ -6,7 +6,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from interchange.errors import NotFound
-from serve_app.jobs.job import Failure, Job
+from interchange.stages import BlobSource
+from serve_app.jobs.job import Failure, Job, NewJob
 from serve_app.jobs.store.codec import QUALITY, REQUEST, SECONDS, WEBHOOK
 from serve_app.jobs.store.tables import jobs
 
@@ -52,3 +53,30 @@ async def read_job(connection: AsyncConnection, job_id: str) -> Job:
     if row is None:
         raise NotFound(f"There is no job {job_id!r}; its retention time may be over.")
     return job_of(row)
+
+
+def new_row(new: NewJob) -> dict[str, Any]:
+    """The columns that the client's request fills."""
+    source = new.request.source
+    return {
+        "id": new.request.id,
+        "task_id": new.task_id,
+        "request": REQUEST.dump(new.request),
+        "recording": source.path if isinstance(source, BlobSource) else None,
+        "fingerprint": new.fingerprint,
+        "idempotency_key": new.idempotency_key,
+        "webhook": None if new.webhook is None else WEBHOOK.dump(new.webhook),
+    }
+
+
+def failure_columns(failure: Failure) -> dict[str, Any]:
+    return {
+        "error_message": failure.message,
+        "error_status": failure.status,
+        "error_code": failure.code,
+    }
+
+
+def ending(now: sa.ColumnElement[float], retention_s: float) -> dict[str, Any]:
+    """The columns that change when a job ends, however it ends."""
+    return {"ended_at": now, "expires_at": now + retention_s, "due_at": None, "owner": None}

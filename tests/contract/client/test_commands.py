@@ -20,7 +20,7 @@ from interchange.stages import UrlSource
 from serve_app.client.commands import app
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig
-from serve_app.jobs.frontend import JobService
+from serve_app.jobs.frontend import JobFrontend
 from tests.fakes.services import DIALOGUE, MODEL, FakeTranscriber, FakeUploads, services
 from tests.support.http_server import running
 
@@ -29,7 +29,7 @@ KEY = "secret"
 
 @pytest.fixture
 def server(
-    jobs: JobService,
+    jobs: JobFrontend,
     transcriber: FakeTranscriber,
     uploads: FakeUploads,
     monkeypatch: pytest.MonkeyPatch,

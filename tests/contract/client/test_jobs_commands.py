@@ -30,10 +30,11 @@ from interchange.transcript import Turn
 from serve_app.client.commands import app
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig
-from serve_app.jobs.frontend import JobService
+from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.job import Job
-from serve_app.jobs.runner.lease_keeper import Keeper
-from serve_app.jobs.runner.runner import RetryPolicy, Runner
+from serve_app.jobs.runner.job_try import RetryPolicy
+from serve_app.jobs.runner.lease_keeper import LeaseKeeper
+from serve_app.jobs.runner.runner import Runner
 from serve_app.jobs.store.database import Database
 from serve_app.jobs.store.job_store import JobStore
 from serve_app.jobs.store.leases import Leases
@@ -49,7 +50,7 @@ TEXT = "SPEAKER_00: window 0 window 1\n"
 
 @pytest.fixture
 def server(
-    jobs: JobService,
+    jobs: JobFrontend,
     transcriber: FakeTranscriber,
     uploads: FakeUploads,
     monkeypatch: pytest.MonkeyPatch,
@@ -104,7 +105,7 @@ class Store:
     async def _run(self, stop: asyncio.Event, error: Exception | None, windows: int) -> None:
         database = Database(self.url)
         leases = Leases(database, self.blobs, lease_s=1000, retention_s=1000, inline_bytes=10**6)
-        keeper = Keeper(leases, "runner", poll_s=0.01, lease_s=1000)
+        keeper = LeaseKeeper(leases, "runner", poll_s=0.01, lease_s=1000)
         graph = Transcriber(
             FakeLoader([window(index) for index in range(windows)], error),
             FakeRecognizer(),

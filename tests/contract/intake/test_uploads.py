@@ -14,14 +14,14 @@ from interchange.errors import Unavailable
 from interchange.stages import BlobSource
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig, Services
-from serve_app.jobs.frontend import JobService
+from serve_app.jobs.frontend import JobFrontend
 from tests.contract.conftest import MakeClient
 from tests.fakes.services import (
     MODEL,
     FakeReadiness,
     FakeTranscriber,
     FakeUploads,
-    job_service,
+    job_frontend,
     services,
 )
 from tests.support.asgi import Exchange
@@ -42,9 +42,9 @@ async def upload(size: int, chunk: int = 2**16, tail: bytes = TAIL) -> AsyncIter
     yield tail
 
 
-def no_jobs(transcriber: FakeTranscriber | None = None) -> JobService:
+def no_jobs(transcriber: FakeTranscriber | None = None) -> JobFrontend:
     """For routes that need none: it has nowhere to keep them."""
-    return job_service(transcriber or FakeTranscriber(), Path("/dev/null"))
+    return job_frontend(transcriber or FakeTranscriber(), Path("/dev/null"))
 
 
 def exchange(
@@ -245,7 +245,7 @@ async def test_a_client_who_leaves_stops_the_work(how: str, stream: bool) -> Non
 
 
 async def test_a_client_of_the_seed_dialect_who_leaves(
-    jobs: JobService, transcriber: FakeTranscriber
+    jobs: JobFrontend, transcriber: FakeTranscriber
 ) -> None:
     transcriber.forever = True
     app = create_app(services(jobs, transcriber))

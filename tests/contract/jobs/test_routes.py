@@ -13,9 +13,10 @@ from interchange.stages import BlobSource, UrlSource
 from interchange.transcript import WindowTranscript
 from serve_app.http.jobs.events import job_events
 from serve_app.http.services import HttpConfig
-from serve_app.jobs.frontend import JobService
-from serve_app.jobs.job import Attempt, Claim, Failure
-from serve_app.transcription.transcriber import Progress
+from serve_app.jobs.delivery import DeliveryAttempt
+from serve_app.jobs.frontend import JobFrontend
+from serve_app.jobs.job import Claim, Failure
+from serve_app.transcription.events import Progress
 from tests.contract.conftest import MakeClient
 from tests.fakes.services import DIALOGUE, GREETING, MODEL, FakeUploads, segment
 
@@ -44,7 +45,7 @@ def call(client: TestClient, work: Any, *args: Any) -> Any:
 class Runner:
     """Does by hand what a runner does."""
 
-    def __init__(self, client: TestClient, jobs: JobService) -> None:
+    def __init__(self, client: TestClient, jobs: JobFrontend) -> None:
         self._client = client
         self._leases = jobs.attended._leases
 
@@ -66,7 +67,7 @@ class Runner:
 
 
 @pytest.fixture
-def runner(client: TestClient, jobs: JobService) -> Runner:
+def runner(client: TestClient, jobs: JobFrontend) -> Runner:
     return Runner(client, jobs)
 
 
@@ -79,7 +80,7 @@ def error(answer: Any) -> tuple[int, str, str | None]:
 # --------------------------------------------------------------------------- submitting
 
 
-def test_a_job_by_url(client: TestClient, jobs: JobService) -> None:
+def test_a_job_by_url(client: TestClient, jobs: JobFrontend) -> None:
     answer = submit(
         client, speakers=True, max_speakers=3, words=True, language="German", prompt="Names."
     )
@@ -95,7 +96,7 @@ def test_a_job_by_url(client: TestClient, jobs: JobService) -> None:
 
 
 def test_an_uploaded_job_keeps_its_recording(
-    client: TestClient, jobs: JobService, uploads: FakeUploads
+    client: TestClient, jobs: JobFrontend, uploads: FakeUploads
 ) -> None:
     webhook = json.dumps({"url": "https://receiver.example.com", "headers": {"x": "1"}})
     answer = upload(client, speakers="true", languages=["de", "en"], webhook=webhook)
@@ -155,7 +156,7 @@ def test_without_a_key_each_request_is_a_job(client: TestClient) -> None:
 
 
 def test_a_store_that_is_away(
-    client: TestClient, jobs: JobService, uploads: FakeUploads, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, jobs: JobFrontend, uploads: FakeUploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: object) -> None:
         raise StoreUnavailable("The job store cannot be used now.", 10)
@@ -168,7 +169,7 @@ def test_a_store_that_is_away(
 
 
 def test_new_jobs_wake_the_runners(
-    client: TestClient, jobs: JobService, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, jobs: JobFrontend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     woken: list[None] = []
     monkeypatch.setattr(jobs, "_notify", lambda: woken.append(None))
@@ -286,13 +287,13 @@ def test_deleting(client: TestClient, runner: Runner) -> None:
     assert client.get(path).status_code == 404
 
 
-def test_deliveries(client: TestClient, jobs: JobService, runner: Runner) -> None:
+def test_deliveries(client: TestClient, jobs: JobFrontend, runner: Runner) -> None:
     webhook = {"url": "https://receiver.example.com"}
     path = submit(client, webhook=webhook).headers["location"]
     assert client.get(f"{path}/deliveries").json() == {"object": "list", "data": []}
     runner.complete(runner.claim())
     due = call(client, jobs.outbox.claim, 30.0)
-    call(client, jobs.outbox.record, due, Attempt(1.0, 0.1, 410, None), "gone")
+    call(client, jobs.outbox.record, due, DeliveryAttempt(1.0, 0.1, 410, None), "gone")
     (delivery,) = client.get(f"{path}/deliveries").json()["data"]
     assert (delivery["state"], delivery["url"], delivery["due_at"]) == (
         "gone",
@@ -359,7 +360,7 @@ def test_events_of_an_ended_job(client: TestClient, runner: Runner) -> None:
 
 
 def test_a_window_that_may_still_change_is_not_told(
-    client: TestClient, jobs: JobService, runner: Runner
+    client: TestClient, jobs: JobFrontend, runner: Runner
 ) -> None:
     """It can be decoded again in another language until the windows before it are settled."""
     job_id = submit(client).json()["id"]

@@ -11,7 +11,7 @@ from openai.types.audio import TranscriptionDiarized, TranscriptionVerbose, Tran
 from interchange.errors import QueueFull
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig
-from serve_app.jobs.frontend import JobService
+from serve_app.jobs.frontend import JobFrontend
 from tests.fakes.services import DIALOGUE, MODEL, FakeTranscriber, FakeUploads, services
 
 KEY = "sk-local"
@@ -19,7 +19,7 @@ KEY = "sk-local"
 
 @pytest.fixture
 async def sdk(
-    jobs: JobService, transcriber: FakeTranscriber, uploads: FakeUploads
+    jobs: JobFrontend, transcriber: FakeTranscriber, uploads: FakeUploads
 ) -> AsyncIterator[openai.AsyncOpenAI]:
     config = HttpConfig(model=MODEL, admin_key=KEY)
     app = create_app(services(jobs, transcriber, uploads, config=config))

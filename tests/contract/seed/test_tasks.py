@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from interchange.errors import StoreUnavailable, UndecodableRecording
 from serve_app.http.seed.answers import webhook_body
 from serve_app.http.services import HttpConfig
-from serve_app.jobs.frontend import JobService
+from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.job import Failure, Job
 from tests.contract.conftest import MakeClient
 from tests.fakes.services import DIALOGUE, GREETING, MODEL, FakeTranscriber
@@ -29,7 +29,7 @@ def submit(client: TestClient, **options: Any) -> Any:
     return post(client, is_async=True, webhook=WEBHOOK, **options)
 
 
-async def run_all(jobs: JobService, client: TestClient, result: Any) -> None:
+async def run_all(jobs: JobFrontend, client: TestClient, result: Any) -> None:
     """What a runner does: every waiting job ends with `result`."""
     leases = jobs.attended._leases
     while (claim := await leases.claim("runner")) is not None:
@@ -39,12 +39,12 @@ async def run_all(jobs: JobService, client: TestClient, result: Any) -> None:
             await leases.complete(claim, result)
 
 
-def finish(jobs: JobService, client: TestClient, result: Any = GREETING) -> None:
+def finish(jobs: JobFrontend, client: TestClient, result: Any = GREETING) -> None:
     assert client.portal is not None
     client.portal.call(run_all, jobs, client, result)
 
 
-def test_an_accepted_task(client: TestClient, jobs: JobService) -> None:
+def test_an_accepted_task(client: TestClient, jobs: JobFrontend) -> None:
     answer = submit(client, managed_task_id="mine", diarise_audio=True, timestamp="word")
     assert answer.status_code == 200
     assert answer.json() == {
@@ -62,7 +62,7 @@ def test_an_accepted_task(client: TestClient, jobs: JobService) -> None:
     assert job.webhook.headers == {"x-secret": "1"}
 
 
-def test_a_finished_task_answers_its_result(client: TestClient, jobs: JobService) -> None:
+def test_a_finished_task_answers_its_result(client: TestClient, jobs: JobFrontend) -> None:
     submit(client, managed_task_id="mine")
     finish(jobs, client)
     found = client.get("/status/mine").json()
@@ -71,7 +71,7 @@ def test_a_finished_task_answers_its_result(client: TestClient, jobs: JobService
     assert found["output"] == post(client).json()["output"]
 
 
-def test_a_failed_task_answers_its_error(client: TestClient, jobs: JobService) -> None:
+def test_a_failed_task_answers_its_error(client: TestClient, jobs: JobFrontend) -> None:
     submit(client, managed_task_id="mine")
     finish(jobs, client, Failure("The file is not audio.", 400, "undecodable_recording"))
     assert client.get("/status/mine").json() == {
@@ -106,7 +106,7 @@ def test_the_same_task_twice_is_one_and_another_content_is_refused(client: TestC
     assert "another content" in other.json()["detail"]
 
 
-def test_an_id_is_free_again_once_its_task_has_ended(client: TestClient, jobs: JobService) -> None:
+def test_an_id_is_free_again_once_its_task_has_ended(client: TestClient, jobs: JobFrontend) -> None:
     submit(client, managed_task_id="mine")
     finish(jobs, client)
     assert submit(client, managed_task_id="mine", task="translate").status_code == 200
@@ -135,7 +135,7 @@ def test_a_synchronous_task_is_kept_for_its_time(client: TestClient) -> None:
     assert found == {"status": "completed", "output": answer["output"]}
 
 
-def test_a_webhook_is_owed_by_a_synchronous_task_too(client: TestClient, jobs: JobService) -> None:
+def test_a_webhook_is_owed_by_a_synchronous_task_too(client: TestClient, jobs: JobFrontend) -> None:
     assert post(client, managed_task_id="mine", webhook=WEBHOOK).status_code == 200
     while client.get("/status/mine").json()["status"] == "processing":
         pass
@@ -155,7 +155,7 @@ def test_a_synchronous_task_that_fails(client: TestClient, transcriber: FakeTran
 
 
 def test_without_a_store_only_what_needs_one_is_refused(
-    client: TestClient, jobs: JobService, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, jobs: JobFrontend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: object) -> None:
         raise StoreUnavailable("The job store cannot be used now.", 10)
@@ -179,7 +179,7 @@ def test_tasks_need_the_key(make_client: MakeClient) -> None:
 # ------------------------------------------------------------------------------- webhooks
 
 
-async def ended_job(jobs: JobService, result: Any) -> Job:
+async def ended_job(jobs: JobFrontend, result: Any) -> Job:
     job, _ = await jobs.store.submit(new_job("mine"))
     claim = await jobs.attended._leases.claim("runner")
     assert claim is not None
@@ -194,7 +194,7 @@ async def ended_job(jobs: JobService, result: Any) -> Job:
     return found
 
 
-def test_the_body_of_a_completed_task(jobs: JobService) -> None:
+def test_the_body_of_a_completed_task(jobs: JobFrontend) -> None:
     job = asyncio.run(ended_job(jobs, DIALOGUE))
     body = json.loads(webhook_body(job, DIALOGUE, fly_machine_id=None))
     assert body["status"] == "completed"
@@ -205,7 +205,7 @@ def test_the_body_of_a_completed_task(jobs: JobService) -> None:
     assert set(body) == {"status", "task_id", "output"}
 
 
-def test_the_body_of_a_failed_task(jobs: JobService) -> None:
+def test_the_body_of_a_failed_task(jobs: JobFrontend) -> None:
     job = asyncio.run(ended_job(jobs, Failure("No audio.", 400, "no_audio_stream")))
     assert json.loads(webhook_body(job, None, fly_machine_id="m-1")) == {
         "error": "No audio.",
@@ -215,7 +215,7 @@ def test_the_body_of_a_failed_task(jobs: JobService) -> None:
     }
 
 
-def test_the_body_of_a_cancelled_task(jobs: JobService) -> None:
+def test_the_body_of_a_cancelled_task(jobs: JobFrontend) -> None:
     job = asyncio.run(ended_job(jobs, None))
     assert json.loads(webhook_body(job, None, fly_machine_id=None)) == {
         "error": "Task Cancelled",

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from interchange.blobs import BlobStore
-from serve_app.jobs.runner.cleaner import Housekeeper
+from serve_app.jobs.runner.cleaner import Cleaner
 from serve_app.jobs.store.database import Database
 from serve_app.jobs.store.job_store import JobStore
 from serve_app.jobs.store.leases import Leases
@@ -29,7 +29,7 @@ async def test_what_belongs_to_no_job_goes_after_a_day(
         os.utime(path, (0, time.time() - 25 * 3600))
     young = await blobs.save(upload(), "young.wav")
 
-    await Housekeeper(store, leases, blobs).sweep()
+    await Cleaner(store, leases, blobs).sweep()
     assert {path.name for path in folder.iterdir()} == {kept.path, young.path, "README"}
     assert left.path not in {path.name for path in folder.iterdir()}
 
@@ -40,5 +40,5 @@ async def test_all_jobs_past_their_time_go(database: Database, blobs: BlobStore)
     for _ in range(3):
         job, _ = await store.submit(new_job(webhook=None))
         await store.cancel(job.id)
-    await Housekeeper(store, leases, blobs).sweep()
+    await Cleaner(store, leases, blobs).sweep()
     assert (await store.page()).jobs == ()

@@ -3,31 +3,31 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
-from serve_app.jobs.runner.polling import Bell
+from serve_app.jobs.runner.polling import Polling
 
 
 async def test_it_calls_at_once_and_later() -> None:
-    subject = Bell(poll_s=10**6)
+    subject = Polling(poll_s=10**6)
     subject.about_to_look()
-    subject.ring()
+    subject.wake()
     await subject.wait()
     subject.about_to_look()
-    subject.ring(in_s=0.001)
+    subject.wake(in_s=0.001)
     await subject.wait()
 
 
 async def test_a_ring_ends_the_wait() -> None:
-    subject = Bell(poll_s=10**6)
+    subject = Polling(poll_s=10**6)
     subject.about_to_look()
     waiting = asyncio.create_task(subject.wait())
     await asyncio.sleep(0)
-    subject.ring()
+    subject.wake()
     await waiting
 
 
-@pytest.mark.parametrize("again", [Bell.ring, Bell.found])
+@pytest.mark.parametrize("again", [Polling.wake, Polling.found])
 async def test_without_a_ring_it_calls_more_and_more_seldom(
-    monkeypatch: pytest.MonkeyPatch, again: Callable[[Bell], None]
+    monkeypatch: pytest.MonkeyPatch, again: Callable[[Polling], None]
 ) -> None:
     waits: list[float] = []
 
@@ -38,7 +38,7 @@ async def test_without_a_ring_it_calls_more_and_more_seldom(
 
     monkeypatch.setattr("asyncio.wait_for", never_rung)
     monkeypatch.setattr("random.uniform", lambda low, _: low)
-    subject = Bell(poll_s=0.5)
+    subject = Polling(poll_s=0.5)
     for _ in range(6):
         await subject.wait()
     assert waits == [0.5, 1, 2, 4, 5, 5]

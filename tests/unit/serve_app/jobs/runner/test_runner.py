@@ -13,17 +13,15 @@ from interchange.errors import (
 )
 from interchange.stages import RecognitionOptions, Window
 from interchange.transcript import Turn, WindowTranscript
-from serve_app.jobs.runner.lease_keeper import Keeper
-from serve_app.jobs.runner.runner import RetryPolicy, Runner
+from serve_app.jobs.runner.job_try import RetryPolicy
+from serve_app.jobs.runner.lease_keeper import LeaseKeeper
+from serve_app.jobs.runner.runner import Runner
 from serve_app.jobs.store.job_store import JobStore
 from serve_app.jobs.store.leases import Leases
 from serve_app.jobs.store.outbox import Outbox
-from serve_app.transcription.transcriber import (
-    Event,
-    Resume,
-    Transcriber,
-    TranscriptionRequest,
-)
+from serve_app.transcription.events import Event, Resume
+from serve_app.transcription.request import TranscriptionRequest
+from serve_app.transcription.transcriber import Transcriber
 from tests.fakes.stages import FakeRecognizer, graph, words_of
 from tests.support.jobs import ended, new_job, until
 
@@ -56,8 +54,8 @@ async def running(
     concurrency: int = 2,
     policy: RetryPolicy = POLICY,
     on_end: Callable[[], None] = lambda: None,
-) -> AsyncIterator[Keeper]:
-    keeper = Keeper(leases, owner, poll_s=0.01, lease_s=1000)
+) -> AsyncIterator[LeaseKeeper]:
+    keeper = LeaseKeeper(leases, owner, poll_s=0.01, lease_s=1000)
     runner = Runner(
         leases, transcriber, keeper, owner, concurrency=concurrency, policy=policy, on_end=on_end
     )
@@ -241,7 +239,7 @@ async def test_of_two_runners_only_the_holder_of_the_lease_finishes(
     """The first runner is stuck past its lease and wakes up after another has finished."""
     slow, fast = FakeRecognizer(gate=asyncio.Event()), FakeRecognizer()
     job, _ = await store.submit(new_job())
-    stuck = Keeper(short_leases, "stuck", poll_s=1000, lease_s=3000)
+    stuck = LeaseKeeper(short_leases, "stuck", poll_s=1000, lease_s=3000)
     runner = Runner(short_leases, graph(slow), stuck, "stuck", concurrency=1, policy=POLICY)
     first = asyncio.create_task(runner.run())
     await until(lambda: slow.running == 3)

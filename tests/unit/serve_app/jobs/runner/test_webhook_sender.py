@@ -13,8 +13,9 @@ from standardwebhooks import Webhook as Verifier
 from interchange.errors import NotFound, ServerError
 from interchange.network import AddressGuard
 from interchange.transcript import Transcript
-from serve_app.jobs.job import Attempt, Delivery, Job, Webhook
-from serve_app.jobs.runner import webhook_sender as webhooks
+from serve_app.jobs.delivery import Delivery, DeliveryAttempt, WebhookTarget
+from serve_app.jobs.job import Job
+from serve_app.jobs.runner import webhook_sender
 from serve_app.jobs.runner.webhook_sender import WebhookSender
 from serve_app.jobs.store.job_store import JobStore
 from serve_app.jobs.store.leases import Leases
@@ -93,7 +94,7 @@ async def settled(
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def completed(store: JobStore, leases: Leases, webhook: Webhook) -> str:
+async def completed(store: JobStore, leases: Leases, webhook: WebhookTarget) -> str:
     await store.submit(new_job(webhook=webhook))
     claim = await leases.claim("runner")
     assert claim is not None
@@ -105,7 +106,7 @@ async def test_an_end_is_announced_and_signed(
     store: JobStore, leases: Leases, outbox: Outbox
 ) -> None:
     async with receiving(204) as receiver:
-        hook = Webhook(receiver.url, {"X-Key": "abc", "Webhook-Id": "forged"})
+        hook = WebhookTarget(receiver.url, {"X-Key": "abc", "Webhook-Id": "forged"})
         job_id = await completed(store, leases, hook)
         delivery = await settled(sender(store, outbox), outbox, job_id)
     assert delivery.state == "delivered"
@@ -122,7 +123,9 @@ async def test_without_a_secret_nothing_is_signed(
     store: JobStore, leases: Leases, outbox: Outbox
 ) -> None:
     async with receiving(200) as receiver:
-        job_id = await completed(store, leases, Webhook(receiver.url, {"content-type": "x/y"}))
+        job_id = await completed(
+            store, leases, WebhookTarget(receiver.url, {"content-type": "x/y"})
+        )
         await settled(sender(store, outbox, secret=None), outbox, job_id)
     ((headers, _),) = receiver.requests
     assert "webhook-signature" not in headers
@@ -133,9 +136,9 @@ async def test_without_a_secret_nothing_is_signed(
 async def test_a_failing_receiver_is_tried_again_under_one_id(
     store: JobStore, leases: Leases, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhooks, "_POLL_S", 10**6)  # tries are not left to the next look
+    monkeypatch.setattr(webhook_sender, "_POLL_S", 10**6)  # tries are not left to the next look
     async with receiving(500, 302, 404, 200) as receiver:
-        job_id = await completed(store, leases, Webhook(receiver.url))
+        job_id = await completed(store, leases, WebhookTarget(receiver.url))
         delivery = await settled(sender(store, outbox), outbox, job_id)
     assert [attempt.status for attempt in delivery.attempts] == [500, 302, 404, 200]
     assert delivery.state == "delivered"
@@ -145,7 +148,7 @@ async def test_a_failing_receiver_is_tried_again_under_one_id(
 
 async def test_410_wants_no_more(store: JobStore, leases: Leases, outbox: Outbox) -> None:
     async with receiving(410) as receiver:
-        job_id = await completed(store, leases, Webhook(receiver.url))
+        job_id = await completed(store, leases, WebhookTarget(receiver.url))
         delivery = await settled(sender(store, outbox), outbox, job_id)
     assert delivery.state == "gone"
     assert delivery.due_at is None
@@ -156,7 +159,7 @@ async def test_after_its_time_a_delivery_is_given_up_and_can_be_sent_again(
     store: JobStore, leases: Leases, outbox: Outbox
 ) -> None:
     async with receiving(503, 503, 200) as receiver:
-        job_id = await completed(store, leases, Webhook(receiver.url))
+        job_id = await completed(store, leases, WebhookTarget(receiver.url))
         short = sender(store, outbox, retry_for_s=0.001)
         first = await settled(short, outbox, job_id)
         assert first.state == "failed"
@@ -175,7 +178,7 @@ async def test_private_addresses_are_refused(
     store: JobStore, leases: Leases, outbox: Outbox
 ) -> None:
     async with receiving(200) as receiver:
-        job_id = await completed(store, leases, Webhook(receiver.url))
+        job_id = await completed(store, leases, WebhookTarget(receiver.url))
         subject = sender(store, outbox, guard=AddressGuard())
         delivery = await settled(subject, outbox, job_id)
     assert receiver.requests == []
@@ -188,13 +191,13 @@ async def test_private_addresses_are_refused(
 @pytest.mark.parametrize(
     "hook",
     [
-        Webhook("http://127.0.0.1:1/"),
-        Webhook("not a url"),
-        Webhook("http://127.0.0.1:1/", {"x": "a\nb"}),
+        WebhookTarget("http://127.0.0.1:1/"),
+        WebhookTarget("not a url"),
+        WebhookTarget("http://127.0.0.1:1/", {"x": "a\nb"}),
     ],
 )
 async def test_a_receiver_that_cannot_be_reached_is_logged_and_tried_again(
-    store: JobStore, leases: Leases, outbox: Outbox, hook: Webhook
+    store: JobStore, leases: Leases, outbox: Outbox, hook: WebhookTarget
 ) -> None:
     job_id = await completed(store, leases, hook)
     delivery = await settled(
@@ -214,7 +217,7 @@ async def test_a_receiver_that_does_not_answer_is_a_fault_after_a_while(
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
-    job_id = await completed(store, leases, Webhook(f"http://{host}:{port}/"))
+    job_id = await completed(store, leases, WebhookTarget(f"http://{host}:{port}/"))
     subject = sender(store, outbox, timeout_s=0.05, first_delay_s=1000, max_delay_s=1000)
     delivery = await settled(subject, outbox, job_id, until=lambda d: len(d.attempts) == 1)
     assert delivery.attempts[0].error == "No answer within 0.05 s."
@@ -226,11 +229,11 @@ async def test_a_sender_that_died_over_a_try_is_followed_by_another(
     store: JobStore, leases: Leases, outbox: Outbox
 ) -> None:
     async with receiving(200) as receiver:
-        job_id = await completed(store, leases, Webhook(receiver.url))
+        job_id = await completed(store, leases, WebhookTarget(receiver.url))
         dead = await outbox.claim(lease_s=0)
         assert dead is not None
         delivery = await settled(sender(store, outbox), outbox, job_id)
-        late = Attempt(at=0, seconds=0, status=500, error=None)
+        late = DeliveryAttempt(at=0, seconds=0, status=500, error=None)
         await outbox.record(dead, late, "pending", 0)
         assert (await outbox.of_job(job_id)) == (delivery,), "what comes too late changes nothing"
 
@@ -238,14 +241,14 @@ async def test_a_sender_that_died_over_a_try_is_followed_by_another(
 async def test_a_delivery_in_work_is_not_taken_twice(
     store: JobStore, leases: Leases, outbox: Outbox
 ) -> None:
-    await completed(store, leases, Webhook("http://127.0.0.1:1/"))
+    await completed(store, leases, WebhookTarget("http://127.0.0.1:1/"))
     claims = await asyncio.gather(*(outbox.claim(lease_s=1000) for _ in range(5)))
     assert len([claim for claim in claims if claim is not None]) == 1
 
 
 def test_retries_go_on_for_at_least_a_day(store: JobStore, outbox: Outbox) -> None:
     from configs.settings import WebhookSettings
-    from serve_app.jobs.job import DueDelivery
+    from serve_app.jobs.delivery import DueDelivery
 
     settings = WebhookSettings()
     subject = sender(
@@ -257,8 +260,8 @@ def test_retries_go_on_for_at_least_a_day(store: JobStore, outbox: Outbox) -> No
     )
     now, tries, delays = 0.0, 0, []
     while True:
-        due = DueDelivery("m", "j", Webhook(""), since=0.0, tries=tries)
-        state, delay = subject._outcome(due, Attempt(now, 0, 500, None), final=False)
+        due = DueDelivery("m", "j", WebhookTarget(""), since=0.0, tries=tries)
+        state, delay = subject._outcome(due, DeliveryAttempt(now, 0, 500, None), final=False)
         if delay is None:
             break
         delays.append(delay)

@@ -1,6 +1,6 @@
 from interchange.stages import BlobSource
 from serve_app.jobs.store.codec import REQUEST, TRANSCRIPT, TURNS, WEBHOOK, WINDOW
-from serve_app.transcription.transcriber import TranscriptionRequest
+from serve_app.transcription.request import TranscriptionRequest
 from tests.support.jobs import WEBHOOK as HOOK
 from tests.support.jobs import new_job, transcript, window_transcript
 

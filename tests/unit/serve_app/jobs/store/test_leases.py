@@ -8,7 +8,7 @@ from serve_app.jobs.job import CANCELLED, Claim, Failure
 from serve_app.jobs.store.job_store import JobStore
 from serve_app.jobs.store.leases import LeaseLost, Leases
 from serve_app.jobs.store.outbox import Outbox
-from serve_app.transcription.transcriber import Progress
+from serve_app.transcription.events import Progress
 from tests.support.jobs import new_job, transcript, window_transcript
 
 
