@@ -23,7 +23,8 @@ from interchange.stages import (
     RecognitionOptions,
     Window,
 )
-from serve_app.transcription.transcriber import Transcriber, TranscriptionRequest
+from serve_app.transcription.request import TranscriptionRequest
+from serve_app.transcription.transcriber import Transcriber
 
 LANGUAGE = "en"
 """All systems are told it, so that none pays for finding it out."""
