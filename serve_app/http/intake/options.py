@@ -13,7 +13,7 @@ def _parse(text: str | None) -> str | None:
 
 
 Language = Annotated[str | None, AfterValidator(_parse)]
-"""A code or an English name on the wire, Whisper's code or None once validated."""
+"""A code, a tag or an English name on the wire, Whisper's code or None once validated."""
 
 
 def _code(text: str) -> str:
@@ -24,7 +24,7 @@ def _code(text: str) -> str:
 
 
 LanguageCode = Annotated[str, AfterValidator(_code)]
-"""A code or an English name on the wire, Whisper's code once validated; not `None`."""
+"""A code, a tag or an English name on the wire, Whisper's code once validated; not `None`."""
 
 BatchSize = Annotated[
     int, Field(ge=1, description="Windows of this request that may share one batch.")

@@ -51,7 +51,9 @@ class JobOptions(BaseModel):
 
     url: str | None = Field(None, description="Where to fetch the recording, unless uploaded.")
     task: Task = Field("transcribe", description="`translate` answers in English.")
-    language: Language = Field(None, description="A code or an English name; else detected.")
+    language: Language = Field(
+        None, description="A code, a tag (`pt-BR`) or an English name; else detected."
+    )
     languages: tuple[LanguageCode, ...] = Field(
         (), description="The languages that may be detected."
     )

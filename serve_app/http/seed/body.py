@@ -36,7 +36,7 @@ class SeedRequest(BaseModel):
     language: Language = Field(
         "None",
         validate_default=True,
-        description="A code or an English name; `None` has it detected.",
+        description="A code, a tag (`pt-BR`) or an English name; `None` has it detected.",
     )
     batch_size: BatchSize = 64
     timestamp: str = Field(
