@@ -1,6 +1,7 @@
 """The languages Whisper knows, by code, by tag and by English name."""
 
 import langcodes
+from langcodes.tag_parser import LanguageTagError
 
 NAMES = {
     "af": "afrikaans", "am": "amharic", "ar": "arabic", "as": "assamese", "az": "azerbaijani",
@@ -65,7 +66,7 @@ def _base_codes(tag: str) -> tuple[str, ...]:
     try:
         own = langcodes.Language.get(tag).language
         whole = langcodes.standardize_tag(tag, macro=True)
-    except langcodes.LanguageTagError:
+    except LanguageTagError:
         return ()
     return (own or "", whole.partition("-")[0])
 
