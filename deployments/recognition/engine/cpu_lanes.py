@@ -1,4 +1,4 @@
-"""Where windows are encoded: beside the decoding on a CPU, between its steps on a GPU.
+"""Where windows are encoded on a CPU: beside the decoding, or between its steps.
 
 The encoder's work is a few large products, bound by arithmetic; a decoding step is many small
 ones, bound by memory. Given all cores in turn each leaves some of them idle, and at every
@@ -14,26 +14,23 @@ The decoding thread has time for windows as well: encoding takes longer than the
 rows. It encodes one layer by layer between its steps, so that nobody waits longer than a layer.
 """
 
-from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 
+from deployments.recognition.engine.admission import Pieces
 from deployments.recognition.model.encoder import Layers
-from deployments.recognition.model.whisper import Encoded, WhisperModel
-from deployments.recognition.window.questions import Piece
-from deployments.recognition.window.speech import Speech
+from deployments.recognition.model.whisper import Projected, WhisperModel
+from deployments.recognition.window.speech import speech_end
 from interchange.samples import as_float32
-from interchange.stages import SAMPLE_RATE, Window
 
-Pieces = Sequence[tuple[Window, Piece]]
-FutureBatch = Future[list[Encoded]]
+FutureBatch = Future[list[Projected]]
 
 AHEAD = 2
 """Windows that are encoded, or wait for it, before there is a slot for them."""
 
 
-class Encoding:
+class CpuLanes:
     """Encodes windows for one engine. With `threads` above 1, in a thread of its own as well."""
 
     def __init__(self, model: WhisperModel, *, silent_suffix: bool, threads: int) -> None:
@@ -47,10 +44,18 @@ class Encoding:
         self._beside: list[_Work] = []
         self._between: _Work | None = None
 
+    together = 1
+
     @property
     def concurrent(self) -> bool:
         """Whether windows can be encoded beside the decoding."""
         return self._thread is not None
+
+    @property
+    def ahead(self) -> int | None:
+        return AHEAD if self.concurrent else None
+
+    open = True
 
     @property
     def free_between(self) -> bool:
@@ -58,17 +63,19 @@ class Encoding:
         return self.concurrent and self._between is None
 
     def at_once(self, pieces: Pieces) -> FutureBatch:
-        """Encode pieces of windows in one batch before decoding goes on.
+        """Encode pieces of windows before decoding goes on.
 
         Here as below, the future has whatever goes wrong.
         """
+        self.hand_over()
         self.leave_to_decoding()
         return self._begin(pieces).finish()
 
     def beside(self, pieces: Pieces) -> FutureBatch:
         """Encode them when the encoder's thread comes to it, or at once where there is none."""
         if self._thread is None:
-            return self.at_once(pieces)
+            self.leave_to_decoding()
+            return self._begin(pieces).finish()
         work = self._begin(pieces)
         self._submit(work)
         return work.future
@@ -108,6 +115,12 @@ class Encoding:
             self._thread.shutdown(wait=False, cancel_futures=True)
             self._thread = None
 
+    def release(self, encoded: Projected) -> None:
+        """Its memory is its own."""
+
+    def warm_up(self) -> None:
+        """The first window is as fast as any."""
+
     def _begin(self, pieces: Pieces) -> "_Work":
         return _Work(self._encode(pieces))
 
@@ -121,11 +134,11 @@ class Encoding:
         with torch.inference_mode():
             work.finish()
 
-    def _encode(self, pieces: Pieces) -> Layers[list[Encoded]]:
+    def _encode(self, pieces: Pieces) -> Layers[list[Projected]]:
         audio = [as_float32(window.samples[piece.start : piece.end]) for window, piece in pieces]
         if not self._silent_suffix:
             return (yield from self._model.encode_padded(audio))
-        positions = [self._model.positions(_speech_end(*piece)) for piece in pieces]
+        positions = [self._model.positions(speech_end(*piece)) for piece in pieces]
         trimmed = list(zip(audio, positions, strict=True))
         return (yield from self._model.encode_trimmed(trimmed))
 
@@ -133,7 +146,7 @@ class Encoding:
 class _Work:
     """A batch that is encoded layer by layer, by one thread or by one after the other."""
 
-    def __init__(self, layers: Layers[list[Encoded]]) -> None:
+    def __init__(self, layers: Layers[list[Projected]]) -> None:
         self._layers = layers
         self.future: FutureBatch = Future()
 
@@ -157,9 +170,3 @@ class _Work:
             while not self.go_on():
                 pass
         return self.future
-
-
-def _speech_end(window: Window, piece: Piece) -> float:
-    """Seconds from a piece's start to the end of the window's speech."""
-    end = round(Speech.of(window).end * SAMPLE_RATE)
-    return (min(max(end, piece.start), piece.end) - piece.start) / SAMPLE_RATE
