@@ -101,7 +101,7 @@ def submit(  # noqa: PLR0917 - each is an option by name
             typer.echo(job["id"])
             return
         with _not_forgotten(job["id"]):
-            _raise_failure(_follow(client, job["id"], print_segments=False))
+            _conclude(_follow(client, job["id"], print_segments=False))
             shared.write(client.transcript(job["id"], output_format or Format.TXT), output)
 
 
@@ -141,7 +141,7 @@ def watch(
     """
     url = shared.address(server)
     with shared.exit_codes(), JobClient(url, api_key, timeout=timeout) as client:
-        _raise_failure(_follow(client, job, print_segments=True))
+        _conclude(_follow(client, job, print_segments=True))
 
 
 @app.command(epilog=shared.EPILOG)
@@ -255,10 +255,11 @@ def _not_forgotten(job_id: str) -> Iterator[None]:
         raise
 
 
-def _raise_failure(job: Job) -> None:
-    """Raises ServiceFailure for a job that ended without a transcript."""
+def _conclude(job: Job) -> None:
+    """Say what is missing of an ended job's transcript. Raises ServiceFailure where all is."""
     if (failure := failure_of_job(job)) is not None:
         raise failure
+    shared.tell((job.get("quality") or {}).get("notes", []))
 
 
 def _row(job: Job) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from tests.fakes.services import (
     MODEL,
     SILENCE,
     SILENCE_WITH_SPEAKERS,
+    TRUNCATED,
     FakeTranscriber,
 )
 
@@ -317,3 +318,9 @@ def test_fly_machine_id(make_client: MakeClient) -> None:
     client = make_client(HttpConfig(model=MODEL, fly_machine_id="m-1"))
     assert post(client).json()["fly_machine_id"] == "m-1"
     assert "fly_machine_id" not in post(make_client()).json()
+
+
+def test_what_is_missing_is_said(client: TestClient, transcriber: FakeTranscriber) -> None:
+    assert "notes" not in post(client).json()["output"]
+    transcriber.result = TRUNCATED
+    assert post(client).json()["output"]["notes"] == list(TRUNCATED.quality.notes)
