@@ -10,8 +10,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from deployments.recognition.captured import state as fields
 from deployments.recognition.attention.silence import MEANS
+from deployments.recognition.captured import state as fields
 from deployments.recognition.captured.state import Masks, State
 from deployments.recognition.model.weights import Norm
 
