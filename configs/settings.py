@@ -92,6 +92,14 @@ class RecognitionSettings(Section):
     slots: PositiveInt = Field(
         8, description="Windows decoded at once; each holds its keys and values in memory."
     )
+    vocabulary: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Names and terms that any recording may hold, comma-separated or as a list: "
+        "put before the keywords and the prompt of every request. About 220 tokens.",
+    )
+    vocabulary_file: Path | None = Field(
+        None, description="A file of such terms, one a line, where the recognizer runs."
+    )
     max_queued_audio_s: PositiveFloat = Field(
         24 * 3600, description="Seconds of audio that may wait; beyond it requests get a 429."
     )
@@ -101,6 +109,11 @@ class RecognitionSettings(Section):
     capture: Literal["auto", "off", "cuda_graph", "compile"] = Field(
         "auto", description="How the decoding step is captured; auto: a CUDA graph on a GPU."
     )
+
+    @field_validator("vocabulary", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return value.split(",") if isinstance(value, str) else value
 
     @property
     def cpu_threads(self) -> int:

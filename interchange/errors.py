@@ -34,10 +34,14 @@ from typing import ClassVar
 
 
 class RayscribeError(Exception):
-    """The root. `status` is the HTTP status, `code` the stable name a program can test."""
+    """The root. `status` is the HTTP status, `code` the stable name a program can test.
+
+    `param` is the field of the request that is at fault, None where none is.
+    """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
+    param: str | None = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -64,6 +68,7 @@ class InvalidOption(ClientError):
 
 class InvalidSource(ClientError):
     code = "invalid_url"
+    param = "url"
 
 
 class AddressRefused(InvalidSource):
@@ -89,15 +94,18 @@ class TooManyRedirects(InvalidSource):
 class RecordingTooLarge(ClientError):
     status = 413
     code = "recording_too_large"
+    param = "file"
 
 
 class RecordingTooLong(ClientError):
     status = 413
     code = "recording_too_long"
+    param = "file"
 
 
 class UndecodableRecording(ClientError):
     code = "undecodable_recording"
+    param = "file"
 
 
 class NoAudioStream(UndecodableRecording):

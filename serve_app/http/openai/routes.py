@@ -13,7 +13,7 @@ from serve_app.http.around.disconnect import while_connected
 from serve_app.http.around.error_docs import OpenAIError, error_responses
 from serve_app.http.intake.form_docs import RESPONSES, form_body
 from serve_app.http.intake.form_reader import read_form
-from serve_app.http.intake.source import recording_source
+from serve_app.http.intake.source import recording_at_fault, recording_source
 from serve_app.http.openai.answers import (
     DiarizedAnswer,
     JsonAnswer,
@@ -22,7 +22,7 @@ from serve_app.http.openai.answers import (
     media_type,
 )
 from serve_app.http.openai.form import TranscriptionForm, TranslationForm, parse_form
-from serve_app.http.openai.model_list import Model, ModelList, check_model, listed_model
+from serve_app.http.openai.model_list import Model, ModelList, check_model, listed_model, model_list
 from serve_app.http.openai.stream import stream
 from serve_app.http.quality import notes_header
 from serve_app.http.services import Given, Services, Uploads
@@ -65,9 +65,9 @@ async def translations(services: Given, request: Request, stack: RequestStack) -
     return await _transcribe(services, request, stack, TranslationForm)
 
 
-@routes.get("/v1/models", summary="The configured model")
+@routes.get("/v1/models", summary="The configured model, and its aliases")
 async def models(services: Given) -> ModelList:
-    return ModelList(data=[listed_model(services.config.model)])
+    return model_list(services.config.model)
 
 
 @routes.get(
@@ -76,8 +76,7 @@ async def models(services: Given) -> ModelList:
     responses=error_responses(OpenAIError, {404: "There is no such model."}),
 )
 async def model(services: Given, model_id: str) -> Model:
-    check_model(model_id, services.config.model)
-    return listed_model(services.config.model)
+    return listed_model(model_id, services.config.model)
 
 
 async def _transcribe(
@@ -93,8 +92,9 @@ async def _transcribe(
     check_model(form.model, services.config.model)
     wanted = form.to_request(recording_source(received.file, form.url, asked="file"))
     if form.stream:
-        return await stream(request, stack, services.transcriber.transcribe(wanted), form)
-    transcript = await while_connected(request, services.transcriber.run(wanted))
+        return await stream(request, stack, services.transcriber, wanted, form)
+    with recording_at_fault(wanted.source):
+        transcript = await while_connected(request, services.transcriber.run(wanted))
     body = answer(transcript, form)
     if isinstance(body, str):
         return Response(
