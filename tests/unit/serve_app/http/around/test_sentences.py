@@ -31,7 +31,6 @@ class Options(BaseModel):
         ({"share": "hot"}, "share", "'share' has to be a number, not 'hot'."),
         ({"share": -1}, "share", "'share' has to be at least 0, not -1."),
         ({"share": 1}, "share", "'share' has to be less than 1, not 1."),
-        ({"share": "nan"}, "share", "'share' has to be at least 0, not 'nan'."),
         ({"count": "1.5"}, "count", "'count' has to be a whole number, not '1.5'."),
         ({"count": 0}, "count", "'count' has to be more than 0, not 0."),
         ({"count": 10}, "count", "'count' has to be at most 9, not 10."),
