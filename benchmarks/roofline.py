@@ -7,7 +7,7 @@ whichever is longer. `docs/performance.md` says what to expect beyond that.
 
 from dataclasses import dataclass
 
-from benchmarks.tables import table
+from benchmarks.measuring.tables import table
 
 _BYTES = 2  # float16
 POSITIONS = 1500

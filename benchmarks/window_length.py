@@ -13,11 +13,11 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from benchmarks import results
-from benchmarks.figures import median
-from benchmarks.speech import NoSpeech, long_recording
-from benchmarks.systems import WHISPER, waveform
-from benchmarks.tables import table
+from benchmarks.measuring import results
+from benchmarks.measuring.figures import median
+from benchmarks.measuring.recordings import NoSpeech, long_recording
+from benchmarks.measuring.tables import table
+from benchmarks.systems.kinds import WHISPER, waveform
 from configs.settings import RecognitionSettings
 from deployments.models.resolve import resolve
 from deployments.recognition.device import DevicePolicy

@@ -197,7 +197,7 @@ class FasterWhisper:
     def __init__(self, compute: str, batch: int = 0, workers: int = 1, model: str | None = None):
         from faster_whisper import BatchedInferencePipeline, WhisperModel  # noqa: PLC0415
 
-        from benchmarks.peer_weights import whisper_base  # noqa: PLC0415
+        from benchmarks.systems.peer_weights import whisper_base  # noqa: PLC0415
 
         self._model = WhisperModel(
             model or str(whisper_base()),

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.speech import beginning, repeated, seconds
-from benchmarks.systems import waveform
+from benchmarks.measuring.recordings import beginning, repeated, seconds
+from benchmarks.systems.kinds import waveform
 from tests.support.media import encode, tone
 
 
