@@ -17,10 +17,9 @@ import numpy as np
 import typer
 
 from benchmarks.measuring import results
-from benchmarks.measuring.recordings import NoSpeech, Spoken, spoken
+from benchmarks.measuring.recordings import NoSpeech, Spoken, cut, spoken, waveform
 from benchmarks.measuring.tables import percent, table
 from benchmarks.measuring.text_errors import normaliser, word_errors
-from benchmarks.systems.kinds import cut, waveform
 from configs.settings import AudioSettings, RecognitionSettings
 from deployments.recognition.build import build_engine
 from deployments.recognition.engine.base import Engine

@@ -15,9 +15,9 @@ import typer
 
 from benchmarks.measuring import results
 from benchmarks.measuring.figures import median
-from benchmarks.measuring.recordings import NoSpeech, long_recording
+from benchmarks.measuring.recordings import NoSpeech, long_recording, waveform
 from benchmarks.measuring.tables import table
-from benchmarks.systems.kinds import WHISPER, waveform
+from benchmarks.systems.system import WHISPER
 from configs.settings import RecognitionSettings
 from deployments.models.resolve import resolve
 from deployments.recognition.device import DevicePolicy
