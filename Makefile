@@ -32,9 +32,10 @@ weights: $(VENV)/.installed ## Fetch the bundled models into the cache (RAYSCRIB
 test: lint types weights ## Lint, check types and run every test that needs no GPU
 	@$(BIN)/python -m pytest -m "not gpu"
 
-lint: $(VENV)/.installed-dev ## Check style and format
+lint: $(VENV)/.installed-dev ## Check style, format, and that imports point down
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-logo
 
 types: $(VENV)/.installed-dev ## Check types
 	@$(BIN)/mypy
@@ -59,7 +60,7 @@ lock: $(BIN)/python ## Pin the newest packages that pyproject.toml allows
 	@$(BIN)/python scripts/lock.py
 
 clean: ## Remove the environment and every cache of the tools; weights stay
-	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@if [ -z "$(PYTHON)" ]; then \

@@ -3,7 +3,7 @@
 All times are seconds from the start of the recording.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -80,6 +80,26 @@ class Quality:
     silence_score: float = 1.0
     decoded_again: float = 0.0
     failed: float = 0.0
+
+    @classmethod
+    def of(cls, windows: Sequence[WindowTranscript], duration: float) -> "Quality":
+        """The account of a recording of so many seconds, all of whose windows are given."""
+        transcribed = sum(w.end - w.start for w in windows if w.segments and not w.failed)
+        failed = sum(w.end - w.start for w in windows if w.failed)
+        again = sum(w.end - w.start for w in windows if w.segments and w.decoded_again)
+        silent = max(0.0, duration - transcribed - failed)
+        doubt = sum(
+            (w.end - w.start) * (1 - w.no_speech_prob)
+            for w in windows
+            if not w.segments and not w.failed
+        )
+        return cls(
+            transcribed=transcribed,
+            silent=silent,
+            silence_score=max(0.0, 1 - doubt / silent) if silent else 1.0,
+            decoded_again=again,
+            failed=failed,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from interchange.stages import (
     RecognitionOptions,
     Window,
 )
-from serve_app.transcription.transcriber import Transcriber, TranscriptionRequest
+from serve_app.transcription.request import TranscriptionRequest
+from serve_app.transcription.transcriber import Transcriber
 
 
 class EngineAlone:

@@ -18,6 +18,7 @@ from interchange.stages import (
     Window,
 )
 from interchange.transcript import Segment, Turn, WindowTranscript, Word
+from serve_app.transcription.transcriber import Transcriber
 
 
 def window(index: int, seconds: float = 10.0, start: float | None = None) -> Window:
@@ -114,3 +115,15 @@ class FakeDiarizer:
         if self.error is not None:
             raise self.error
         return self.answer
+
+
+def graph(
+    recognizer: FakeRecognizer | None = None, windows: int = 3, error: Exception | None = None
+) -> Transcriber:
+    """A transcriber over these stages, for a recording of `windows` with one speaker."""
+    turns = (Turn(0, 10.0 * windows, "SPEAKER_00"),)
+    return Transcriber(
+        FakeLoader([window(index) for index in range(windows)], error),
+        recognizer or FakeRecognizer(),
+        FakeDiarizer(turns),
+    )

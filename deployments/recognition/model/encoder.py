@@ -48,7 +48,7 @@ class Encoder:
         self._weights = weights
         self._attend = attend
         self._grouped = grouped
-        self.positions = len(weights.positions)
+        self.positions, self.width = weights.positions.shape
         self.dtype = weights.positions.dtype
         self._silent: _Silence | None = None
 

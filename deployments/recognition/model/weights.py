@@ -41,7 +41,7 @@ class FeedForward:
 
 
 @dataclass(frozen=True, slots=True)
-class SelfAttention:
+class SelfAttentionWeights:
     """`project` gives queries, keys and values beside each other: (…, 3 × width)."""
 
     norm: Norm
@@ -50,7 +50,7 @@ class SelfAttention:
 
 
 @dataclass(frozen=True, slots=True)
-class CrossAttention:
+class CrossAttentionWeights:
     norm: Norm
     query: Product
     out: Product
@@ -58,14 +58,14 @@ class CrossAttention:
 
 @dataclass(frozen=True, slots=True)
 class EncoderLayer:
-    attention: SelfAttention
+    attention: SelfAttentionWeights
     feed_forward: FeedForward
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderLayer:
-    attention: SelfAttention
-    cross: CrossAttention
+    attention: SelfAttentionWeights
+    cross: CrossAttentionWeights
     feed_forward: FeedForward
 
 
@@ -127,7 +127,7 @@ def decoder_weights(model: Any, dtype: torch.dtype) -> DecoderWeights:
         layers=tuple(
             DecoderLayer(
                 _self_attention(layer.self_attn, layer.self_attn_layer_norm, dtype),
-                CrossAttention(
+                CrossAttentionWeights(
                     norm=_norm(layer.encoder_attn_layer_norm),
                     query=_scaled(layer.encoder_attn).ready(dtype),
                     out=_linear(layer.encoder_attn.out_proj).ready(dtype),
@@ -143,9 +143,9 @@ def decoder_weights(model: Any, dtype: torch.dtype) -> DecoderWeights:
     )
 
 
-def _self_attention(module: Any, norm: nn.LayerNorm, dtype: torch.dtype) -> SelfAttention:
+def _self_attention(module: Any, norm: nn.LayerNorm, dtype: torch.dtype) -> SelfAttentionWeights:
     keys, values = _linear(module.k_proj), _linear(module.v_proj)
-    return SelfAttention(
+    return SelfAttentionWeights(
         norm=_norm(norm),
         project=_fused([_scaled(module), keys, values]).ready(dtype),
         out=_linear(module.out_proj).ready(dtype),
