@@ -30,9 +30,10 @@ LANGUAGES = {"sh", "text", "python", "mermaid"}
 PRELUDE = """
 set -euo pipefail
 curl() { command curl --fail-with-body --silent --show-error --max-time 300 "$@"; }
-# What these do takes minutes: whether they exist, and take such arguments, is asked.
+# What these do takes minutes: asked is whether it exists, and takes such arguments.
 make() { command make --dry-run --directory "$REPOSITORY" "$@" > /dev/null; }
 python() { (cd "$REPOSITORY" && command python "$@" --help > /dev/null); }
+pytest() { (cd "$REPOSITORY" && command pytest --collect-only "$@" > /dev/null); }
 """
 
 
