@@ -19,9 +19,7 @@ SPANS = ((6.6, 9.0), (9.8, 13.5), (14.5, 17.0), (6.0, 14.0), (20.0, 23.0), (3.0,
 
 @pytest.fixture(scope="module")
 def captured(whisper: Whisper) -> WhisperModel:
-    policy = DevicePolicy(
-        torch.device("cpu"), torch.float32, "sdpa", "for a test", way="captured"
-    )
+    policy = DevicePolicy(torch.device("cpu"), torch.float32, "sdpa", "for a test", way="captured")
     with torch.inference_mode():
         return WhisperModel(whisper.reference, whisper.extractor, whisper.tokenizer, policy)
 
@@ -41,9 +39,7 @@ def recognized(
     prompt: str | None = None,
 ) -> list[WindowTranscript]:
     engine = engine_of(model, FairQueue(3600), slots=slots, silent_suffix=silent_suffix)
-    options = RecognitionOptions(
-        "one", language=language, word_timestamps=True, prompt=prompt
-    )
+    options = RecognitionOptions("one", language=language, word_timestamps=True, prompt=prompt)
     tickets: list[Ticket] = [engine.queue.put(window, options) for window in some]
     for _ in range(3000):
         if all(ticket.future.done() for ticket in tickets):
@@ -71,9 +67,7 @@ def test_windows_get_the_words_they_get_on_a_cpu(
             ]
 
 
-def test_whoever_a_window_is_with_it_gets_the_same(
-    captured: WhisperModel, sample: Float32
-) -> None:
+def test_whoever_a_window_is_with_it_gets_the_same(captured: WhisperModel, sample: Float32) -> None:
     """Trimmed windows of many lengths in batches of eight, and each alone."""
     some = windows(sample)
     together = recognized(captured, some, 8)
@@ -86,9 +80,7 @@ def test_whoever_a_window_is_with_it_gets_the_same(
     assert all(transcript.segments for transcript in together)
 
 
-def test_a_prompt_is_taken_in(
-    whisper: Whisper, captured: WhisperModel, sample: Float32
-) -> None:
+def test_a_prompt_is_taken_in(whisper: Whisper, captured: WhisperModel, sample: Float32) -> None:
     some = windows(sample)[:2]
     prompt = "A call between Diane in New Jersey and somebody in Texas."
     ours, theirs = (
