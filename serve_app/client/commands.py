@@ -120,6 +120,7 @@ def _run(
     ) as progress:
         bars = _Bars(progress, source)
         answer = None
+        notes: list[str] = []
         for event in client.transcribe(
             source, translate=translate, options=options, on_upload=bars.uploaded
         ):
@@ -128,7 +129,9 @@ def _run(
                     bars.recognized(event)
                 case "transcript.text.done":
                     answer = event["output"]
-        return answer
+                    notes = event.get("notes", [])
+    shared.tell(notes)
+    return answer
 
 
 class _Bars:

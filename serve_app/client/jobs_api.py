@@ -24,7 +24,7 @@ from serve_app.client.api import (
 
 JOBS = "/v1/jobs"
 
-Job = dict[str, Any]
+JobObject = dict[str, Any]
 """The object of the API, as it arrived."""
 
 _PAGE = 100
@@ -54,7 +54,7 @@ class JobClient(Client):
         *,
         key: str | None = None,
         on_upload: OnUpload = lambda sent: None,
-    ) -> Job:
+    ) -> JobObject:
         """Hand in a file, or a URL that the service fetches. A repeated `key` makes no second
         job. Raises OSError for the file too."""
         headers = {"Idempotency-Key": key} if key is not None else {}
@@ -66,7 +66,7 @@ class JobClient(Client):
             files = {"file": (recording.name, file)}
             return self._json("POST", JOBS, data=form, files=files, headers=headers)
 
-    def jobs(self, *, status: str | None = None, limit: int = 20) -> Iterator[Job]:
+    def jobs(self, *, status: str | None = None, limit: int = 20) -> Iterator[JobObject]:
         """Up to `limit` jobs, newest first, page after page."""
         cursor: str | None = None
         while limit > 0:
@@ -78,7 +78,7 @@ class JobClient(Client):
             if (cursor := page["next_cursor"]) is None:
                 return
 
-    def job(self, job_id: str) -> Job:
+    def job(self, job_id: str) -> JobObject:
         return self._json("GET", f"{JOBS}/{_segment(job_id)}")
 
     def transcript(self, job_id: str, format_name: str) -> str:
@@ -86,7 +86,7 @@ class JobClient(Client):
             "GET", f"{JOBS}/{_segment(job_id)}/transcript", params={"format": format_name}
         ).text
 
-    def cancel(self, job_id: str) -> Job:
+    def cancel(self, job_id: str) -> JobObject:
         return self._json("POST", f"{JOBS}/{_segment(job_id)}/cancel")
 
     def events(self, job_id: str) -> Iterator[JobEvent]:
@@ -136,7 +136,7 @@ class JobClient(Client):
         return response
 
 
-def failure_of_job(job: Job) -> ServiceFailure | None:
+def failure_of_job(job: JobObject) -> ServiceFailure | None:
     """Why an ended job has no transcript; None where it has one."""
     if (error := job["error"]) is None:
         return None

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from serve_app.client import shared
 from serve_app.client.api import ServiceFailure
-from serve_app.client.jobs_api import Job, JobClient, JobEvent, failure_of_job
+from serve_app.client.jobs_api import JobClient, JobEvent, JobObject, failure_of_job
 from serve_app.client.shared import Format
 
 app = typer.Typer(
@@ -101,7 +101,7 @@ def submit(  # noqa: PLR0917 - each is an option by name
             typer.echo(job["id"])
             return
         with _not_forgotten(job["id"]):
-            _raise_failure(_follow(client, job["id"], print_segments=False))
+            _conclude(_follow(client, job["id"], print_segments=False))
             shared.write(client.transcript(job["id"], output_format or Format.TXT), output)
 
 
@@ -141,7 +141,7 @@ def watch(
     """
     url = shared.address(server)
     with shared.exit_codes(), JobClient(url, api_key, timeout=timeout) as client:
-        _raise_failure(_follow(client, job, print_segments=True))
+        _conclude(_follow(client, job, print_segments=True))
 
 
 @app.command(epilog=shared.EPILOG)
@@ -198,7 +198,9 @@ def _webhook(url: str | None, headers: list[str]) -> dict[str, Any] | None:
     return {"url": url, "header": {name.strip(): value.strip() for name, _, value in pairs}}
 
 
-def _submit(client: JobClient, source: Path | str, options: dict[str, Any], key: str | None) -> Job:
+def _submit(
+    client: JobClient, source: Path | str, options: dict[str, Any], key: str | None
+) -> JobObject:
     with _progress() as progress:
         if not isinstance(source, Path):
             return client.submit(source, options, key=key)
@@ -211,7 +213,7 @@ def _submit(client: JobClient, source: Path | str, options: dict[str, Any], key:
         )
 
 
-def _follow(client: JobClient, job_id: str, *, print_segments: bool) -> Job:
+def _follow(client: JobClient, job_id: str, *, print_segments: bool) -> JobObject:
     """The job once it has ended; progress meanwhile, if a person is looking."""
     with _progress() as progress:
         loading = progress.add_task("Loading", total=None)
@@ -255,13 +257,14 @@ def _not_forgotten(job_id: str) -> Iterator[None]:
         raise
 
 
-def _raise_failure(job: Job) -> None:
-    """Raises ServiceFailure for a job that ended without a transcript."""
+def _conclude(job: JobObject) -> None:
+    """Say what is missing of an ended job's transcript. Raises ServiceFailure where all is."""
     if (failure := failure_of_job(job)) is not None:
         raise failure
+    shared.tell((job.get("quality") or {}).get("notes", []))
 
 
-def _row(job: Job) -> tuple[str, ...]:
+def _row(job: JobObject) -> tuple[str, ...]:
     """Id, status, when it was accepted, seconds recognized of how many, and its error."""
     created = datetime.fromtimestamp(job["created_at"]).astimezone()
     progress, error = job["progress"], job["error"]

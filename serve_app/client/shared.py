@@ -96,6 +96,12 @@ def check_output(output: Path | None) -> None:
         raise typer.BadParameter(f"the folder of {output} does not exist.", param_hint="'--output'")
 
 
+def tell(notes: list[str]) -> None:
+    """What the service says is missing, to stderr: a transcript alone goes to stdout."""
+    for note in notes:
+        typer.echo(f"rayscribe: {note}", err=True)
+
+
 def write(answer: Any, output: Path | None = None) -> None:
     """Text as it is, anything else as JSON; to a file, or to stdout."""
     text = (

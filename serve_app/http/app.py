@@ -8,6 +8,7 @@ from serve_app.http.around import docs, errors, health
 from serve_app.http.around.auth import AdminKeyAuth
 from serve_app.http.around.body_limit import BodyLimit
 from serve_app.http.around.request_id import RequestIds
+from serve_app.http.around.trailing_slash import TrailingSlash
 from serve_app.http.jobs import routes as jobs
 from serve_app.http.openai import routes as openai
 from serve_app.http.seed import routes as seed
@@ -26,12 +27,13 @@ the first, and `/v1/jobs`.
 def create_app(services: Services) -> FastAPI:
     """The app over these services; it keeps no state of its own."""
     middleware = [
+        Middleware(TrailingSlash),
         Middleware(RequestIds),
         Middleware(errors.UnexpectedErrors),
         Middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, uploads=openai.UPLOAD_PATHS | {jobs.PATH}),
     ]
     if (key := services.config.admin_key) is not None:
-        middleware.insert(2, Middleware(AdminKeyAuth, key=key))
+        middleware.insert(3, Middleware(AdminKeyAuth, key=key))
     app = FastAPI(
         title="Rayscribe",
         version=__version__,

@@ -63,9 +63,9 @@ class JobFrontend:
             self._notify()
         return job, created
 
-    async def cancel(self, job_id: str) -> Job:
+    async def cancel(self, job_id: str, called: str | None = None) -> Job:
         """`JobStore.cancel`, and the sender of its webhook knows at once."""
-        job = await self.store.cancel(job_id)
+        job = await self.store.cancel(job_id, called)
         self._notify()
         return job
 

@@ -234,7 +234,7 @@ class RecordingFlow:
             language=self._language(),
             duration=self.loaded.duration,
             turns=self.turns,
-            quality=Quality.of(self.windows, self.loaded.duration),
+            quality=Quality.of(self.windows, self.loaded.duration, self.loaded.notes),
             stage_seconds=self.stage_seconds,
         )
 

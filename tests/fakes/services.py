@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from configs.settings import JobSettings
@@ -51,6 +51,13 @@ DIALOGUE = transcript(
     segment("Hello there.", 0.0, 1.5, "SPEAKER_00"),
     segment("How are you?", 2.0, 3.25, "SPEAKER_01"),
     turns=(Turn(0.0, 1.6, "SPEAKER_00"), Turn(1.9, 3.3, "SPEAKER_01")),
+)
+
+TRUNCATED = replace(
+    DIALOGUE,
+    quality=replace(
+        DIALOGUE.quality, notes=("The file ends after 3.8 s although it announces 60.0 s.",)
+    ),
 )
 
 SILENCE = transcript()

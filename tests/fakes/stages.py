@@ -30,9 +30,15 @@ def window(index: int, seconds: float = 10.0, start: float | None = None) -> Win
 class FakeLoader:
     """Yields what it was given; `closed` tells that its consumer let go of it."""
 
-    def __init__(self, windows: Sequence[Window], error: Exception | None = None) -> None:
+    def __init__(
+        self,
+        windows: Sequence[Window],
+        error: Exception | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
         self.windows = windows
         self.error = error
+        self.notes = notes
         self.loads: list[tuple[Source, LoadOptions]] = []
         self.yielded = 0
         self.closed = False
@@ -50,7 +56,7 @@ class FakeLoader:
             if self.error is not None:
                 raise self.error
             duration = max((each.end for each in self.windows), default=3.0)
-            yield Loaded(duration=duration, speech=duration)
+            yield Loaded(duration=duration, speech=duration, notes=self.notes)
         finally:
             self.closed = True
 

@@ -53,7 +53,7 @@ def transcript(words: int = 2) -> Transcript:
         language="de",
         duration=30.0 * words,
         turns=(Turn(0.0, 1 / 7, "SPEAKER_00"),),
-        quality=Quality(transcribed=1.5, silent=0.1),
+        quality=Quality(transcribed=1.5, silent=0.1, notes=("Ein Stück fehlt.",)),
         stage_seconds={"load": 0.1, "total": 2.0 / 3},
     )
 

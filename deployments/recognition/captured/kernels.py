@@ -10,8 +10,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from deployments.recognition.captured import state as fields
 from deployments.recognition.attention.silence import MEANS
+from deployments.recognition.captured import state as fields
 from deployments.recognition.captured.state import Masks, State
 from deployments.recognition.model.weights import Norm
 
@@ -195,15 +195,15 @@ def _cross(
 
     group = tl.arange(0, GROUPS)
     real = group < MEANS
-    where = (head * MEANS + group)[:, None] * SIZE + d[None, :]
-    k = tl.load(silent_keys + where, mask=real[:, None], other=0.0)
+    mean_at = (head * MEANS + group)[:, None] * SIZE + d[None, :]
+    mean_k = tl.load(silent_keys + mean_at, mask=real[:, None], other=0.0)
     seen = tl.load(silent_scores + slot * MEANS + group, mask=real, other=_UNSEEN)
-    scores = tl.dot(q, tl.trans(k)) + seen[None, :]
-    highest = tl.max(scores, 1)
-    weights = tl.exp(scores - highest[:, None])
-    total = tl.sum(weights, 1)
-    v = tl.load(silent_values + where, mask=real[:, None], other=0.0)
-    context = tl.dot(weights.to(v.dtype), v)
+    of_silence = tl.dot(q, tl.trans(mean_k)) + seen[None, :]
+    highest = tl.max(of_silence, 1)
+    shares = tl.exp(of_silence - highest[:, None])
+    total = tl.sum(shares, 1)
+    mean_v = tl.load(silent_values + mean_at, mask=real[:, None], other=0.0)
+    context = tl.dot(shares.to(mean_v.dtype), mean_v)
 
     start = (slot * HEADS + head) * SOURCE * SIZE
     for first in tl.range(0, positions, BLOCK):

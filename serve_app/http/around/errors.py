@@ -4,6 +4,7 @@ Under /v1 it is OpenAI's `{"error": {"message", "type", "param", "code"}}`, else
 original service's `{"detail": ...}`.
 """
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -93,7 +94,9 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
     if is_openai_path(request.url.path):
         message, param = describe(error.errors())
         return error_response(request.scope, 422, message, code=InvalidOption.code, param=param)
-    return JSONResponse({"detail": jsonable_encoder(_without_causes(error.errors()))}, 422)
+    # In ASCII: what was sent stands in it, and half a character has no bytes in UTF-8.
+    body = json.dumps({"detail": jsonable_encoder(_without_causes(error.errors()))})
+    return Response(body, 422, media_type="application/json")
 
 
 def describe(errors: Sequence[Mapping[str, Any]]) -> tuple[str, str | None]:

@@ -2,7 +2,15 @@
 
 from typing import Annotated, Protocol, TypeVar
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, Field
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    AnyHttpUrl,
+    BaseModel,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 
 from serve_app.jobs.delivery import WebhookTarget
 from serve_app.transcription.language_names import parse_language
@@ -13,7 +21,7 @@ def _parse(text: str | None) -> str | None:
 
 
 Language = Annotated[str | None, AfterValidator(_parse)]
-"""A code or an English name on the wire, Whisper's code or None once validated."""
+"""A code, a tag or an English name on the wire, Whisper's code or None once validated."""
 
 
 def _code(text: str) -> str:
@@ -24,7 +32,7 @@ def _code(text: str) -> str:
 
 
 LanguageCode = Annotated[str, AfterValidator(_code)]
-"""A code or an English name on the wire, Whisper's code once validated; not `None`."""
+"""A code, a tag or an English name on the wire, Whisper's code once validated; not `None`."""
 
 BatchSize = Annotated[
     int, Field(ge=1, description="Windows of this request that may share one batch.")
@@ -54,10 +62,26 @@ def ordered_bounds(options: Bounded) -> Bounded:
     return options
 
 
+_HTTP_URL: TypeAdapter[AnyHttpUrl] = TypeAdapter(AnyHttpUrl)
+
+
+def _http(url: str) -> str:
+    """The URL as it was sent: a receiver's secret in it must not be spelled otherwise."""
+    url = url.strip()
+    try:
+        _HTTP_URL.validate_python(url)
+    except ValidationError as error:
+        raise ValueError(
+            f"{url!r} is no address that a webhook can be sent to; give one that begins with "
+            "http:// or https:// and names a host"
+        ) from error
+    return url
+
+
 class Webhook(BaseModel):
     """Where the end of a task or a job is announced."""
 
-    url: str = Field(description="Where to POST the result.")
+    url: Annotated[str, AfterValidator(_http)] = Field(description="Where to POST the result.")
     header: dict[str, str] = Field(
         default_factory=dict,
         validation_alias=AliasChoices("header", "headers"),

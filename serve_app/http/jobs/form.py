@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
@@ -29,16 +29,6 @@ _JSON_BYTES = 2**20
 _LISTS = ("languages",)
 
 
-def _http(url: str) -> str:
-    if not url.lower().startswith(("http://", "https://")):
-        raise ValueError(f"{url!r} does not begin with http:// or https://")
-    return url
-
-
-class JobWebhook(Webhook):
-    url: Annotated[str, AfterValidator(_http)] = Field(description="Where to POST the result.")
-
-
 class JobOptions(BaseModel):
     """All options of the graph. Unknown ones are refused."""
 
@@ -51,7 +41,7 @@ class JobOptions(BaseModel):
 
     url: str | None = Field(None, description="Where to fetch the recording, unless uploaded.")
     task: Task = Field("transcribe", description="`translate` answers in English.")
-    language: Language = Field(None, description="A code or an English name; else detected.")
+    language: Language = Field(None, description="A code, a tag or an English name; else detected.")
     languages: tuple[LanguageCode, ...] = Field(
         (), description="The languages that may be detected."
     )
@@ -65,7 +55,7 @@ class JobOptions(BaseModel):
         0.0, ge=0, le=1, description="Where decoding starts; 0 is greedy, hotter on failure."
     )
     batch_size: BatchSize | None = None
-    webhook: JobWebhook | None = Field(None, description="Where the job's end is announced.")
+    webhook: Webhook | None = Field(None, description="Where the job's end is announced.")
 
     _bounds = model_validator(mode="after")(ordered_bounds)
 

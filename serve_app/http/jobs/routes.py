@@ -20,6 +20,7 @@ from serve_app.http.jobs.answers import (
 )
 from serve_app.http.jobs.events import Position, ended, job_events
 from serve_app.http.jobs.form import JobOptions, read_job
+from serve_app.http.quality import notes_header
 from serve_app.http.services import Given
 from serve_app.jobs.job import JobStatus
 from serve_app.transcription.formats import MEDIA_TYPES, render
@@ -124,8 +125,12 @@ async def transcript(
     job_id: str,
     output_format: Annotated[Literal["json", "txt", "srt", "vtt"], Query(alias="format")] = "json",
 ) -> Response:
-    text = render(await services.jobs.store.transcript(job_id), output_format)
-    return Response(text, media_type=f"{MEDIA_TYPES[output_format]}; charset=utf-8")
+    found = await services.jobs.store.transcript(job_id)
+    return Response(
+        render(found, output_format),
+        media_type=f"{MEDIA_TYPES[output_format]}; charset=utf-8",
+        headers=notes_header(found.quality),
+    )
 
 
 @routes.get(

@@ -2,7 +2,7 @@
 
 import string
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -29,11 +29,18 @@ def answer(transcript: Transcript, form: TranslationForm) -> dict[str, Any] | st
         "text": text(transcript),
         "languages": languages(transcript),
         "usage": usage(transcript),
+        **notes(transcript),
     }
 
 
 def media_type(response_format: str) -> str:
     return MEDIA_TYPES[_FILES.get(response_format, "json")]
+
+
+def notes(transcript: Transcript) -> dict[str, list[str]]:
+    """What an answer without an account of quality says where something is missing."""
+    missing = list(transcript.quality.notes)
+    return {"notes": missing} if missing else {}
 
 
 def text(transcript: Transcript) -> str:
@@ -80,10 +87,17 @@ def _diarized(transcript: Transcript) -> dict[str, Any]:
         "text": text(transcript),
         "segments": list(diarized_segments(transcript)),
         "usage": usage(transcript),
+        **notes(transcript),
     }
 
 
 # The models below are for the OpenAPI document: answers are made above, and not validated.
+
+
+Notes = Annotated[
+    list[str] | None,
+    Field(description="Only where something is missing: what. Not in OpenAI's API."),
+]
 
 
 class Usage(BaseModel):
@@ -101,6 +115,7 @@ class JsonAnswer(BaseModel):
     text: str
     languages: list[SpokenLanguage]
     usage: Usage
+    notes: Notes = None
 
 
 class WordTimes(BaseModel):
@@ -163,3 +178,4 @@ class DiarizedAnswer(BaseModel):
     text: str
     segments: list[DiarizedSegment]
     usage: Usage
+    notes: Notes = None

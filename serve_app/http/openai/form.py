@@ -40,7 +40,7 @@ class TranslationForm(BaseModel):
     temperature: float = Field(
         0.0, ge=0, le=1, description="Where decoding starts; 0 is greedy, hotter on failure."
     )
-    language: Language = Field(None, description="A code or an English name; else detected.")
+    language: Language = Field(None, description="A code, a tag or an English name; else detected.")
     stream: bool = Field(False, description="Answer by server-sent events.")
     url: str | None = Field(
         None, description="Instead of `file`: where to fetch the recording. Not in OpenAI's API."

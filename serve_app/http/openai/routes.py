@@ -24,6 +24,7 @@ from serve_app.http.openai.answers import (
 from serve_app.http.openai.form import TranscriptionForm, TranslationForm, parse_form
 from serve_app.http.openai.model_list import Model, ModelList, check_model, listed_model
 from serve_app.http.openai.stream import stream
+from serve_app.http.quality import notes_header
 from serve_app.http.services import Given, Services, Uploads
 
 TRANSCRIPTIONS = "/v1/audio/transcriptions"
@@ -96,7 +97,11 @@ async def _transcribe(
     transcript = await while_connected(request, services.transcriber.run(wanted))
     body = answer(transcript, form)
     if isinstance(body, str):
-        return Response(body, media_type=f"{media_type(form.response_format)}; charset=utf-8")
+        return Response(
+            body,
+            media_type=f"{media_type(form.response_format)}; charset=utf-8",
+            headers=notes_header(transcript.quality),
+        )
     return JSONResponse(body)
 
 

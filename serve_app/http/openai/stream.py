@@ -16,7 +16,7 @@ from serve_app.http.around import sse
 from serve_app.http.around.disconnect import while_connected
 from serve_app.http.around.errors import openai_error, rayscribe_error
 from serve_app.http.around.sse import message, with_keep_alive
-from serve_app.http.openai.answers import answer, diarized_segments, text
+from serve_app.http.openai.answers import answer, diarized_segments, notes, text
 from serve_app.http.openai.form import TranscriptionForm, TranslationForm
 from serve_app.transcription.events import Event, Progress, SegmentReady, TranscriptReady
 from serve_app.transcription.formats.document import seconds, usage
@@ -110,6 +110,7 @@ def _closing(transcript: Transcript, form: TranslationForm) -> list[dict[str, An
         "type": "transcript.text.done",
         "text": text(transcript),
         "usage": usage(transcript),
+        **notes(transcript),
     }
     if form.progress:
         done["output"] = answer(transcript, form)

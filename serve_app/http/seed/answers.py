@@ -26,6 +26,9 @@ class Output(BaseModel):
     speakers: list[SpeakerChunk] | None = Field(
         None, description="The chunks by speaker; only with `diarise_audio`."
     )
+    notes: list[str] | None = Field(
+        None, description="Only where something of the recording is missing: what."
+    )
 
 
 class Completed(BaseModel):
@@ -87,6 +90,7 @@ def output(transcript: Transcript, *, words: bool) -> Output:
         text=transcript.text,
         chunks=[Chunk(timestamp=_timestamp(piece), text=piece.text) for piece in pieces],
         speakers=None if transcript.turns is None else _with_speakers(pieces),
+        notes=list(transcript.quality.notes) or None,
     )
 
 

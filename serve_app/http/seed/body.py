@@ -1,10 +1,11 @@
 """The body of `POST /`."""
 
 import hashlib
+import re
 import uuid
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from serve_app.http.intake.options import (
     BatchSize,
@@ -16,6 +17,22 @@ from serve_app.http.intake.options import (
 from serve_app.http.intake.source import url_source
 from serve_app.http.intake.transcription import transcription_request
 from serve_app.jobs.job import NewJob
+
+_LONGEST_ID = 255
+_NOT_IN_A_PATH = re.compile(r"[/\\?#%\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|^\.\.?$")
+"""What would end the path, be resolved or be read as something else on the way of `/status/ID`."""
+
+
+def _part_of_a_path(task_id: str | None) -> str | None:
+    text = task_id or ""
+    if len(text) > _LONGEST_ID:
+        raise ValueError(f"a task's id has at most {_LONGEST_ID} characters, this one {len(text)}")
+    if _NOT_IN_A_PATH.search(text):
+        raise ValueError(
+            f"the id {text!r} cannot stand in the path of /status/ID; leave out / \\ ? # % and "
+            "control characters"
+        )
+    return task_id
 
 
 class SeedRequest(BaseModel):
@@ -36,7 +53,7 @@ class SeedRequest(BaseModel):
     language: Language = Field(
         "None",
         validate_default=True,
-        description="A code or an English name; `None` has it detected.",
+        description="A code, a tag or an English name; `None` has it detected.",
     )
     batch_size: BatchSize = 64
     timestamp: str = Field(
@@ -45,7 +62,9 @@ class SeedRequest(BaseModel):
     diarise_audio: bool = Field(False, description="Whether to tell speakers apart.")
     webhook: Webhook | None = None
     is_async: bool = Field(False, description="Answer at once, and send the result later.")
-    managed_task_id: str | None = Field(None, description="The task's id; made if not given.")
+    managed_task_id: Annotated[str | None, AfterValidator(_part_of_a_path)] = Field(
+        None, description="The task's id, a part of the path of its status; made if not given."
+    )
     num_speakers: SpeakerCount = None
     min_speakers: SpeakerCount = None
     max_speakers: SpeakerCount = None

@@ -87,5 +87,6 @@ async def status(services: Given, task_id: str) -> TaskStatus:
     responses=_KNOWN | error_responses(Detail, {409: "The task has ended already."}),
 )
 async def cancel(services: Given, task_id: str) -> TaskStatus:
-    await services.jobs.cancel((await services.jobs.store.task(task_id)).id)
+    job = await services.jobs.store.task(task_id)
+    await services.jobs.cancel(job.id, called=f"Task {task_id!r}")
     return TaskStatus(status="cancelled")

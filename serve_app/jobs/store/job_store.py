@@ -158,10 +158,11 @@ class JobStore:
 
     # --------------------------------------------------------------------- changing
 
-    async def cancel(self, job_id: str) -> Job:
+    async def cancel(self, job_id: str, called: str | None = None) -> Job:
         """End a live job at once; who works on it finds its lease lost, and stops.
 
-        Raises NotFound, and Conflict for a job that has ended.
+        `called` is what its client calls it. Raises NotFound, and Conflict for a job that has
+        ended.
         """
         now = self._database.now()
         stop = (
@@ -179,7 +180,8 @@ class JobStore:
             row = (await connection.execute(stop)).first()
             if row is None:
                 ended = await read_job(connection, job_id)
-                raise Conflict(f"Job {job_id!r} has ended already: it is {ended.status}.")
+                name = called or f"Job {job_id!r}"
+                raise Conflict(f"{name} has ended already: it is {ended.status}.")
             job = job_of(row)
             await announce(connection, job.id, row.webhook, now)
         return job

@@ -21,7 +21,7 @@ from serve_app.client.commands import app
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig
 from serve_app.jobs.frontend import JobFrontend
-from tests.fakes.services import DIALOGUE, MODEL, FakeTranscriber, FakeUploads, services
+from tests.fakes.services import DIALOGUE, MODEL, TRUNCATED, FakeTranscriber, FakeUploads, services
 from tests.support.http_server import running
 
 KEY = "secret"
@@ -58,6 +58,15 @@ def test_text_of_a_file(server: str, recording: str, uploads: FakeUploads) -> No
     assert result.stdout == "Hello there. How are you?\n"
     assert result.stderr == ""
     assert uploads.saved[0][1] == 4000
+
+
+def test_what_is_missing_is_said_beside_the_text(
+    server: str, recording: str, transcriber: FakeTranscriber
+) -> None:
+    transcriber.result = TRUNCATED
+    result = run(recording)
+    assert result.exit_code == 0
+    assert result.stderr == f"rayscribe: {TRUNCATED.quality.notes[0]}\n"
 
 
 def test_a_url_is_fetched_by_the_service(server: str, transcriber: FakeTranscriber) -> None:

@@ -87,13 +87,14 @@ class Store:
         return asyncio.run(read())
 
     @contextmanager
-    def runner(self, error: Exception | None = None, windows: int = 2) -> Iterator[None]:
+    def runner(
+        self, error: Exception | None = None, windows: int = 2, notes: tuple[str, ...] = ()
+    ) -> Iterator[None]:
         """A runner in a thread, which works on every job until the block ends."""
         loop = asyncio.new_event_loop()
         stop = asyncio.Event()
-        ended = threading.Thread(
-            target=lambda: loop.run_until_complete(self._run(stop, error, windows))
-        )
+        loader = FakeLoader([window(index) for index in range(windows)], error, notes)
+        ended = threading.Thread(target=lambda: loop.run_until_complete(self._run(stop, loader)))
         ended.start()
         try:
             yield
@@ -102,14 +103,14 @@ class Store:
             ended.join()
             loop.close()
 
-    async def _run(self, stop: asyncio.Event, error: Exception | None, windows: int) -> None:
+    async def _run(self, stop: asyncio.Event, loader: FakeLoader) -> None:
         database = Database(self.url)
         leases = Leases(database, self.blobs, lease_s=1000, retention_s=1000, inline_bytes=10**6)
         keeper = LeaseKeeper(leases, "runner", poll_s=0.01, lease_s=1000)
         graph = Transcriber(
-            FakeLoader([window(index) for index in range(windows)], error),
+            loader,
             FakeRecognizer(),
-            FakeDiarizer((Turn(0, 10.0 * windows, "SPEAKER_00"),)),
+            FakeDiarizer((Turn(0, 10.0 * len(loader.windows), "SPEAKER_00"),)),
         )
         policy = RetryPolicy(max_attempts=1, delay_s=0.001, poll_s=0.01, lease_s=1000)
         runner = Runner(leases, graph, keeper, "runner", concurrency=2, policy=policy)
@@ -189,6 +190,14 @@ def test_waiting_for_the_transcript(
         written = run("submit", source, "--wait", "--format", "vtt", "--output", str(target))
     assert (written.exit_code, written.stdout) == (0, "")
     assert target.read_text(encoding="utf-8").startswith("WEBVTT\n")
+
+
+def test_what_is_missing_is_said_beside_the_transcript(store: Store) -> None:
+    with store.runner(notes=("The file ends early.",)):
+        waited = run("submit", URL, "--wait")
+        watched = run("watch", submitted(URL))
+    for result in (waited, watched):
+        assert (result.exit_code, result.stderr) == (0, "rayscribe: The file ends early.\n")
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,33 @@ async def test_a_recording_of_exactly_the_limit() -> None:
     assert uploads.saved == [("a.wav", 2**20)]
 
 
+@pytest.mark.parametrize("route", [ROUTE, "/v1/audio/translations", "/v1/jobs"])
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_trailing_slash_carries_a_large_recording_too(
+    client: TestClient, uploads: FakeUploads, route: str, declared: bool
+) -> None:
+    """Larger than what any other route takes, and without a redirect: nobody uploads twice."""
+    name = b"task" if route == "/v1/jobs" else b"model"
+    value = b"translate" if route == "/v1/jobs" else b"whisper-1"
+    head = HEAD.replace(b'"model"', b'"%s"' % name).replace(b"whisper-1", value)
+    body = head + b"x" * 3 * 2**20 + TAIL
+    answer = client.post(
+        f"{route}/",
+        content=body if declared else iter([body]),
+        headers=MULTIPART,
+        follow_redirects=False,
+    )
+    assert answer.status_code == (202 if route == "/v1/jobs" else 200)
+    assert uploads.saved == [("a.wav", 3 * 2**20)]
+
+
+def test_the_root_keeps_its_slash_and_other_routes_lose_theirs(client: TestClient) -> None:
+    assert client.post("/", json={"url": "https://example.com/a.mp3"}).status_code == 200
+    for path in ("/tasks/", "/v1/models/", "/v1/jobs/", "/health/"):
+        assert client.get(path, follow_redirects=False).status_code == 200
+    assert client.post("/v1/jobs/", content=b" " * (2**20 + 1)).status_code == 415
+
+
 async def test_a_huge_field_is_refused() -> None:
     async def body() -> AsyncIterator[bytes]:
         yield b'--cut\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n'

@@ -18,7 +18,7 @@ from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.job import Claim, Failure
 from serve_app.transcription.events import Progress
 from tests.contract.conftest import MakeClient
-from tests.fakes.services import DIALOGUE, GREETING, MODEL, FakeUploads, segment
+from tests.fakes.services import DIALOGUE, GREETING, MODEL, TRUNCATED, FakeUploads, segment
 
 PATH = "/v1/jobs"
 URL = "https://example.com/a.mp3"
@@ -119,6 +119,10 @@ def test_an_uploaded_job_keeps_its_recording(
         ({"num_speakers": 2}, None),
         ({"speakers": True, "min_speakers": 3, "max_speakers": 2}, None),
         ({"webhook": {"url": "ftp://a"}}, "webhook.url"),
+        ({"webhook": {"url": ""}}, "webhook.url"),
+        ({"webhook": {"url": "ws://a.test"}}, "webhook.url"),
+        ({"webhook": {"url": "file:///etc/passwd"}}, "webhook.url"),
+        ({"webhook": {"url": "https://"}}, "webhook.url"),
         ({"webhook": "x"}, "webhook"),
         ({"url": None}, "url"),
     ],
@@ -214,6 +218,22 @@ def test_formats_of_the_transcript(
     assert answer.headers["content-type"] == f"{media_type}; charset=utf-8"
     assert part in answer.text
     assert error(client.get(f"{path}/transcript?format=doc"))[0] == 422
+
+
+def test_a_job_says_what_is_missing(client: TestClient, runner: Runner) -> None:
+    """In its account, in the event of its end, and in each format of its transcript."""
+    path = submit(client).headers["location"]
+    runner.complete(runner.claim(), TRUNCATED)
+    missing = list(TRUNCATED.quality.notes)
+    assert client.get(path).json()["quality"]["notes"] == missing
+    with client.stream("GET", f"{path}/events") as stream:
+        end = read_events(stream.iter_lines())[-1]
+    assert end["data"]["quality"]["notes"] == missing
+    document = client.get(f"{path}/transcript")
+    assert document.json()["quality"]["notes"] == missing
+    for name in ("txt", "srt", "vtt"):
+        answer = client.get(f"{path}/transcript", params={"format": name})
+        assert [answer.headers["x-rayscribe-notes"]] == missing
 
 
 def test_a_failed_job_says_why(client: TestClient, runner: Runner) -> None:

@@ -1,5 +1,6 @@
 """OpenAI's audio API, as raw HTTP."""
 
+import itertools
 import json
 from typing import Any
 
@@ -16,7 +17,14 @@ from interchange.errors import (
     UndecodableRecording,
 )
 from interchange.stages import BlobSource, UrlSource
-from tests.fakes.services import DIALOGUE, MODEL, SILENCE, FakeTranscriber, FakeUploads
+from tests.fakes.services import (
+    DIALOGUE,
+    MODEL,
+    SILENCE,
+    TRUNCATED,
+    FakeTranscriber,
+    FakeUploads,
+)
 
 ROUTE = "/v1/audio/transcriptions"
 FILE = ("speech.wav", b"RIFF....", "audio/wav")
@@ -91,6 +99,7 @@ def test_verbose_json(client: TestClient) -> None:
         "silence_score": 1.0,
         "decoded_again": 0.0,
         "failed": 0.0,
+        "notes": [],
     }
     assert "words" not in body
     assert "speakers" not in body
@@ -394,3 +403,42 @@ def test_errors(
     assert "secret" not in answer.text
     assert answer.headers.get("retry-after") == {429: "7", 503: "3"}.get(status)
     assert not uploads.kept
+
+
+@pytest.mark.parametrize(
+    ("call", "response_format"),
+    [
+        *itertools.product([post, translate], ["json", "verbose_json", "text", "srt", "vtt"]),
+        (post, "diarized_json"),
+    ],
+)
+def test_what_is_missing_is_said_in_every_format(
+    client: TestClient, transcriber: FakeTranscriber, call: Any, response_format: str
+) -> None:
+    """In the account where the answer has one, else beside the text; a file says it in a header."""
+    transcriber.result = TRUNCATED
+    answer = call(client, response_format=response_format)
+    if response_format == "verbose_json":
+        said = answer.json()["quality"]["notes"]
+    elif response_format.endswith("json"):
+        said = answer.json()["notes"]
+    else:
+        said = [answer.headers["x-rayscribe-notes"]]
+    assert said == list(TRUNCATED.quality.notes)
+
+
+@pytest.mark.parametrize("response_format", ["json", "diarized_json", "text"])
+def test_nothing_is_said_where_nothing_is_missing(client: TestClient, response_format: str) -> None:
+    answer = post(client, response_format=response_format)
+    assert "notes" not in answer.text
+    assert "x-rayscribe-notes" not in answer.headers
+
+
+@pytest.mark.parametrize("progress", ["true", "false"])
+def test_what_is_missing_is_said_at_the_end_of_a_stream(
+    client: TestClient, transcriber: FakeTranscriber, progress: str
+) -> None:
+    transcriber.result = TRUNCATED
+    done = events(post(client, stream="true", progress=progress))[-1]
+    assert done["type"] == "transcript.text.done"
+    assert done["notes"] == list(TRUNCATED.quality.notes)

@@ -14,7 +14,7 @@ from serve_app.http.services import HttpConfig
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.job import Failure, Job
 from tests.contract.conftest import MakeClient
-from tests.fakes.services import DIALOGUE, GREETING, MODEL, FakeTranscriber
+from tests.fakes.services import DIALOGUE, GREETING, MODEL, TRUNCATED, FakeTranscriber
 from tests.support.jobs import new_job
 
 URL = "https://example.com/a.mp3"
@@ -71,6 +71,13 @@ def test_a_finished_task_answers_its_result(client: TestClient, jobs: JobFronten
     assert found["output"] == post(client).json()["output"]
 
 
+def test_a_finished_task_says_what_is_missing(client: TestClient, jobs: JobFrontend) -> None:
+    submit(client, managed_task_id="mine")
+    finish(jobs, client, TRUNCATED)
+    output = client.get("/status/mine").json()["output"]
+    assert output["notes"] == list(TRUNCATED.quality.notes)
+
+
 def test_a_failed_task_answers_its_error(client: TestClient, jobs: JobFrontend) -> None:
     submit(client, managed_task_id="mine")
     finish(jobs, client, Failure("The file is not audio.", 400, "undecodable_recording"))
@@ -87,7 +94,8 @@ def test_cancelling(client: TestClient) -> None:
     assert client.get("/status/mine").json() == {"status": "cancelled"}
     again = client.delete("/cancel/mine")
     assert again.status_code == 409
-    assert "ended already" in again.json()["detail"]
+    # By the name that the client gave it, not by the job's own id, which it never saw.
+    assert again.json() == {"detail": "Task 'mine' has ended already: it is cancelled."}
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
@@ -203,6 +211,12 @@ def test_the_body_of_a_completed_task(jobs: JobFrontend) -> None:
     assert body["output"]["chunks"][0] == {"timestamp": [0.0, 0.75], "text": " Hello"}
     assert body["output"]["speakers"][-1]["speaker"] == "SPEAKER_01"
     assert set(body) == {"status", "task_id", "output"}
+
+
+def test_the_body_says_what_is_missing(jobs: JobFrontend) -> None:
+    job = asyncio.run(ended_job(jobs, TRUNCATED))
+    body = json.loads(webhook_body(job, TRUNCATED, fly_machine_id=None))
+    assert body["output"]["notes"] == list(TRUNCATED.quality.notes)
 
 
 def test_the_body_of_a_failed_task(jobs: JobFrontend) -> None:

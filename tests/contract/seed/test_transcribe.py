@@ -1,6 +1,8 @@
 """insanely-fast-whisper-api's dialect, synchronous half."""
 
+import json
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import pytest
@@ -8,12 +10,14 @@ from starlette.testclient import TestClient
 
 from interchange.stages import UrlSource
 from serve_app.http.services import HttpConfig
+from serve_app.jobs.frontend import JobFrontend
 from tests.contract.conftest import MakeClient
 from tests.fakes.services import (
     DIALOGUE,
     MODEL,
     SILENCE,
     SILENCE_WITH_SPEAKERS,
+    TRUNCATED,
     FakeTranscriber,
 )
 
@@ -193,6 +197,61 @@ def test_bad_values_are_422_in_fastapis_shape(
     assert not transcriber.requests
 
 
+@pytest.mark.parametrize(
+    "task_id",
+    ["a/b", "a\\b", "a?b", "a#b", "50%", "a%2Fb", ".", "..", "a\nb", "a\0", "\ud800", "x" * 256],
+)
+def test_an_id_that_cannot_stand_in_a_path_is_refused(
+    client: TestClient, transcriber: FakeTranscriber, task_id: str
+) -> None:
+    body = json.dumps({"url": "https://example.com/a.mp3", "managed_task_id": task_id})
+    answer = client.post("/", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    (error,) = answer.json()["detail"]
+    assert error["loc"] == ["body", "managed_task_id"]
+    assert "characters" in error["msg"]
+    assert not transcriber.requests
+
+
+@pytest.mark.parametrize("task_id", ["my task", "a.b-c_d~e:f@g", "задача 1", "👩‍🔬", "..."])
+def test_an_id_that_a_path_carries_is_found_again(client: TestClient, task_id: str) -> None:
+    assert post(client, managed_task_id=task_id).json()["task_id"] == task_id
+    assert client.get(f"/status/{quote(task_id, safe='')}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "ws://a.test", "file:///etc/passwd", "a.test/hook", "http://", "http://a b/", "ftp://a"],
+)
+@pytest.mark.parametrize("is_async", [True, False])
+def test_a_webhook_that_is_no_address_is_refused(
+    client: TestClient, transcriber: FakeTranscriber, url: str, is_async: bool
+) -> None:
+    answer = post(client, is_async=is_async, webhook={"url": url})
+    assert answer.status_code == 422
+    (error,) = answer.json()["detail"]
+    assert error["loc"] == ["body", "webhook", "url"]
+    assert "no address that a webhook can be sent to" in error["msg"]
+    assert not transcriber.requests
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.test/Hook?token=A%2fb#x",
+        "HTTP://127.0.0.1:8080",
+        "http://[::1]/",
+        "http://ä.test",
+    ],
+)
+def test_a_webhook_keeps_its_spelling(client: TestClient, jobs: JobFrontend, url: str) -> None:
+    answer = post(client, is_async=True, webhook={"url": f" {url} "})
+    assert client.portal is not None
+    job = client.portal.call(jobs.store.task, answer.json()["task_id"])
+    assert job.webhook is not None
+    assert job.webhook.url == url
+
+
 def test_contradicting_speaker_bounds(client: TestClient) -> None:
     answer = post(client, min_speakers=4, max_speakers=2)
     assert answer.status_code == 422
@@ -259,3 +318,9 @@ def test_fly_machine_id(make_client: MakeClient) -> None:
     client = make_client(HttpConfig(model=MODEL, fly_machine_id="m-1"))
     assert post(client).json()["fly_machine_id"] == "m-1"
     assert "fly_machine_id" not in post(make_client()).json()
+
+
+def test_what_is_missing_is_said(client: TestClient, transcriber: FakeTranscriber) -> None:
+    assert "notes" not in post(client).json()["output"]
+    transcriber.result = TRUNCATED
+    assert post(client).json()["output"]["notes"] == list(TRUNCATED.quality.notes)

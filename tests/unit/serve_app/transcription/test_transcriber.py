@@ -137,6 +137,12 @@ async def test_a_recording_without_speech_has_an_empty_transcript() -> None:
     assert transcript.quality.silence_score == 1.0
 
 
+async def test_what_loading_says_is_missing_comes_into_the_account() -> None:
+    loader = FakeLoader([window(0)], notes=("The file ends early.",))
+    transcript = await transcriber(loader).run(REQUEST)
+    assert transcript.quality.notes == ("The file ends early.",)
+
+
 async def test_every_second_is_accounted_for() -> None:
     def answer(window: Window, options: RecognitionOptions) -> WindowTranscript:
         said = words_of(window, options)
@@ -155,6 +161,10 @@ async def test_every_second_is_accounted_for() -> None:
     assert quality.failed == 10.0
     assert quality.decoded_again == 10.0
     assert quality.transcribed + quality.silent + quality.failed == 70.0
+    assert quality.notes == (
+        "10.0 s of the recording could not be recognized, the first of them from 20.0 s to "
+        "30.0 s: The device was lost.",
+    )
     # Thirty seconds between the windows, in which voice activity found nobody, and the first.
     assert quality.silence_score == pytest.approx((30 * 1 + 10 * 0.7) / 40)
 
