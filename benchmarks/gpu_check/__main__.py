@@ -40,9 +40,7 @@ def main(
         slots = 4 if small else 32
         if f"{name}/stages" in chosen:
             rows = [1, 4] if small else [1, 8, 16, 32, 64]
-            results.part(
-                f"{name}/stages", lambda: by_stage.stages(model, 4 if small else 64, rows)
-            )
+            results.part(f"{name}/stages", lambda: by_stage.stages(model, 4 if small else 64, rows))
         for part, usual, count in (
             ("words", False, slots),
             ("usual", True, slots),

@@ -30,7 +30,9 @@ class Results:
             self.found[name] = {"error": traceback.format_exc()[-2000:]}
         took = time.monotonic() - begun
         said = json.dumps(self.found[name], default=str)
-        print(f"[{time.monotonic() - self._begun:6.1f} s] {name} ({took:.1f} s): {said}", flush=True)
+        print(
+            f"[{time.monotonic() - self._begun:6.1f} s] {name} ({took:.1f} s): {said}", flush=True
+        )
         self._path.write_text(json.dumps(self.found, indent=1, default=str))
         free(self.device)
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from configs.settings import RecognitionSettings
+from deployments.recognition.build import operations
 from deployments.recognition.device import DevicePolicy
 from deployments.recognition.model.whisper import WhisperModel
 
@@ -79,4 +80,4 @@ def captured_model(shape: ModelShape, folder: Path, device: torch.device) -> Whi
     chosen = policy(device)
     parts = reference(shape, folder, device, chosen.between)
     with torch.inference_mode():
-        return WhisperModel(*parts, chosen)
+        return WhisperModel(*parts, chosen, operations(chosen).add_norm)

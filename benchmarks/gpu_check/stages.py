@@ -52,9 +52,7 @@ def stages(model: WhisperModel, slots: int, rows: list[int]) -> dict[str, Any]:
         for slot in taken:
             batch.load(slot, held)
         found["load_ms"] = milliseconds(lambda: batch.load(taken[0], held), device)
-        found["step_ms"] = {
-            count: _step(batch, count) for count in rows if count <= slots
-        }
+        found["step_ms"] = {count: _step(batch, count) for count in rows if count <= slots}
         found["align_ms"] = {}
         for count, texts in ((1, 128), (4, 128)):
             told = batch._told([(slot.number, [300] * texts, 4) for slot in taken[:count]])

@@ -40,11 +40,13 @@ def build_engine(
         torch.set_num_threads(1)  # of the caller: the engine's own threads take theirs
     log.info("Recognition runs on %s.", policy.reason)
     folder = resolve(settings.model, settings.revision, token)
-    model = WhisperModel.load(folder, policy)
+    do = operations(policy)
+    model = WhisperModel.load(folder, policy, do.add_norm)
     model.text = model.text.with_terms(terms(settings))
     return engine_of(
         model,
         queue,
+        do,
         slots=settings.slots,
         silent_suffix=settings.silent_suffix,
         metrics=metrics,
@@ -71,19 +73,20 @@ def terms(settings: RecognitionSettings) -> tuple[str, ...]:
 def engine_of(
     model: WhisperModel,
     queue: FairQueue,
+    do: Operations,
     *,
     slots: int,
     silent_suffix: bool = True,
     metrics: Metrics | None = None,
 ) -> Engine:
-    """An engine that decodes in the way of the model's policy."""
+    """An engine that decodes in the way of the model's policy; `do` is what `operations` gives."""
     policy = model.policy
     if policy.way == "ragged":
         lanes = CpuLanes(model, silent_suffix=silent_suffix, threads=policy.threads)
         batch = CpuBatch(model, slots, apart=lanes.concurrent)
         return WhisperEngine(model.text, batch, lanes, queue, metrics=metrics)
     with torch.inference_mode():
-        captured = CapturedBatch(model, slots, operations(policy), Graphs(enabled=policy.graphs))
+        captured = CapturedBatch(model, slots, do, Graphs(enabled=policy.graphs))
         ahead = CapturedLanes(model, silent_suffix=silent_suffix, graphs=policy.graphs)
     # A step's kernels are short: they go first wherever one of the encoder's ends.
     steps = stream(policy.device, first=True)
