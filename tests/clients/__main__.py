@@ -51,7 +51,7 @@ def _graph(url: str | None) -> Iterator[str]:
     if url is not None:
         yield url.rstrip("/")
         return
-    with tempfile.NamedTemporaryFile("w", suffix=".log") as log, service(log) as running:  # type: ignore[arg-type]
+    with tempfile.NamedTemporaryFile("w", suffix=".log") as log, service(log) as running:
         yield running.url
 
 

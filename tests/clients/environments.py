@@ -32,12 +32,16 @@ class Client:
 CLIENTS = (
     Client("OpenAI's SDK for Python", "openai_python.py", ("openai==3.57.0",)),
     Client("curl, and the `openai` command of 1.x", "command_lines.py", ("openai==1.109.1",)),
-    Client("OpenAI's SDK for Node", "openai_node.mjs", ("openai@7.57.0",)),
-    Client("Vercel's AI SDK", "vercel_ai_node.mjs", ("ai@7.0.173", "@ai-sdk/openai@4.0.118")),
+    Client("OpenAI's SDK for Node", "openai_node.mjs", ("openai@6.49.0",)),
+    Client("Vercel's AI SDK", "vercel_ai_node.mjs", ("ai@6.0.326", "@ai-sdk/openai@3.0.141")),
     Client("LiteLLM", "litellm_python.py", ("litellm==1.110.2",)),
-    Client("LangChain's parser", "langchain_python.py", ("langchain-community", "openai", "pydub")),
-    Client("LiveKit's plugin", "livekit_python.py", ("livekit-plugins-openai",)),
-    Client("Pipecat's service", "pipecat_python.py", ("pipecat-ai[openai]",)),
+    Client(
+        "LangChain's parser",
+        "langchain_python.py",
+        ("langchain-community==0.4.2", "openai==3.57.0", "pydub==0.25.1"),
+    ),
+    Client("LiveKit's plugin", "livekit_python.py", ("livekit-plugins-openai==1.8.9",)),
+    Client("Pipecat's service", "pipecat_python.py", ("pipecat-ai[openai]==1.14.0",)),
 )
 
 

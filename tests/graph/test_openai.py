@@ -25,18 +25,17 @@ def test_logprobs_spell_the_text(sdk: openai.OpenAI) -> None:
 
 
 def test_server_vad_reaches_the_cutting(sdk: openai.OpenAI) -> None:
-    def segments(**values: Any) -> list[tuple[float, float]]:
+    def segments(threshold: float) -> list[tuple[float, float]]:
         answer = sdk.audio.transcriptions.create(
             file=SAMPLE,
             model="whisper-1",
             response_format="verbose_json",
-            chunking_strategy={"type": "server_vad", **values},
+            chunking_strategy={"type": "server_vad", "threshold": threshold},
         )
         assert isinstance(answer, TranscriptionVerbose)
         return [(each.start, each.end) for each in answer.segments or []]
 
-    as_usual = segments()
-    assert segments(threshold=0.97) != as_usual
+    assert segments(0.97) != segments(0.5)
 
 
 def test_a_stream_of_speakers_is_final_and_the_same_as_the_whole(sdk: openai.OpenAI) -> None:

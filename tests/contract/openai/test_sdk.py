@@ -134,8 +134,8 @@ async def test_logprobs(sdk: openai.AsyncOpenAI, transcriber: FakeTranscriber) -
     for event in (delta, done):
         type(event).model_validate(event.model_dump(), strict=True)
         assert event.type in ("transcript.text.delta", "transcript.text.done")
-        assert event.logprobs is not None  # type: ignore[union-attr]
-        assert event.logprobs[0].token == "Hi"  # type: ignore[union-attr]
+        assert event.logprobs is not None
+        assert event.logprobs[0].token == "Hi"
 
 
 def test_the_synchronous_client(
