@@ -2,7 +2,8 @@
 
 RayscribeError                  500
 ├── ClientError                 400  the request or its recording is at fault
-│   ├── InvalidOption           422  an option's value is not one the service knows
+│   ├── InvalidOption           422  an option's value is not one the service knows (in OpenAI's
+│   │                                dialect 400)
 │   ├── InvalidSource           400  the URL cannot be used
 │   │   ├── AddressRefused      400  it leads to an address that may not be fetched
 │   │   ├── SourceUnreachable   400  no name, no route, no connection

@@ -1,5 +1,9 @@
 """LiteLLM, with and without options."""
 
+import os
+
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "true"  # else it asks the internet for prices
+
 import litellm
 from seen import BASE_URL, FILE, KEY, call
 
