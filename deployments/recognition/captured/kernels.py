@@ -233,7 +233,8 @@ def _cross(
 def choose(logits: Tensor, state: State, masks: Masks) -> None:
     """The rules, the choice by each row's temperature, and the row one token on.
 
-    `logits` (rows, vocabulary and what fills it up). What was chosen is noted in `chosen` and `scores`.
+    `logits` (rows, vocabulary and what fills it up). What was chosen is noted in `chosen` and
+    `scores`.
     """
     rows, size = len(logits), masks.never.shape[1]
     _choose[(rows,)](
