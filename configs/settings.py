@@ -98,8 +98,9 @@ class RecognitionSettings(Section):
     silent_suffix: bool = Field(
         True, description="Encode only the speech of a window, not its padding to 30 s."
     )
-    capture: Literal["auto", "off", "cuda_graph", "compile"] = Field(
-        "auto", description="How the decoding step is captured; auto: a CUDA graph on a GPU."
+    capture: Literal["auto", "off", "cuda_graph"] = Field(
+        "auto",
+        description="auto: a GPU's steps are recorded as CUDA graphs; a CPU records nothing.",
     )
 
     @property

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from packaging.utils import canonicalize_name
 from safetensors.torch import load_file
 
 from benchmarks.measuring.recordings import cut, long_recording, spoken, waveform
@@ -28,7 +29,13 @@ WHEELS = (
     *("python-dotenv", "pyannote.audio", "pyannote.core", "pyannote.database"),
     *("pyannote.metrics", "pyannote.pipeline", "asteroid-filterbanks", "julius", "primePy"),
     *("optuna", "colorlog", "alembic", "Mako", "SQLAlchemy", "greenlet"),
-    *("jiwer", "RapidFuzz", "pytorch-metric-learning", "torch-audiomentations", "torch_pitch_shift"),
+    *(
+        "jiwer",
+        "RapidFuzz",
+        "pytorch-metric-learning",
+        "torch-audiomentations",
+        "torch_pitch_shift",
+    ),
     *("opentelemetry-api", "opentelemetry-sdk", "opentelemetry-semantic-conventions"),
     *("opentelemetry-exporter-otlp", "opentelemetry-exporter-otlp-proto-common"),
     *("opentelemetry-exporter-otlp-proto-http", "opentelemetry-exporter-otlp-proto-grpc"),
@@ -112,12 +119,8 @@ def _pack_wheels(folder: Path, python: str) -> None:
             text=True,
         ).stdout
     )
-    versions = {each["name"].lower().replace("_", "-"): each["version"] for each in installed}
-    wanted = [
-        f"{name}=={versions[name.lower().replace('_', '-')]}"
-        for name in WHEELS
-        if name.lower().replace("_", "-") in versions
-    ]
+    versions = {canonicalize_name(each["name"]): each["version"] for each in installed}
+    wanted = [f"{name}=={versions[canonicalize_name(name)]}" for name in WHEELS]
     platforms = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
     subprocess.run(
         [

@@ -18,9 +18,9 @@ from deployments.recognition.captured.state import Masks, State
 from deployments.recognition.model.weights import Norm
 
 # How much a program reads at once, and by how many warps: found by trying, on an H200.
-SCORES_AT_ONCE, SCORES_WARPS = 2048, 8
-POSITIONS_AT_ONCE, POSITIONS_WARPS = 128, 4
-PAST_AT_ONCE, PAST_WARPS = 64, 2
+SCORES_AT_ONCE, SCORES_WARPS = 4096, 16
+POSITIONS_AT_ONCE, POSITIONS_WARPS = 64, 4
+PAST_AT_ONCE, PAST_WARPS = 64, 4
 
 _UNSEEN = tl.constexpr(fields.UNSEEN)
 
