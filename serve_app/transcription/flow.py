@@ -35,7 +35,7 @@ from serve_app.transcription.events import (
 )
 from serve_app.transcription.language_votes import UNDETERMINED, LanguageVotes
 from serve_app.transcription.request import TranscriptionRequest
-from serve_app.transcription.speakers import assign
+from serve_app.transcription.speakers import assign, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,13 +227,15 @@ class RecordingFlow:
         if self.turns and not segments and not failed:
             # Music and ringing sound like somebody to diarization; nobody said a word.
             self.turns = ()
-        if self.turns is not None:
-            segments = assign(segments, self.turns)
+        turns = self.turns
+        if turns is not None:
+            turns = named(turns, self.request.speaker_names)
+            segments = assign(segments, turns)
         return Transcript(
             segments=segments,
             language=self._language(),
             duration=self.loaded.duration,
-            turns=self.turns,
+            turns=turns,
             quality=Quality.of(self.windows, self.loaded.duration, self.loaded.notes),
             stage_seconds=self.stage_seconds,
         )

@@ -119,6 +119,8 @@ async def test_speakers_are_given_to_words() -> None:
     assert diarizer.options == DiarizationOptions(num_speakers=2)
     assert [segment.speaker for segment in transcript.segments] == ["SPEAKER_00", "SPEAKER_01"]
     assert transcript.turns == turns
+    called = await subject.run(replace(WITH_SPEAKERS, speaker_names=("Ann",)))
+    assert [segment.speaker for segment in called.segments] == ["Ann", "SPEAKER_01"]
 
 
 async def test_no_speakers_unless_asked_for() -> None:
