@@ -69,6 +69,7 @@ class RecordingFlow:
         self.turns = self.resume.turns if request.speakers else None
         self.loaded: Loaded | None = None
         self.loaded_until = 0.0
+        self.all_recognized = False
         self.began = time.monotonic()
         self.stage_seconds: dict[str, float] = {}
         # Windows in recognition, in order; None after the last.
@@ -201,10 +202,14 @@ class RecordingFlow:
                 self.events.put_nowait(SegmentReady(segment))
             self._progress()
         self.stage_seconds["recognize"] = time.monotonic() - self.began
+        self.all_recognized = True
+        self._progress()
 
     def _progress(self) -> None:
         recognized = self.windows[-1].end if self.windows else 0.0
         total = self.loaded.duration if self.loaded else None
+        if self.all_recognized and total is not None:
+            recognized = total  # nobody speaks after the last window
         self.events.put_nowait(Progress(self.loaded_until, recognized, total))
 
     # -------------------------------------------------------------- diarization

@@ -219,7 +219,7 @@ def test_progress_is_for_terminals(
     transcriber.forever = True
     leader, follower = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-m", "serve_app.client", "transcribe", recording],
+        [sys.executable, "-m", "serve_app", "transcribe", recording],
         stdout=subprocess.PIPE,
         stderr=follower,
         env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},

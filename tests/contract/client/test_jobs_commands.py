@@ -265,7 +265,7 @@ def test_a_list_for_scripts(store: Store) -> None:
 
 
 def test_a_list_goes_over_pages(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve_app.client.jobs_api._PAGE", 2)
+    monkeypatch.setattr("serve_app.client.jobs.api._PAGE", 2)
     ids = [submitted() for _ in range(5)]
     listed = run("list", "--limit", "5").stdout.splitlines()
     assert [line.split("\t")[0] for line in listed] == ids[::-1]
@@ -388,7 +388,7 @@ class Breaking:
 
 
 def test_watching_goes_on_behind_what_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve_app.client.jobs_api._RECONNECT_S", 0.001)
+    monkeypatch.setattr("serve_app.client.jobs.api._RECONNECT_S", 0.001)
     service = Breaking(goes_on=True)
     with running(service.app) as address:
         result = run("watch", "1", "--server", address)
@@ -398,7 +398,7 @@ def test_watching_goes_on_behind_what_was_seen(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_service_that_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve_app.client.jobs_api._RECONNECT_S", 0.05)
+    monkeypatch.setattr("serve_app.client.jobs.api._RECONNECT_S", 0.05)
     service = Breaking(goes_on=False)
     with running(service.app) as address:
         result = run("watch", "1", "--server", address, "--timeout", "1")
@@ -415,7 +415,7 @@ def test_progress_is_for_terminals(server: str, recording: str, command: str) ->
     arguments = ["watch", submitted()] if command == "watch" else ["submit", recording, "--wait"]
     leader, follower = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-m", "serve_app.client", "jobs", *arguments],
+        [sys.executable, "-m", "serve_app", "jobs", *arguments],
         stdout=subprocess.PIPE,
         stderr=follower,
         env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
@@ -449,7 +449,7 @@ def test_a_table_on_a_terminal(server: str) -> None:
     job_id = submitted()
     leader, follower = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-m", "serve_app.client", "jobs", "list"],
+        [sys.executable, "-m", "serve_app", "jobs", "list"],
         stdout=follower,
         env=os.environ | {"TERM": "xterm", "COLUMNS": "140"},
     ) as process:
