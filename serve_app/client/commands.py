@@ -174,7 +174,7 @@ def _one(client: Client, recording: Recording, form: Format, wanted: Wanted) -> 
             recording.shown,
             uploads.size(source),
             speakers=wanted.speakers,
-            sends=isinstance(source, Path),
+            stage="uploading" if isinstance(source, Path) else "loading",
         ) as line,
     ):
         answers, notes = transcripts(client, recording, [form], wanted, line)

@@ -63,12 +63,14 @@ class Board:
         self._progress.stop()
 
     @contextmanager
-    def line(self, name: str, size: int | None, *, speakers: bool, sends: bool) -> Iterator["Line"]:
-        """A line, there until the block ends. `size` is that of the upload in bytes, where it is
-        known; `sends` is whether there is one."""
-        task = self._progress.add_task(name, total=size, stage="uploading" if sends else "loading")
+    def line(
+        self, name: str, size: int | None = None, *, stage: str, speakers: bool = False
+    ) -> Iterator["Line"]:
+        """A line, there until the block ends, which begins in a stage. `size` is that of the
+        upload in bytes, where there is one and its size is known."""
+        task = self._progress.add_task(name, total=size, stage=stage)
         try:
-            yield Line(self._progress, task, size, speakers=speakers)
+            yield Line(self._progress, task, size, stage, speakers=speakers)
         finally:
             self._progress.remove_task(task)
 
@@ -90,11 +92,12 @@ class Line:
     """One recording's line, told of its upload and of its progress in seconds."""
 
     def __init__(
-        self, progress: Progress, task: TaskID, size: int | None, *, speakers: bool
+        self, progress: Progress, task: TaskID, size: int | None, stage: str, *, speakers: bool
     ) -> None:
         self._progress = progress
         self._task = task
         self._size = size
+        self._first = stage
         self._speakers = speakers
 
     def uploaded(self, sent: int) -> None:
@@ -104,10 +107,10 @@ class Line:
             self._show("uploading", sent, self._size)
 
     def recognized(self, event: Mapping[str, Any]) -> None:
-        """`recognized` seconds of `total`, which is None until all is loaded."""
+        """`loaded` and `recognized` seconds of `total`, which is None until all is loaded."""
         recognized, total = event["recognized"], event["total"]
         if total is None:
-            self._show("words" if recognized else "loading")
+            self._show("words" if recognized else "loading" if event["loaded"] else self._first)
         elif recognized < total:
             self._show("words", recognized, total)
         else:

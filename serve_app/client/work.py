@@ -184,7 +184,7 @@ class Work:
             recording.shown,
             uploads.size(source),
             speakers=self._wanted.speakers,
-            sends=isinstance(source, Path),
+            stage="uploading" if isinstance(source, Path) else "loading",
         ) as line:
             while True:
                 try:

@@ -24,7 +24,7 @@ def submitted(
         return client.submit(source, options, key=key)
     with (
         Board() as board,
-        board.line(recording.shown, uploads.size(source), speakers=False, sends=True) as line,
+        board.line(recording.shown, uploads.size(source), stage="uploading") as line,
     ):
         return client.submit(source, options, key=key, on_upload=line.uploaded)
 
@@ -32,7 +32,7 @@ def submitted(
 def follow(client: JobClient, job: JobObject, *, print_segments: bool = False) -> JobObject:
     """The job once it has ended; progress meanwhile, if a person is looking."""
     speakers = job["options"]["speakers"]
-    with Board() as board, board.line(job["name"], None, speakers=speakers, sends=False) as shown:
+    with Board() as board, board.line(job["name"], stage="waiting", speakers=speakers) as shown:
         for event in client.events(job["id"]):
             match event:
                 case JobEvent("progress", data):

@@ -456,7 +456,7 @@ def test_progress_is_for_terminals(server: str, recording: str, command: str) ->
         shown = io.BytesIO()
         try:
             until = time.monotonic() + 60
-            while b"loading" not in shown.getvalue():
+            while b"waiting" not in shown.getvalue():
                 assert time.monotonic() < until, shown.getvalue()
                 assert select.select([leader], [], [], 60)[0], shown.getvalue()
                 shown.write(os.read(leader, 4096))
