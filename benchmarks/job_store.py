@@ -14,8 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks import results
-from benchmarks.tables import table
+from benchmarks.measuring import results
+from benchmarks.measuring.tables import table
 from interchange.blobs import BlobStore
 from interchange.stages import UrlSource
 from interchange.transcript import Quality, Segment, Transcript

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from benchmarks.gpu_check.measuring import busy_share, synchronize
-from deployments.recognition.build import engine_of
+from deployments.recognition.build import engine_of, operations
 from deployments.recognition.engine.whisper import WhisperEngine
 from deployments.recognition.fair_queue import FairQueue
 from deployments.recognition.model.whisper import WhisperModel
@@ -49,7 +49,7 @@ def recording(
     with the language to be detected and words to be timed."""
     device = model.device
     with _scripted(model, usual=usual):
-        engine = engine_of(model, FairQueue(1e9), slots=slots)
+        engine = engine_of(model, FairQueue(1e9), operations(model.policy), slots=slots)
         assert isinstance(engine, WhisperEngine)
         lengths = np.random.default_rng(1).integers(*TOKENS, size=windows)
         _end_by_length(engine, lengths)
@@ -125,4 +125,4 @@ def _end_by_length(engine: "WhisperEngine[Any]", lengths: "np.ndarray[Any, Any]"
     def exhausted(slot: Any, request: Decode) -> bool:
         return len(slot.tokens) >= int(lengths[request.seed % len(lengths)])
 
-    engine._batch._exhausted = exhausted  # type: ignore[attr-defined]
+    engine.batch._exhausted = exhausted  # type: ignore[attr-defined]

@@ -38,9 +38,11 @@ def build_engine(
         torch.set_num_threads(1)  # of the caller: the engine's own threads take theirs
     log.info("Recognition runs on %s.", policy.reason)
     folder = resolve(settings.model, settings.revision, token)
+    do = operations(policy)
     return engine_of(
-        WhisperModel.load(folder, policy),
+        WhisperModel.load(folder, policy, do.add_norm),
         queue,
+        do,
         slots=settings.slots,
         silent_suffix=settings.silent_suffix,
         metrics=metrics,
@@ -50,19 +52,20 @@ def build_engine(
 def engine_of(
     model: WhisperModel,
     queue: FairQueue,
+    do: Operations,
     *,
     slots: int,
     silent_suffix: bool = True,
     metrics: Metrics | None = None,
 ) -> Engine:
-    """An engine that decodes in the way of the model's policy."""
+    """An engine that decodes in the way of the model's policy; `do` is what `operations` gives."""
     policy = model.policy
     if policy.way == "ragged":
         lanes = CpuLanes(model, silent_suffix=silent_suffix, threads=policy.threads)
         batch = CpuBatch(model, slots, apart=lanes.concurrent)
         return WhisperEngine(model.text, batch, lanes, queue, metrics=metrics)
     with torch.inference_mode():
-        captured = CapturedBatch(model, slots, operations(policy), Graphs(enabled=policy.graphs))
+        captured = CapturedBatch(model, slots, do, Graphs(enabled=policy.graphs))
         ahead = CapturedLanes(model, silent_suffix=silent_suffix, graphs=policy.graphs)
     # A step's kernels are short: they go first wherever one of the encoder's ends.
     steps = stream(policy.device, first=True)

@@ -14,14 +14,15 @@ from torch import Tensor
 from deployments.recognition.attention.silence import Groups
 from deployments.recognition.captured.state import Masks, Shape, State
 from deployments.recognition.model.linear import Linear, Product
-from deployments.recognition.model.weights import DecoderWeights, Norm
+from deployments.recognition.model.weights import AddNorm, DecoderWeights, Norm
 
 
 class Operations(Protocol):
     """What `kernels` and `plain` both are."""
 
     def begin(self, state: State, rows: int) -> None: ...
-    def add_norm(self, x: Tensor, added: Tensor, norm: Norm) -> tuple[Tensor, Tensor]: ...
+    @property
+    def add_norm(self) -> AddNorm: ...
     def self_attention(self, state: State, layer: int, projected: Tensor) -> Tensor: ...
     def cross_attention(
         self, state: State, layer: int, queries: Tensor, slots: Tensor
@@ -96,8 +97,7 @@ class CapturedDecoder:
             queries = layer.cross.query(h)[:, None]
             found = do.cross_attention(state, index, queries, slots)
             x, h = do.add_norm(x, layer.cross.out(found[:, 0]), layer.feed_forward.norm)
-            widened = layer.feed_forward.activation(layer.feed_forward.widen(h))
-            x, h = do.add_norm(x, layer.feed_forward.narrow(widened), self._norm_behind(index))
+            x, h = do.add_norm(x, layer.feed_forward.of(h), self._norm_behind(index))
         logits = self._weights.vocabulary(h)
         do.choose(logits, state, self._masks)
         return logits
@@ -136,8 +136,7 @@ class CapturedDecoder:
                 break
             found = do.cross_attention(state, index, queries.view(rows, texts, -1), slots)
             x, h = do.add_norm(x, layer.cross.out(found.flatten(0, 1)), layer.feed_forward.norm)
-            widened = layer.feed_forward.activation(layer.feed_forward.widen(h))
-            x, h = do.add_norm(x, layer.feed_forward.narrow(widened), self._norm_behind(index))
+            x, h = do.add_norm(x, layer.feed_forward.of(h), self._norm_behind(index))
         return scores
 
     def _norm_behind(self, index: int) -> Norm:

@@ -5,6 +5,8 @@ and nothing that an earlier tenant of its slot left there is ever read. `plain` 
 torch's own operations.
 """
 
+import math
+
 import torch
 import triton
 import triton.language as tl
@@ -15,9 +17,9 @@ from deployments.recognition.captured import state as fields
 from deployments.recognition.captured.state import Masks, State
 from deployments.recognition.model.weights import Norm
 
-SCORES_AT_ONCE = 4096
+SCORES_AT_ONCE = 2048
 POSITIONS_AT_ONCE = 128
-PAST_AT_ONCE = 64
+PAST_AT_ONCE = 128
 
 _UNSEEN = tl.constexpr(fields.UNSEEN)
 
@@ -72,12 +74,14 @@ def _begin(
         tl.store(done + slot, 0)
 
 
-def add_norm(x: Tensor, added: Tensor, norm: Norm) -> tuple[Tensor, Tensor]:
-    """(n, width) twice -> their sum, and that normalised."""
+def add_norm(
+    x: Tensor, added: Tensor, norm: Norm, limit: float = math.inf
+) -> tuple[Tensor, Tensor]:
+    """(…, width) twice -> their sum, kept within ± `limit`, and that normalised."""
     total, normed = torch.empty_like(x), torch.empty_like(x)
-    count, width = x.shape
-    _add_norm[(count,)](
-        *(x, added, norm.weight, norm.bias, total, normed, norm.eps),
+    width = x.shape[-1]
+    _add_norm[(x.numel() // width,)](
+        *(x, added, norm.weight, norm.bias, total, normed, norm.eps, limit),
         WIDTH=width,
         BLOCK=triton.next_power_of_2(width),
         num_warps=8 if width > 1024 else 4,
@@ -86,13 +90,16 @@ def add_norm(x: Tensor, added: Tensor, norm: Norm) -> tuple[Tensor, Tensor]:
 
 
 @triton.jit
-def _add_norm(x, added, weight, bias, total, normed, eps, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
+def _add_norm(
+    x, added, weight, bias, total, normed, eps, limit, WIDTH: tl.constexpr, BLOCK: tl.constexpr
+):
     row = tl.program_id(0).to(tl.int64) * WIDTH
     each = tl.arange(0, BLOCK)
     inside = each < WIDTH
     sums = tl.load(x + row + each, mask=inside, other=0.0) + tl.load(
         added + row + each, mask=inside, other=0.0
     )
+    sums = tl.minimum(tl.maximum(sums.to(tl.float32), -limit), limit).to(sums.dtype)
     tl.store(total + row + each, sums, mask=inside)
     exact = sums.to(tl.float32)
     mean = tl.sum(exact, 0) / WIDTH
@@ -115,7 +122,7 @@ def self_attention(state: State, layer: int, projected: Tensor) -> Tensor:
         SIZE=shape.head_size,
         TARGET=shape.target,
         BLOCK=PAST_AT_ONCE,
-        num_warps=2,
+        num_warps=4,
     )
     return found
 
@@ -134,8 +141,6 @@ def _self(
     k = tl.load(own + HEADS * SIZE)
     v = tl.load(own + 2 * HEADS * SIZE)
     start = (slot * HEADS + head) * TARGET * SIZE
-    tl.store(keys + start + position * SIZE + d, k)
-    tl.store(values + start + position * SIZE + d, v)
     highest = tl.sum(q * k.to(tl.float32), 0)
     total = 1.0
     context = v.to(tl.float32)
@@ -144,16 +149,18 @@ def _self(
         there = (at < position)[:, None]
         where = start + at[:, None] * SIZE + d[None, :]
         past = tl.load(keys + where, mask=there, other=0.0).to(tl.float32)
+        seen = tl.load(values + where, mask=there, other=0.0).to(tl.float32)
         scores = tl.where(at < position, tl.sum(past * q[None, :], 1), float("-inf"))
         top = tl.maximum(highest, tl.max(scores, 0))
         fading = tl.exp(highest - top)
         weights = tl.exp(scores - top)
-        seen = tl.load(values + where, mask=there, other=0.0).to(tl.float32)
         context = context * fading + tl.sum(weights[:, None] * seen, 0)
         total = total * fading + tl.sum(weights, 0)
         highest = top
     result = (context / total).to(found.dtype.element_ty)
     tl.store(found + (row * HEADS + head) * SIZE + d, result)
+    tl.store(keys + start + position * SIZE + d, k)
+    tl.store(values + start + position * SIZE + d, v)
 
 
 def cross_attention(state: State, layer: int, queries: Tensor, slots: Tensor) -> Tensor:
@@ -226,15 +233,17 @@ def _cross(
 def choose(logits: Tensor, state: State, masks: Masks) -> None:
     """The rules, the choice by each row's temperature, and the row one token on.
 
-    `logits` (rows, vocabulary). What was chosen is noted in `chosen` and `scores`.
+    `logits` (rows, vocabulary and what fills it up). What was chosen is noted in `chosen` and
+    `scores`.
     """
-    rows, size = logits.shape
+    rows, size = len(logits), masks.never.shape[1]
     _choose[(rows,)](
         *(logits, masks.never, state.rows, state.prompt),
         *(state.tokens, state.positions, state.base, state.length, state.sot, state.limit),
         *(state.seed, state.temperature, state.last, state.before, state.following, state.done),
         *(state.chosen, state.scores, masks.eot, masks.begin, masks.no_speech),
         SIZE=size,
+        STRIDE=logits.stride(0),
         PROMPT=fields.PROMPT,
         BLOCK=SCORES_AT_ONCE,
         num_warps=8,
@@ -247,7 +256,7 @@ def _choose(
     tokens, positions, base, length, sot, limit,
     seed, temperature, last, before, following, done,
     chosen, scores_out, eot, begin, no_speech,
-    SIZE: tl.constexpr, PROMPT: tl.constexpr, BLOCK: tl.constexpr,
+    SIZE: tl.constexpr, STRIDE: tl.constexpr, PROMPT: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0)
     slot = tl.load(row_slots + row)
@@ -267,24 +276,22 @@ def _choose(
     heat, key = tl.load(temperature + slot), tl.load(seed + slot)
     inverse = tl.where(heat > 0, 1 / tl.maximum(heat, 1e-6), 1.0)
 
-    any_top, any_total = -1e30, 0.0
-    text_top, text_total, text_best, text_token = -1e30, 0.0, -1e38, 0
-    time_top, time_total, time_best, time_token = -1e30, 0.0, -1e38, begin
-    text_best_score, time_best_score = -1e30, -1e30
-    row_logits = logits + row.to(tl.int64) * SIZE
+    # Each lane keeps the best and the sum of the tokens that it sees; one reduction at the end.
+    nothing = tl.zeros([BLOCK], tl.float32)
+    any_top, any_total = nothing + _UNSEEN, nothing
+    text_top, text_total = nothing + _UNSEEN, nothing
+    time_top, time_total = nothing + _UNSEEN, nothing
+    text_best, text_score = nothing + 2 * _UNSEEN, nothing + _UNSEEN
+    time_best, time_score = nothing + 2 * _UNSEEN, nothing + _UNSEEN
+    text_token, time_token = tl.zeros([BLOCK], tl.int32) + SIZE, tl.zeros([BLOCK], tl.int32) + SIZE
+    row_logits = logits + row.to(tl.int64) * STRIDE
     row_never = never + is_first.to(tl.int32) * SIZE
     for first in tl.range(0, SIZE, BLOCK):
         token = first + tl.arange(0, BLOCK)
         inside = token < SIZE
-        score = tl.load(row_logits + token, mask=inside, other=-1e30).to(tl.float32)
+        score = tl.load(row_logits + token, mask=inside, other=_UNSEEN).to(tl.float32)
         # What is no number is never chosen.
-        score = tl.where(score == score, score, -1e30)  # noqa: PLR0124
-        top = tl.maximum(any_top, tl.max(score, 0))
-        any_total = any_total * tl.exp(any_top - top) + tl.sum(
-            tl.where(inside, tl.exp(score - top), 0.0), 0
-        )
-        any_top = top
-
+        score = tl.where(score == score, score, _UNSEEN)  # noqa: PLR0124
         allowed = inside & (tl.load(row_never + token, mask=inside, other=1) == 0)
         is_text = allowed & (token < begin) & (token >= first_text)
         is_time = allowed & (token >= begin) & (token >= first_time)
@@ -293,69 +300,80 @@ def _choose(
             chance = tl.rand(key, position * SIZE + token)
             wanted = wanted - tl.log(-tl.log(tl.maximum(chance, 1e-12)))
 
-        kept = tl.where(is_text, score, -1e30)
-        top = tl.maximum(text_top, tl.max(kept, 0))
-        text_total = text_total * tl.exp(text_top - top) + tl.sum(
-            tl.where(is_text, tl.exp(kept - top), 0.0), 0
-        )
-        text_top = top
-        kept = tl.where(is_time, score, -1e30)
-        top = tl.maximum(time_top, tl.max(kept, 0))
-        time_total = time_total * tl.exp(time_top - top) + tl.sum(
-            tl.where(is_time, tl.exp(kept - top), 0.0), 0
-        )
-        time_top = top
+        any_top, any_total = _added(any_top, any_total, score, inside)
+        text_top, text_total = _added(text_top, text_total, score, is_text)
+        time_top, time_total = _added(time_top, time_total, score, is_time)
+        better = is_text & (wanted > text_best)
+        text_best = tl.where(better, wanted, text_best)
+        text_score = tl.where(better, score, text_score)
+        text_token = tl.where(better, token, text_token)
+        better = is_time & (wanted > time_best)
+        time_best = tl.where(better, wanted, time_best)
+        time_score = tl.where(better, score, time_score)
+        time_token = tl.where(better, token, time_token)
 
-        here = tl.where(is_text, wanted, -1e38)
-        best = tl.max(here, 0)
-        index = tl.min(tl.where((here == best) & is_text, token, SIZE), 0)
-        value = tl.max(tl.where(token == index, score, -1e30), 0)
-        better = (best > text_best) & (index < SIZE)
-        text_best = tl.where(better, best, text_best)
-        text_token = tl.where(better, index, text_token)
-        text_best_score = tl.where(better, value, text_best_score)
-        here = tl.where(is_time, wanted, -1e38)
-        best = tl.max(here, 0)
-        index = tl.min(tl.where((here == best) & is_time, token, SIZE), 0)
-        value = tl.max(tl.where(token == index, score, -1e30), 0)
-        better = (best > time_best) & (index < SIZE)
-        time_best = tl.where(better, best, time_best)
-        time_token = tl.where(better, index, time_token)
-        time_best_score = tl.where(better, value, time_best_score)
-
+    any_all, any_sum = _reduced(any_top, any_total)
+    text_all, text_sum = _reduced(text_top, text_total)
+    time_all, time_sum = _reduced(time_top, time_total)
+    best_text, its_text_score, chosen_text = _best(text_best, text_score, text_token, SIZE)
+    best_time, its_time_score, chosen_time = _best(time_best, time_score, time_token, SIZE)
     # A timestamp wherever all together are likelier than any single other token.
-    likelier = time_top + tl.log(tl.maximum(time_total, 1e-30)) > text_top
-    likelier = likelier & (time_total > 0)
-    top = tl.where(likelier, time_top, tl.maximum(text_top, time_top))
-    total = time_total * tl.exp(time_top - top)
-    total += tl.where(likelier, 0.0, text_total * tl.exp(text_top - top))
-    from_text = (likelier == 0) & (text_best >= time_best)
-    token = tl.where(from_text, text_token, time_token)
-    score = tl.where(from_text, text_best_score, time_best_score)
-    logprob = score - top - tl.log(tl.maximum(total, 1e-30))
+    likelier = (time_sum > 0) & (time_all + tl.log(tl.maximum(time_sum, 1e-30)) > text_all)
+    top_of_all = tl.where(likelier, time_all, tl.maximum(text_all, time_all))
+    sum_of_all = time_sum * tl.exp(time_all - top_of_all)
+    sum_of_all += tl.where(likelier, 0.0, text_sum * tl.exp(text_all - top_of_all))
+    from_text = (likelier == 0) & (best_text >= best_time)
+    next_token = tl.where(from_text, chosen_text, chosen_time)
+    next_token = tl.minimum(next_token, SIZE - 1)  # where nothing may come, or no logit is a number
+    its_score = tl.where(from_text, its_text_score, its_time_score)
+    logprob = its_score - top_of_all - tl.log(tl.maximum(sum_of_all, 1e-30))
 
     silence = tl.load(row_logits + no_speech).to(tl.float32)
-    no_speech_prob = tl.exp(silence - any_top) / tl.maximum(any_total, 1e-30)
+    no_speech_prob = tl.exp(silence - any_all) / tl.maximum(any_sum, 1e-30)
     tl.store(scores_out + row * 2, logprob)
     at_start = position == tl.load(sot + slot)
     tl.store(scores_out + row * 2 + 1, tl.where(at_start, no_speech_prob, -1.0))
 
     is_told = ahead < told
-    tl.store(chosen + row * 2, tl.where(is_told, -1, token))
+    tl.store(chosen + row * 2, tl.where(is_told, -1, next_token))
     tl.store(chosen + row * 2 + 1, position)
     if tl.load(done + slot) == 0:
         if is_told:
-            token = tl.load(prompt + slot * PROMPT + ahead)
+            next_token = tl.load(prompt + slot * PROMPT + ahead)
         else:
-            timed = token >= begin
+            timed = next_token >= begin
             tl.store(before + slot, tl.where(is_first, 1, was.to(tl.int32)))
             tl.store(last + slot, timed.to(tl.int32))
-            tl.store(following + slot, tl.where(timed, token - begin + 1, follows))
-        if (is_told == 0) & ((token == eot) | (position + 2 >= tl.load(limit + slot))):
+            tl.store(following + slot, tl.where(timed, next_token - begin + 1, follows))
+        ends = (next_token == eot) | (position + 2 >= tl.load(limit + slot))
+        if (is_told == 0) & ends:
             tl.store(done + slot, 1)
         else:
-            tl.store(tokens + slot, token.to(tl.int64))
+            tl.store(tokens + slot, next_token.to(tl.int64))
             tl.store(positions + slot, position + 1)
+
+
+@triton.jit
+def _added(top, total, score, counts):
+    """A sum of exponentials, beside the largest, with one more term where it counts."""
+    kept = tl.where(counts, score, _UNSEEN)
+    new = tl.maximum(top, kept)
+    return new, total * tl.exp(top - new) + tl.where(counts, tl.exp(kept - new), 0.0)
+
+
+@triton.jit
+def _reduced(top, total):
+    highest = tl.max(top, 0)
+    return highest, tl.sum(total * tl.exp(top - highest), 0)
+
+
+@triton.jit
+def _best(best, score, token, SIZE: tl.constexpr):
+    """Of the lanes' best the very best, of equal ones the first: what it is wanted by, its score
+    and its token."""
+    highest = tl.max(best, 0)
+    first = tl.min(tl.where(best == highest, token, SIZE), 0)
+    return highest, tl.max(tl.where(token == first, score, _UNSEEN), 0), first
 
 
 def smooth(weights: Tensor, owned: Tensor, width: int) -> Tensor:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from deployments.recognition.captured import state as fields
 from deployments.recognition.captured.state import Masks, State
-from deployments.recognition.model.weights import Norm
+from deployments.recognition.model.weights import add_and_norm
 
 
 def begin(state: State, rows: int) -> None:
@@ -37,9 +37,7 @@ def begin(state: State, rows: int) -> None:
     take(state.done, 0 * ones)
 
 
-def add_norm(x: Tensor, added: Tensor, norm: Norm) -> tuple[Tensor, Tensor]:
-    total = x + added
-    return total, norm(total)
+add_norm = add_and_norm
 
 
 def self_attention(state: State, layer: int, projected: Tensor) -> Tensor:
@@ -88,7 +86,7 @@ def _attend(queries: Tensor, keys: Tensor, values: Tensor, added: Tensor) -> Ten
 
 
 def choose(logits: Tensor, state: State, masks: Masks) -> None:
-    rows, size = logits.shape
+    rows, size = len(logits), masks.never.shape[1]
     slots = state.rows[:rows]
     position = state.positions[slots]
     ahead = position + 1 - state.base[slots]
@@ -97,7 +95,7 @@ def choose(logits: Tensor, state: State, masks: Masks) -> None:
     follows = state.following[slots]
     half, pair = was & ~was_before & ~is_first, was & was_before & ~is_first
 
-    scores = torch.nan_to_num(logits.float(), nan=fields.UNSEEN)
+    scores = torch.nan_to_num(logits[:, :size].float(), nan=fields.UNSEEN)
     chances = scores.softmax(1)[:, masks.no_speech]
     token = torch.arange(size, device=logits.device)
     never = masks.never[is_first.long()] != 0

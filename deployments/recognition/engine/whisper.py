@@ -78,7 +78,7 @@ class WorkingLanes(Lanes, Protocol):
 
 
 class WhisperEngine(Engine, Generic[Slot]):
-    """Windows are encoded in `lanes`, wait for a slot, and are decoded in it."""
+    """Windows are encoded in `lanes`, wait for a slot, and are `decoding` in it in one `batch`."""
 
     def __init__(
         self,
@@ -92,9 +92,9 @@ class WhisperEngine(Engine, Generic[Slot]):
     ) -> None:
         """`device` is where a turn's work is done, a stream of a GPU."""
         super().__init__(queue)
-        self._text, self._batch, self._lanes = text, batch, lanes
+        self._text, self.batch, self.lanes = text, batch, lanes
         self.admission = Admission(queue, lanes, self._begin)
-        self._decoding: dict[Admitted, Slot] = {}
+        self.decoding: dict[Admitted, Slot] = {}
         self._metrics = metrics or NoMetrics()
         self._device = device or nullcontext()
         self._steps = 0
@@ -102,17 +102,12 @@ class WhisperEngine(Engine, Generic[Slot]):
     @property
     def capacity(self) -> int:
         """How many windows are decoded at once: fewer than slots after memory ran out."""
-        return self._batch.capacity
-
-    @property
-    def decoding(self) -> dict[Admitted, Slot]:
-        """The windows that have slots."""
-        return self._decoding
+        return self.batch.capacity
 
     @property
     def under_way(self) -> list[Admitted]:
         """All windows, those that came first first."""
-        return [*self._decoding, *self.admission.waiting]
+        return [*self.decoding, *self.admission.waiting]
 
     # ------------------------------------------------------------------------- the loop
 
@@ -129,37 +124,37 @@ class WhisperEngine(Engine, Generic[Slot]):
 
     def _work(self) -> bool:
         self.admit()
-        went_on = self._lanes.go_on()
-        idle = not (went_on or self._decoding or self.admission.ready)
+        went_on = self.lanes.go_on()
+        idle = not (went_on or self.decoding or self.admission.ready)
         self.admission.collect(IDLE_S if idle else 0.0)
         self.fill_slots()
         # Who took a slot made room: the encoder need not wait until the step is made.
         self.admit()
-        if not self._decoding:
+        if not self.decoding:
             return bool(self.admission.waiting)
-        self._lanes.leave_to_decoding()
-        self._metrics.stepped(len(self._batch), self._batch.capacity)
-        self._answer(self._batch.step(urgent=self._batch.mixed and self._steps % SHARED_STEP != 0))
+        self.lanes.leave_to_decoding()
+        self._metrics.stepped(len(self.batch), self.batch.capacity)
+        self._answer(self.batch.step(urgent=self.batch.mixed and self._steps % SHARED_STEP != 0))
         self._steps += 1
         return True
 
     def admit(self) -> None:
         """Take windows from the queue to be encoded."""
-        self.admission.admit(self._decoding, self._batch.capacity)
+        self.admission.admit(self.decoding, self.batch.capacity)
 
     def fill_slots(self) -> None:
         """Give the slots that are free to windows that are encoded."""
         asking = []
-        while (window := self.admission.next(self._batch.room, self._batch.capacity)) is not None:
-            slot = self._decoding[window] = self._batch.take(urgent=window.urgent)
-            self._batch.load(slot, window.encoded)
+        while (window := self.admission.next(self.batch.room, self.batch.capacity)) is not None:
+            slot = self.decoding[window] = self.batch.take(urgent=window.urgent)
+            self.batch.load(slot, window.encoded)
             self._release(window)
             asking.append(window)
         self._serve(asking)
 
     def _let_go(self) -> None:
         """Free the slots of callers who departed."""
-        for window in [*self._decoding, *self.admission.ready]:
+        for window in [*self.decoding, *self.admission.ready]:
             if window.ticket.departed:
                 self._finish(window, Unavailable("The caller departed."))
 
@@ -174,17 +169,17 @@ class WhisperEngine(Engine, Generic[Slot]):
         if len(windows) == 1:
             self._fail(windows[0], error)
         else:
-            self._lanes.stop()
-            self._batch.capacity = max(1, min(len(windows), self._batch.capacity) // 2)
+            self.lanes.stop()
+            self.batch.capacity = max(1, min(len(windows), self.batch.capacity) // 2)
             log.warning(
                 "%d windows at once do not fit into memory: from now on there are at most %d. "
                 "Set recognition.slots to no more. (%s)",
-                *(len(windows), self._batch.capacity, error),
+                *(len(windows), self.batch.capacity, error),
             )
             for window in reversed(windows):
                 self._drop(window)
                 self.queue.give_back(window.ticket)
-        self._batch.free_memory()
+        self.batch.free_memory()
 
     # ------------------------------------------------------------------------- dialogue
 
@@ -200,7 +195,7 @@ class WhisperEngine(Engine, Generic[Slot]):
         """Hand windows what they asked for, and serve what they ask for next."""
         answered = list(answers)
         while answered:
-            windows = {slot: window for window, slot in self._decoding.items()}
+            windows = {slot: window for window, slot in self.decoding.items()}
             asking = []
             for slot, answer in answered:
                 window = windows[slot]
@@ -222,15 +217,13 @@ class WhisperEngine(Engine, Generic[Slot]):
         another piece of audio leaves the slot until that is encoded."""
         elsewhere = [window for window in windows if window.request.piece != window.piece]
         for window in elsewhere:
-            self._batch.leave(self._decoding.pop(window))
+            self.batch.leave(self.decoding.pop(window))
         if elsewhere:
-            self.admission.encode(elsewhere, self._decoding)
+            self.admission.encode(elsewhere, self.decoding)
         asking = [
-            (self._decoding[window], window.request)
-            for window in windows
-            if window in self._decoding
+            (self.decoding[window], window.request) for window in windows if window in self.decoding
         ]
-        return list(self._batch.ask(asking)) if asking else []
+        return list(self.batch.ask(asking)) if asking else []
 
     # --------------------------------------------------------------------------- the end
 
@@ -244,15 +237,15 @@ class WhisperEngine(Engine, Generic[Slot]):
 
     def _drop(self, window: Admitted) -> None:
         window.dialogue.close()
-        slot = self._decoding.pop(window, None)
+        slot = self.decoding.pop(window, None)
         if slot is not None:
-            self._batch.leave(slot)
+            self.batch.leave(slot)
         self.admission.drop(window)
         self._release(window)
 
     def _release(self, window: Admitted) -> None:
         if window.encoded is not None:
-            self._lanes.release(window.encoded)
+            self.lanes.release(window.encoded)
             window.encoded = None
 
     def _failed(self, ticket: Ticket, error: Exception) -> None:
@@ -264,10 +257,10 @@ class WhisperEngine(Engine, Generic[Slot]):
         self.queue.finish(ticket, failed(ticket, f"Recognition failed: {error}"))
 
     def abandon(self, error: Exception) -> None:
-        self._lanes.stop()
+        self.lanes.stop()
         for window in self.under_way:
             self.queue.finish(window.ticket, error)
-        self._decoding.clear()
+        self.decoding.clear()
         for window in list(self.admission.ready):
             self.admission.drop(window)
         self.admission.forget_encoding()
@@ -285,8 +278,8 @@ class WhisperEngine(Engine, Generic[Slot]):
         if (reason := ticket.future.result().failed) is not None:
             raise Unavailable(f"The recognizer cannot work: {reason}")
         with torch.inference_mode(), self._device:
-            self._lanes.warm_up()
-            self._batch.warm_up()
+            self.lanes.warm_up()
+            self.batch.warm_up()
 
 
 def failed(ticket: Ticket, reason: str) -> WindowTranscript:

@@ -16,7 +16,13 @@ from deployments.recognition.model.encoder import FRAMES_PER_POSITION, PEAK, Enc
 from deployments.recognition.model.log_mel import LogMel
 from deployments.recognition.model.rules import Rules
 from deployments.recognition.model.state import DecoderState
-from deployments.recognition.model.weights import decoder_weights, encoder_weights
+from deployments.recognition.model.weights import (
+    AddNorm,
+    add_and_norm,
+    aligned,
+    decoder_weights,
+    encoder_weights,
+)
 from deployments.recognition.window.vocabulary import Text, Vocabulary
 from interchange.stages import Float32
 
@@ -46,15 +52,28 @@ class Projected(Encoded):
 class WhisperModel:
     """Weights, features and rules on one device. Not for several threads."""
 
-    def __init__(self, model: Any, extractor: Any, tokenizer: Any, policy: DevicePolicy) -> None:
+    def __init__(
+        self,
+        model: Any,
+        extractor: Any,
+        tokenizer: Any,
+        policy: DevicePolicy,
+        add_norm: AddNorm = add_and_norm,
+    ) -> None:
         model = model.to(policy.device, policy.between).eval()
         attend = attention(policy.attention, policy.threads)
         self.device, self.policy = policy.device, policy
         self.vocabulary = Vocabulary.of(model)
         self.encoder = Encoder(
-            encoder_weights(model, policy.dtype), attend, grouped=policy.groups_silence
+            encoder_weights(model, policy.dtype),
+            attend,
+            grouped=policy.groups_silence,
+            add_norm=add_norm,
         )
-        self.decoder = Decoder(decoder_weights(model, policy.dtype), attend)
+        weights = decoder_weights(model, policy.dtype)
+        if policy.device.type == "cuda":
+            weights = aligned(weights)
+        self.decoder = Decoder(weights, attend)
         self.rules = Rules(self.vocabulary, policy.device)
         self.log_mel = LogMel(extractor, policy.device)
         self.alignment_heads = _alignment_heads(model)
@@ -63,7 +82,9 @@ class WhisperModel:
         self.text = Text(self.vocabulary, tokenizer, self.max_tokens // 2 - 1)
 
     @classmethod
-    def load(cls, folder: Path, policy: DevicePolicy) -> "WhisperModel":
+    def load(
+        cls, folder: Path, policy: DevicePolicy, add_norm: AddNorm = add_and_norm
+    ) -> "WhisperModel":
         """From the folder of a `transformers` checkpoint."""
         # Seconds to import, and needed in the engine's process only.
         from transformers import (  # noqa: PLC0415
@@ -78,6 +99,7 @@ class WhisperModel:
                 AutoFeatureExtractor.from_pretrained(folder),
                 AutoTokenizer.from_pretrained(folder),
                 policy,
+                add_norm,
             )
 
     def positions(self, speech_end_s: float) -> int:

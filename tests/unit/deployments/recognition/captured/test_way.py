@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from deployments.recognition.build import engine_of
+from deployments.recognition.build import engine_of, operations
 from deployments.recognition.device import DevicePolicy
 from deployments.recognition.fair_queue import FairQueue, Ticket
 from deployments.recognition.model.whisper import WhisperModel
@@ -14,7 +14,7 @@ from interchange.stages import SAMPLE_RATE, Float32, RecognitionOptions, Window
 from interchange.transcript import WindowTranscript
 from tests.unit.deployments.recognition.support import Whisper, done
 
-SPANS = ((6.6, 9.0), (9.8, 13.5), (14.5, 17.0), (6.0, 14.0), (20.0, 23.0), (3.0, 29.0))
+SPANS = ((6.6, 9.0), (9.8, 13.5), (14.5, 17.0), (6.0, 14.0))
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,9 @@ def recognized(
     language: str | None = None,
     prompt: str | None = None,
 ) -> list[WindowTranscript]:
-    engine = engine_of(model, FairQueue(3600), slots=slots, silent_suffix=silent_suffix)
+    engine = engine_of(
+        model, FairQueue(3600), operations(model.policy), slots=slots, silent_suffix=silent_suffix
+    )
     options = RecognitionOptions("one", language=language, word_timestamps=True, prompt=prompt)
     tickets: list[Ticket] = [engine.queue.put(window, options) for window in some]
     for _ in range(3000):
@@ -52,7 +54,7 @@ def test_windows_get_the_words_they_get_on_a_cpu(
     whisper: Whisper, captured: WhisperModel, sample: Float32
 ) -> None:
     """Language, tokens, times and probabilities, where both encode the same."""
-    some = windows(sample)[:5]
+    some = windows(sample)[:3]
     ours = recognized(captured, some, 3, silent_suffix=False)
     theirs = recognized(whisper.ours, some, 3, silent_suffix=False)
     for one, other in zip(ours, theirs, strict=True):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from deployments.recognition.engine.encode_lanes import Encoding
+from deployments.recognition.engine.cpu_lanes import CpuLanes
 from deployments.recognition.model.encoder import Layers
-from deployments.recognition.model.whisper import Encoded, WhisperModel
+from deployments.recognition.model.whisper import Projected, WhisperModel
 from deployments.recognition.window.questions import Piece
 from interchange.stages import Float32, Window
 
@@ -29,7 +29,7 @@ class Model:
     def positions(self, speech_end_s: float) -> int:
         return round(speech_end_s * 50)
 
-    def encode_trimmed(self, windows: Sequence[tuple[Float32, int]]) -> Layers[list[Encoded]]:
+    def encode_trimmed(self, windows: Sequence[tuple[Float32, int]]) -> Layers[list[Projected]]:
         for _ in range(LAYERS):
             yield
             if threading.current_thread() is not threading.main_thread():
@@ -37,7 +37,7 @@ class Model:
             if self.error is not None:
                 raise self.error
             self.threads.append(threading.current_thread().name)
-        return cast("list[Encoded]", [positions for _, positions in windows])
+        return cast("list[Projected]", [positions for _, positions in windows])
 
 
 @pytest.fixture(autouse=True)
@@ -51,8 +51,8 @@ def model() -> Model:
     return Model()
 
 
-def encoding(model: Model, threads: int = 2) -> Encoding:
-    return Encoding(cast("WhisperModel", model), silent_suffix=True, threads=threads)
+def lanes(model: Model, threads: int = 2) -> CpuLanes:
+    return CpuLanes(cast("WhisperModel", model), silent_suffix=True, threads=threads)
 
 
 def pieces(seconds: int = 2) -> list[tuple[Window, Piece]]:
@@ -61,20 +61,20 @@ def pieces(seconds: int = 2) -> list[tuple[Window, Piece]]:
 
 
 def test_what_is_encoded_at_once_is_done(model: Model) -> None:
-    future = encoding(model).at_once(pieces())
+    future = lanes(model).at_once(pieces())
     assert cast("Any", future.result(0)) == [100]
     assert model.threads == ["MainThread"] * LAYERS
 
 
 def test_beside_is_another_thread_or_at_once_without_one(model: Model) -> None:
-    assert cast("Any", encoding(model).beside(pieces()).result(10)) == [100]
+    assert cast("Any", lanes(model).beside(pieces()).result(10)) == [100]
     assert "MainThread" not in model.threads
-    assert cast("Any", encoding(model, threads=1).beside(pieces()).result(0)) == [100]
+    assert cast("Any", lanes(model, threads=1).beside(pieces()).result(0)) == [100]
     assert model.threads[LAYERS:] == ["MainThread"] * LAYERS
 
 
 def test_between_steps_each_call_encodes_a_layer(model: Model) -> None:
-    some = encoding(model)
+    some = lanes(model)
     assert not some.go_on()
     future = some.between_steps(pieces())
     assert not future.cancel()
@@ -89,7 +89,7 @@ def test_between_steps_each_call_encodes_a_layer(model: Model) -> None:
 
 
 def test_the_rest_can_be_handed_over(model: Model) -> None:
-    some = encoding(model)
+    some = lanes(model)
     future = some.between_steps(pieces())
     for _ in range(2):
         some.go_on()
@@ -102,7 +102,7 @@ def test_the_rest_can_be_handed_over(model: Model) -> None:
 
 
 def test_what_waits_for_the_thread_can_be_called_off(model: Model) -> None:
-    some = encoding(model)
+    some = lanes(model)
     model.held.clear()
     begun, waiting, last = (some.beside(pieces()) for _ in range(3))
     assert waiting.cancel()
@@ -112,7 +112,7 @@ def test_what_waits_for_the_thread_can_be_called_off(model: Model) -> None:
 
 
 def test_the_future_has_what_goes_wrong(model: Model) -> None:
-    some = encoding(model)
+    some = lanes(model)
     model.error = MemoryError("of the layer")
     between = some.between_steps(pieces())
     while some.go_on():
@@ -123,7 +123,7 @@ def test_the_future_has_what_goes_wrong(model: Model) -> None:
 
 
 def test_decoding_has_all_cores_while_the_encoders_thread_is_idle(model: Model) -> None:
-    some = encoding(model, threads=4)
+    some = lanes(model, threads=4)
     model.held.clear()
     future = some.beside(pieces())
     some.leave_to_decoding()
@@ -135,7 +135,7 @@ def test_decoding_has_all_cores_while_the_encoders_thread_is_idle(model: Model) 
 
 
 def test_nothing_goes_on_after_a_stop(model: Model) -> None:
-    some = encoding(model)
+    some = lanes(model)
     some.between_steps(pieces())
     some.stop()
     assert not some.concurrent

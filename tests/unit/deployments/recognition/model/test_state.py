@@ -1,37 +1,17 @@
 import torch
 from torch import Tensor
 
-from deployments.recognition.attention.cross import Shape
-from deployments.recognition.attention.cross_slab import SlabAttention
-from deployments.recognition.attention.kernels import attention
-from deployments.recognition.attention.past import MaskedSelfAttention
+from deployments.recognition.attention.memory import Shape
 from deployments.recognition.model.rules import Rules
-from deployments.recognition.model.slots import Slots
+from deployments.recognition.model.state import DecoderState
 from tests.unit.deployments.recognition.model.test_rules import SMALL
 
 CPU = torch.device("cpu")
 LAYERS, HEADS, SIZE = 2, 3, 4
 
 
-def slots(count: int = 3, target: int = 100, source: int = 80) -> Slots:
-    shape = Shape(LAYERS, HEADS, SIZE, source)
-    cross = SlabAttention(
-        count,
-        shape,
-        attention("sdpa"),
-        dtype=torch.float32,
-        mask_dtype=torch.float32,
-        device=CPU,
-    )
-    return Slots(
-        count,
-        shape,
-        MaskedSelfAttention(attention("sdpa")),
-        cross,
-        target=target,
-        dtype=torch.float32,
-        device=CPU,
-    )
+def state(count: int = 3, target: int = 100, source: int = 80) -> DecoderState:
+    return DecoderState(count, Shape(LAYERS, HEADS, SIZE, source, target), torch.float32)
 
 
 def drawn(length: int, seed: int = 0) -> Tensor:
@@ -39,53 +19,32 @@ def drawn(length: int, seed: int = 0) -> Tensor:
 
 
 def test_memory_has_room_for_every_token_of_every_row() -> None:
-    some = slots()
+    some = state()
     for memory in (some.past.keys, some.past.values):
         assert memory.shape == (LAYERS, 3, HEADS, 100, SIZE)
         assert not memory.any()
 
 
-def test_a_loaded_row_owns_the_positions_of_its_window_until_it_is_cleared() -> None:
-    some = slots()
+def test_a_loaded_row_has_its_window_until_it_is_cleared() -> None:
+    some = state()
     some.load(1, drawn(20, 0), drawn(20, 1))
-    assert some.owned == [0, 20, 0]
     assert torch.equal(some.cross.keys(1, 1), drawn(20, 0)[1])
     some.start(1, 3)
     some.clear(1)
-    assert some.owned == some.lengths == some.positions.tolist() == [0, 0, 0]
-
-
-def test_the_extent_of_a_step_is_that_of_the_longest_rows_in_use_rounded_up() -> None:
-    some = slots()
-    for row, (prompt, length) in enumerate([(3, 20), (40, 33), (90, 70)]):
-        some.load(row, drawn(length), drawn(length))
-        some.start(row, prompt)
-    assert some.extent(1) == (32, 32)
-    assert some.extent(2) == (64, 64)
-    # Never beyond what there is.
-    assert some.extent(3) == (96, 80)
-
-
-def test_a_step_has_room_for_the_token_that_it_takes_in() -> None:
-    some = slots()
-    some.load(0, drawn(1), drawn(1))
-    some.start(0, 31)
-    assert some.extent(1)[0] == 32
-    some.advance(1)
-    assert some.extent(1)[0] == 64
+    assert some.cross.keys(1, 1).shape[1] == 0
+    assert some.positions.tolist() == [0, 0, 0]
 
 
 def test_advancing_moves_the_rows_in_use_only() -> None:
-    some = slots()
+    some = state()
     for row in range(3):
         some.start(row, 10 * row)
     some.advance(2)
     assert some.positions.tolist() == [1, 11, 20]
-    assert some.lengths == [1, 11, 20]
 
 
 def test_a_moved_row_takes_all_that_it_holds_along() -> None:
-    some, rules = slots(), Rules(SMALL, CPU)
+    some, rules = state(), Rules(SMALL, CPU)
     some.load(0, drawn(70), drawn(70))
     some.load(2, drawn(20, 1), drawn(20, 2))
     for row, prompt in ((0, 60), (2, 12)):
@@ -97,14 +56,13 @@ def test_a_moved_row_takes_all_that_it_holds_along() -> None:
     assert torch.equal(some.cross.keys(0, 0), drawn(20, 1)[0])
     assert torch.equal(some.past.keys[:, 0, :, :12], drawn(12, 5))
     assert torch.equal(some.past.values[:, 0, :, :12], drawn(12, 6))
-    assert (some.owned[0], some.lengths[0]) == (20, 12)
     assert int(some.positions[0]) == 12
     assert int(some.tokens[0]) == SMALL.timestamp_begin + 4
     assert all(field[0] == field[2] for field in some.rules.fields())
 
 
 def test_a_started_row_has_no_history() -> None:
-    some, rules = slots(), Rules(SMALL, CPU)
+    some, rules = state(), Rules(SMALL, CPU)
     some.start(1, 3)
     some.note(1, torch.tensor([7]), rules)
     assert not some.rules.last[1]

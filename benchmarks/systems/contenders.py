@@ -8,10 +8,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol
 
-from benchmarks.graph_client import PROFILE, GraphClient, running_graph
-from benchmarks.memory import PeakMemory, of_tree
-from benchmarks.speech import clips
-from benchmarks.worker import Run, Worker
+from benchmarks.measuring.memory import PeakMemory, of_tree
+from benchmarks.measuring.recordings import clips
+from benchmarks.systems.graph_client import PROFILE, GraphClient, running_graph
+from benchmarks.systems.worker import Run, Worker
 
 
 class Running(Protocol):

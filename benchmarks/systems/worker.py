@@ -1,6 +1,6 @@
 """A system in a process of its own: one JSON object a line in, one out.
 
-`python -m benchmarks.worker KIND OPTIONS` is started by `Worker` and not by hand.
+`python -m benchmarks.systems.worker KIND OPTIONS` is started by `Worker` and not by hand.
 """
 
 import json
@@ -13,9 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from benchmarks.memory import PeakMemory
+from benchmarks.measuring.memory import PeakMemory
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 class WorkerFailed(Exception):
@@ -35,7 +35,13 @@ class Worker:
     """Starts a system inside a `with`, loaded and warmed up, and ends it afterwards."""
 
     def __init__(self, kind: str, **options: Any) -> None:
-        self._command = [sys.executable, "-m", "benchmarks.worker", kind, json.dumps(options)]
+        self._command = [
+            sys.executable,
+            "-m",
+            "benchmarks.systems.worker",
+            kind,
+            json.dumps(options),
+        ]
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
@@ -113,7 +119,7 @@ def main() -> None:
     answers = _private_output()
     kind, options = sys.argv[1:]
     # Heavy, and of no use to the process that starts this one.
-    from benchmarks.systems import KINDS  # noqa: PLC0415
+    from benchmarks.systems.kinds import KINDS  # noqa: PLC0415
 
     system = KINDS[kind](**json.loads(options))
     _write(answers, {"ready": True})

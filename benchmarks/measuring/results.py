@@ -9,7 +9,7 @@ from typing import Any
 
 from configs.settings import usable_cores
 
-FOLDER = Path(__file__).parent / "results"
+FOLDER = Path(__file__).parents[1] / "results"
 
 _PACKAGES = ("rayscribe", "ray", "torch", "transformers", "faster-whisper", "ctranslate2")
 

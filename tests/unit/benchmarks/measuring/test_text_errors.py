@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.text_errors import word_error_rate, word_errors
+from benchmarks.measuring.text_errors import word_error_rate, word_errors
 
 
 def test_case_punctuation_and_titles_do_not_count_in_english() -> None:

@@ -1,4 +1,4 @@
-from benchmarks.tables import percent, table
+from benchmarks.measuring.tables import percent, table
 
 
 def test_columns_stand_under_each_other_and_numbers_to_the_right() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.figures import percentile, ratio, spread
+from benchmarks.measuring.figures import percentile, ratio, spread
 
 
 def test_a_percentile_is_a_measured_figure() -> None:

@@ -5,11 +5,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contenders import graph
-from benchmarks.memory import PeakMemory
-from benchmarks.speech import long_recording, repeated
-from benchmarks.tables import percent, table
-from benchmarks.text_errors import word_error_rate
+from benchmarks.measuring.memory import PeakMemory
+from benchmarks.measuring.recordings import long_recording, repeated
+from benchmarks.measuring.tables import percent, table
+from benchmarks.measuring.text_errors import word_error_rate
+from benchmarks.systems.contenders import graph
 
 _MB = 1e6
 

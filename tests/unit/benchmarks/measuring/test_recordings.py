@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.speech import beginning, repeated, seconds
-from benchmarks.systems import waveform
+from benchmarks.measuring.recordings import beginning, repeated, seconds, waveform
 from tests.support.media import encode, tone
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.speaker_errors import diarization_error_rate, read_rttm
+from benchmarks.measuring.speaker_errors import diarization_error_rate, read_rttm
 from interchange.transcript import Turn
 
 REFERENCE = [Turn(0, 10, "anna"), Turn(10, 20, "ben")]

@@ -3,7 +3,7 @@ import os
 import subprocess
 import sys
 
-from benchmarks.memory import PeakMemory, of_tree
+from benchmarks.measuring.memory import PeakMemory, of_tree
 
 
 def test_memory_of_a_tree_has_the_children_in_it() -> None:
@@ -26,6 +26,6 @@ def test_memory_of_a_tree_has_the_children_in_it() -> None:
 
 
 def test_results_can_be_written_as_json() -> None:
-    from benchmarks.results import machine
+    from benchmarks.measuring.results import machine
 
     assert json.loads(json.dumps(machine()))["cores"] >= 1

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.comparison import Measured, best_peer, show, summary
+from benchmarks.measuring.comparison import Measured, best_peer, show, summary
 
 
 def run(system: str, seconds: float, *, audio: float = 100, wer: float | None = 0.1) -> Measured:

@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contenders import graph
-from benchmarks.figures import median, percentile
-from benchmarks.graph_client import GraphClient
-from benchmarks.speech import clip_of, long_recording
-from benchmarks.tables import table
+from benchmarks.measuring.figures import median, percentile
+from benchmarks.measuring.recordings import clip_of, long_recording
+from benchmarks.measuring.tables import table
+from benchmarks.systems.contenders import graph
+from benchmarks.systems.graph_client import GraphClient
 
 CLIP_S = 5.0
 EVERY_S = 2.0

@@ -11,12 +11,12 @@ from typing import Any
 
 import yaml
 
-from benchmarks.contenders import RunningGraph, graph
-from benchmarks.figures import median
-from benchmarks.graph_client import PROFILE
-from benchmarks.speech import clip_of, long_recording
-from benchmarks.tables import table
-from benchmarks.worker import ROOT, Worker
+from benchmarks.measuring.figures import median
+from benchmarks.measuring.recordings import clip_of, long_recording
+from benchmarks.measuring.tables import table
+from benchmarks.systems.contenders import RunningGraph, graph
+from benchmarks.systems.graph_client import PROFILE
+from benchmarks.systems.worker import ROOT, Worker
 
 WINDOW_S = 5.0
 """Short windows, so that ten minutes of audio make enough of them, and loading is not what

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks.figures import ratio, spread
-from benchmarks.tables import percent, table
+from benchmarks.measuring.figures import ratio, spread
+from benchmarks.measuring.tables import percent, table
 
 _MB = 1e6
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.speech import Spoken, beginning, clips, long_recording
-from benchmarks.text_errors import word_error_rate
+from benchmarks.measuring.recordings import Spoken, beginning, clips, long_recording
+from benchmarks.measuring.text_errors import word_error_rate
 
 _SLOW = "transformers"
 _SLOW_S = 120.0

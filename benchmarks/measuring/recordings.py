@@ -1,10 +1,13 @@
-"""The folder of recordings with references that measurements need."""
+"""The folder of recordings with references that measurements need, and what is made of them."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
+import numpy as np
 
+from configs.settings import AudioSettings
+from interchange.stages import Float32, Window
 from tests.support.speech import SPEECH, Recording, recordings
 
 
@@ -105,3 +108,20 @@ def beginning(path: Path, length: float, to: Path) -> Path:
             packet.stream = track
             output.mux(packet)
     return to
+
+
+def waveform(path: Path) -> Float32:
+    """A whole recording: (samples,) at 16 kHz, mono."""
+    from deployments.audio.decode import Decoder  # noqa: PLC0415
+
+    with path.open("rb") as file:
+        return np.concatenate(list(Decoder(file, max_duration_s=24 * 3600)))
+
+
+def cut(samples: Float32, settings: AudioSettings) -> list[Window]:
+    """The windows of a whole recording."""
+    from deployments.audio.segmentation import Segmenter  # noqa: PLC0415
+    from deployments.audio.voice_activity import SileroNetwork  # noqa: PLC0415
+
+    segmenter = Segmenter(SileroNetwork(settings.vad_threads), settings)
+    return [*segmenter.feed(samples), *segmenter.flush()]

@@ -1,63 +1,27 @@
-"""Everything that is compared, each behind the same three calls.
+"""Rayscribe by its parts: the engine, the loader or the diarizer alone, and all in one process.
 
-An instance lives in a process of its own (`worker`), so that its memory can be told and
-nothing of one system slows another down. What only one system needs is imported where it is
-built.
+What only one of them needs is imported where it is built.
 """
 
 import asyncio
 import tempfile
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-
-from configs.settings import AudioSettings, RecognitionSettings, Settings, usable_cores
+from benchmarks.measuring.recordings import cut, waveform
+from benchmarks.systems.system import LANGUAGE, WHISPER, by_clients
+from configs.settings import DiarizationSettings, RecognitionSettings, Settings
 from interchange.samples import as_int16
 from interchange.stages import (
     BlobSource,
-    Float32,
+    DiarizationOptions,
     LoadOptions,
     RecognitionOptions,
     Window,
 )
 from serve_app.transcription.request import TranscriptionRequest
 from serve_app.transcription.transcriber import Transcriber
-
-LANGUAGE = "en"
-"""All systems are told it, so that none pays for finding it out."""
-
-WHISPER = "bundled:whisper-base"
-
-
-class System(Protocol):
-    """What is measured."""
-
-    def prepare(self, paths: list[Path]) -> None:
-        """Do what does not count."""
-
-    def run(self, paths: list[Path], clients: int) -> list[str]:
-        """The texts of recordings that `clients` callers ask for, each one after another."""
-        ...
-
-
-def waveform(path: Path) -> Float32:
-    """A whole recording: (samples,) at 16 kHz, mono."""
-    from deployments.audio.decode import Decoder  # noqa: PLC0415
-
-    with path.open("rb") as file:
-        return np.concatenate(list(Decoder(file, max_duration_s=24 * 3600)))
-
-
-def cut(samples: Float32, settings: AudioSettings) -> list[Window]:
-    """The windows of a whole recording."""
-    from deployments.audio.segmentation import Segmenter  # noqa: PLC0415
-    from deployments.audio.voice_activity import SileroNetwork  # noqa: PLC0415
-
-    segmenter = Segmenter(SileroNetwork(settings.vad_threads), settings)
-    return [*segmenter.feed(samples), *segmenter.flush()]
 
 
 class EngineAlone:
@@ -77,7 +41,7 @@ class EngineAlone:
                 self._windows[path] = cut(waveform(path), self._settings.audio)
 
     def run(self, paths: list[Path], clients: int) -> list[str]:
-        return _by_clients(self._one, paths, clients)
+        return by_clients(self._one, paths, clients)
 
     def _one(self, path: Path) -> str:
         options = RecognitionOptions(str(path), language=LANGUAGE)
@@ -163,7 +127,6 @@ class DiarizerAlone:
     """Rayscribe's diarization and nothing around it. Its texts are the turns, one a line."""
 
     def __init__(self, **diarization: Any) -> None:
-        from configs.settings import DiarizationSettings  # noqa: PLC0415
         from deployments.diarization.pipeline import Diarizer  # noqa: PLC0415
 
         self._diarizer = Diarizer(DiarizationSettings(**diarization))
@@ -175,10 +138,6 @@ class DiarizerAlone:
             self._waveforms[path] = as_int16(waveform(path))
 
     def run(self, paths: list[Path], clients: int) -> list[str]:
-        import threading  # noqa: PLC0415
-
-        from interchange.stages import DiarizationOptions  # noqa: PLC0415
-
         texts = []
         for path in paths:
             turns = self._diarizer.turns(
@@ -186,90 +145,3 @@ class DiarizerAlone:
             )
             texts.append("\n".join(f"{t.start:.3f} {t.end:.3f} {t.speaker}" for t in turns))
         return texts
-
-
-class FasterWhisper:
-    """faster-whisper with the weights that Rayscribe bundles, greedy, with voice activity.
-
-    `batch` windows are decoded at once, 0 for its sequential way. `workers` models share the
-    cores between them, each with as many threads as are left for it.
-    """
-
-    def __init__(self, compute: str, batch: int = 0, workers: int = 1, model: str | None = None):
-        from faster_whisper import BatchedInferencePipeline, WhisperModel  # noqa: PLC0415
-
-        from benchmarks.peer_weights import whisper_base  # noqa: PLC0415
-
-        self._model = WhisperModel(
-            model or str(whisper_base()),
-            device="cpu" if model is None else "auto",
-            compute_type=compute,
-            cpu_threads=max(1, usable_cores() // workers),
-            num_workers=workers,
-        )
-        self._batched = BatchedInferencePipeline(self._model) if batch else None
-        self._batch = batch
-
-    def prepare(self, paths: list[Path]) -> None:
-        """It reads the files itself."""
-
-    def run(self, paths: list[Path], clients: int) -> list[str]:
-        return _by_clients(self._one, paths, clients)
-
-    def _one(self, path: Path) -> str:
-        options: dict[str, Any] = {"language": LANGUAGE, "beam_size": 1, "vad_filter": True}
-        if self._batched is not None:
-            segments, _ = self._batched.transcribe(str(path), batch_size=self._batch, **options)
-        else:
-            segments, _ = self._model.transcribe(str(path), **options)
-        return "".join(segment.text for segment in segments)
-
-
-class TransformersPipeline:
-    """The way of insanely-fast-whisper-api: transformers' pipeline with chunks of 30 s."""
-
-    def __init__(self, batch: int = 4) -> None:
-        import torch  # noqa: PLC0415
-        from transformers import pipeline  # noqa: PLC0415
-
-        from deployments.models.resolve import resolve  # noqa: PLC0415
-
-        torch.set_num_threads(usable_cores())
-        self._pipeline = pipeline(
-            "automatic-speech-recognition",
-            model=str(resolve(WHISPER, None, None)),
-            chunk_length_s=30,
-            batch_size=batch,
-            device="cpu",
-        )
-
-    def prepare(self, paths: list[Path]) -> None:
-        """It is handed the samples, which are decoded within its time like the others'."""
-
-    def run(self, paths: list[Path], clients: int) -> list[str]:
-        return _by_clients(self._one, paths, clients)
-
-    def _one(self, path: Path) -> str:
-        answer = self._pipeline(
-            {"raw": waveform(path), "sampling_rate": 16_000},
-            return_timestamps=True,
-            generate_kwargs={"language": LANGUAGE, "task": "transcribe", "num_beams": 1},
-        )
-        return str(answer["text"])
-
-
-def _by_clients(one: Callable[[Path], str], paths: list[Path], clients: int) -> list[str]:
-    if clients == 1:
-        return [one(path) for path in paths]
-    with ThreadPoolExecutor(clients) as pool:
-        return list(pool.map(one, paths))
-
-
-KINDS: dict[str, Callable[..., System]] = {
-    "engine": EngineAlone,
-    "in-process": InProcess,
-    "loader": LoaderAlone,
-    "diarizer": DiarizerAlone,
-    "faster-whisper": FasterWhisper,
-    "transformers": TransformersPipeline,
-}

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from benchmarks.disturbance import Disturbance, share_of_others
+from benchmarks.measuring.disturbance import Disturbance, share_of_others
 
 
 def test_what_is_busy_and_not_ours_is_others() -> None:
