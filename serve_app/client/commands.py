@@ -98,8 +98,8 @@ def transcribe(  # noqa: PLR0917 - each is an option by name
 
         rayscribe transcribe talk.mp3 --speakers > talk.txt
 
-    Several recordings, or several formats of one, go to a folder. What is there already is
-    skipped, and a recording that fails does not stop the others:
+    Several recordings, or several formats of one, go to a folder. What is
+    there already is skipped, and a recording that fails stops no other:
 
         rayscribe transcribe calls/ -d transcripts/ -f txt -f srt
     """

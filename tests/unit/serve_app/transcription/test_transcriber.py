@@ -287,6 +287,13 @@ async def test_progress_ends_at_the_whole_recording() -> None:
     assert [event.recognized for event in progress] == sorted(e.recognized for e in progress)
 
 
+async def test_what_nobody_said_is_recognized_too() -> None:
+    """Silence behind the last window must not look like work that is left."""
+    events = await events_of(transcriber(FakeLoader([])))
+    progress = [event for event in events if isinstance(event, Progress)]
+    assert progress[-1] == Progress(loaded=3.0, recognized=3.0, total=3.0)
+
+
 async def test_a_window_is_kept_as_soon_as_it_is_recognized() -> None:
     class FirstIsStuck(FakeRecognizer):
         async def recognize(self, window: Window, options: RecognitionOptions) -> WindowTranscript:
