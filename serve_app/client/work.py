@@ -204,12 +204,13 @@ class Work:
 
 def _sentence(outcome: Outcome) -> str:
     name = outcome.task.recording.shown
-    files = ", ".join(str(path) for path in outcome.task.targets.values())
+    first, *others = outcome.task.targets.values()
+    files = ", ".join([str(first), *(other.suffix for other in others)])
     match outcome.kind:
         case "done":
             notes = "".join(f" {note}" for note in outcome.notes)
             return f"{name}: {files}{f' — but:{notes}' if notes else ''}"
         case "skipped":
-            return f"{name}: skipped, for {files} is there (--force makes it again)"
+            return f"{name}: skipped, as {files} is there; --force makes it again"
         case _:
             return f"{name}: failed. {' '.join(outcome.notes)}"

@@ -82,7 +82,11 @@ def error(answer: Any) -> tuple[int, str, str | None]:
 
 def test_a_job_keeps_its_name_its_options_and_what_its_client_noted(client: TestClient) -> None:
     metadata = {"call": "17", "Straße": "日本"}
-    form = {"metadata": json.dumps(metadata), "speakers": "true", "speaker_names[]": ["Ann", "Bo"]}
+    form: dict[str, Any] = {
+        "metadata": json.dumps(metadata),
+        "speakers": "true",
+        "speaker_names[]": ["Ann", "Bo"],
+    }
     accepted = upload(client, language="French", **form).json()
     assert accepted["name"] == "a.wav"
     assert accepted["metadata"] == metadata
