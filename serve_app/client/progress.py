@@ -77,7 +77,7 @@ class Board:
     def say(self, text: str, done: int | None = None) -> None:
         """One line of text that stays, on stderr; `done` recordings are behind us."""
         if self._console.is_terminal:
-            self._console.print(Text(text), soft_wrap=True)
+            self._console.print(Text(text))
         else:
             typer.echo(text, err=True)
         if done is not None:
