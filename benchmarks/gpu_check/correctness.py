@@ -103,6 +103,8 @@ def words(subject: Subject) -> dict[str, Any]:
     for name, silent_suffix in (("trimmed", True), ("padded", False)):
         for prefix in ("en/", "long/"):
             some = subject.spoken(prefix)
+            if not some:
+                continue
             engine = _engine(model, 4 if subject.small else 32, silent_suffix=silent_suffix)
             options = RecognitionOptions("it", language="en", word_timestamps=True)
             transcripts = _run(engine, [each.window for each in some], options)
