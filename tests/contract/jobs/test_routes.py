@@ -1,5 +1,6 @@
 """Jobs of our own: `/v1/jobs`."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from interchange.errors import StoreUnavailable
 from interchange.stages import BlobSource, UrlSource
 from interchange.transcript import WindowTranscript
 from serve_app.http.jobs.events import job_events
+from serve_app.http.jobs.form import JobOptions
 from serve_app.http.services import HttpConfig
 from serve_app.jobs.delivery import DeliveryAttempt
 from serve_app.jobs.frontend import JobFrontend
@@ -133,6 +135,19 @@ def test_the_name_of_an_address_holds_no_secret(client: TestClient, url: str, na
 )
 def test_notes_and_names_have_bounds(client: TestClient, option: str, value: Any) -> None:
     assert submit(client, speakers=True, **{option: value}).status_code == 422
+
+
+def test_a_request_repeated_after_an_upgrade_is_the_same_request() -> None:
+    """As services without notes and names wrote what they took the fingerprint of."""
+    before = (
+        '{"url":"https://example.com/a.mp3","task":"transcribe","language":null,"languages":[],'
+        '"words":false,"speakers":false,"num_speakers":null,"min_speakers":null,'
+        '"max_speakers":null,"prompt":null,"temperature":0.0,"batch_size":null,"webhook":null}'
+    )
+    new = JobOptions(url=URL).to_job(UrlSource(URL), None, "key")
+    assert new.fingerprint == hashlib.sha256(before.encode()).hexdigest()
+    noted = JobOptions(url=URL, metadata={"a": "b"}).to_job(UrlSource(URL), None, "key")
+    assert noted.fingerprint != new.fingerprint
 
 
 def test_names_need_speakers(client: TestClient) -> None:
