@@ -8,10 +8,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from interchange.errors import InvalidOption
 from interchange.stages import Source, Task
 from serve_app.http.around.errors import describe
-from serve_app.http.intake.options import Language, LanguageCode, SpeakerCount, ordered_bounds
+from serve_app.http.intake.options import (
+    Language,
+    LanguageCode,
+    SpeakerCount,
+    SpeakerNames,
+    ordered_bounds,
+)
 from serve_app.http.intake.transcription import transcription_request
 from serve_app.transcription.request import TranscriptionRequest
 
+Written = Literal["json", "text", "srt", "verbose_json", "vtt"]
 ResponseFormat = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 Granularity = Literal["word", "segment"]
 
@@ -36,7 +43,7 @@ class TranslationForm(BaseModel):
 
     model: str = Field(description="An id from `GET /v1/models`, or one of OpenAI's own names.")
     prompt: str | None = Field(None, description="Text that the transcript reads as following.")
-    response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] = "json"
+    response_format: Written = "json"
     temperature: float = Field(
         0.0, ge=0, le=1, description="Where decoding starts; 0 is greedy, hotter on failure."
     )
@@ -53,10 +60,17 @@ class TranslationForm(BaseModel):
     num_speakers: SpeakerCount = None
     min_speakers: SpeakerCount = None
     max_speakers: SpeakerCount = None
+    speaker_names: SpeakerNames = Field((), alias="speaker_names[]")
     progress: bool = Field(
         False,
         description="With `stream`: also send `transcript.progress` events, and the whole answer "
         "as `output` in the last event. Not in OpenAI's API.",
+    )
+    outputs: tuple[Written, ...] = Field(
+        (),
+        alias="outputs[]",
+        description="With `progress`: the answer in these forms too, by form, as `outputs` in the "
+        "last event. Not in OpenAI's API.",
     )
 
     _bounds = model_validator(mode="after")(ordered_bounds)
@@ -65,6 +79,10 @@ class TranslationForm(BaseModel):
     def _progress_streams(self) -> Self:
         if self.progress and not self.stream:
             raise ValueError("'progress' needs 'stream' to be true")
+        if self.outputs and not self.progress:
+            raise ValueError("'outputs[]' needs 'progress' to be true")
+        if self.speaker_names and not self.wants_speakers:
+            raise ValueError("'speaker_names[]' needs 'speakers' to be true")
         return self
 
     def to_request(self, source: Source) -> TranscriptionRequest:
@@ -75,6 +93,7 @@ class TranslationForm(BaseModel):
             words=self.wants_words,
             speakers=self.wants_speakers,
             languages=self.allowed_languages,
+            speaker_names=self.speaker_names,
             prompt=self.hints,
             temperature=self.temperature,
         )
@@ -91,7 +110,7 @@ class TranslationForm(BaseModel):
     @property
     def wants_words(self) -> bool:
         """Subtitles are cut between words, so they need their times."""
-        return self.response_format in ("srt", "vtt")
+        return not {"srt", "vtt"}.isdisjoint({self.response_format, *self.outputs})
 
     @property
     def hints(self) -> str | None:
@@ -168,6 +187,8 @@ _LISTS = frozenset(
         "timestamp_granularities",
         "known_speaker_names",
         "known_speaker_references",
+        "outputs",
+        "speaker_names",
     }
 )
 

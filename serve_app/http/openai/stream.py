@@ -114,4 +114,9 @@ def _closing(transcript: Transcript, form: TranslationForm) -> list[dict[str, An
     }
     if form.progress:
         done["output"] = answer(transcript, form)
+    if form.outputs:
+        done["outputs"] = {
+            each: answer(transcript, form.model_copy(update={"response_format": each}))
+            for each in form.outputs
+        }
     return [*messages, done]

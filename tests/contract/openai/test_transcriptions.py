@@ -345,6 +345,22 @@ def test_stream_with_progress(client: TestClient, wanted: str) -> None:
     assert sent[-1]["output"] == (whole.text if wanted in ("srt", "text") else whole.json())
 
 
+def test_stream_with_several_outputs(client: TestClient, transcriber: FakeTranscriber) -> None:
+    form = {"stream": "true", "progress": "true", "outputs[]": ["srt", "verbose_json", "text"]}
+    outputs = events(post(client, **form))[-1]["outputs"]
+    assert transcriber.requests[0].words, "subtitles are cut between words"
+    assert list(outputs) == ["srt", "verbose_json", "text"]
+    assert outputs["srt"] == post(client, response_format="srt").text
+    assert outputs["verbose_json"] == post(client, response_format="verbose_json").json()
+
+
+def test_names_for_speakers(client: TestClient, transcriber: FakeTranscriber) -> None:
+    assert post(client, speakers="true", **{"speaker_names[]": ["Ann", "Bo"]}).status_code == 200
+    assert transcriber.requests[0].speaker_names == ("Ann", "Bo")
+    assert post(client, **{"speaker_names[]": ["Ann"]}).status_code == 422
+    assert post(client, stream="true", **{"outputs[]": ["srt"]}).status_code == 422
+
+
 def test_an_error_before_the_stream_begins_is_a_status(
     client: TestClient, transcriber: FakeTranscriber
 ) -> None:
