@@ -2,6 +2,9 @@
 
 PORT ?= 8000
 CONFIG ?= configs/cpu.yaml
+BUNDLE ?= gpu-bundle
+# The Python of a machine with a GPU, which has a torch for it.
+GPU_PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -14,7 +17,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve sample weights test lint types format accuracy bench bench-gpu chaos clients lock clean
+.PHONY: help serve sample weights test lint types format accuracy bench bench-gpu gpu-bundle gpu-check chaos clients lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -52,6 +55,14 @@ bench: weights $(VENV)/.installed-bench ## Compare the speed with peers: ARGS="-
 
 bench-gpu: $(VENV)/.installed-bench ## Check the speed on a GPU: ARGS="--file FILE"
 	@$(BIN)/python -m benchmarks.gpu $(ARGS)
+
+gpu-bundle: weights $(VENV)/.installed-bench ## Pack what a GPU's check needs: ARGS="FOLDER --python 3.12"
+	@$(BIN)/python -m benchmarks.gpu_check.bundle $(ARGS)
+
+gpu-check: ## Check recognition on a GPU without network: BUNDLE=gpu-bundle, ARGS="--parts tokens"
+	@PYTHONPATH=$(BUNDLE)/site:$(CURDIR) $(GPU_PYTHON) -m pip install --quiet --no-index --no-deps \
+		--upgrade --target $(BUNDLE)/site $(BUNDLE)/wheels/*.whl
+	@PYTHONPATH=$(BUNDLE)/site:$(CURDIR) $(GPU_PYTHON) -m benchmarks.gpu_check $(BUNDLE) $(ARGS)
 
 chaos: weights $(VENV)/.installed-dev ## Kill replicas and the service under 30 jobs: ARGS="--stores sqlite"
 	@$(BIN)/python -m benchmarks.chaos $(ARGS)

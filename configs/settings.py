@@ -36,6 +36,8 @@ PREFIX = "RAYSCRIBE_"
 OTHER_VARIABLES = {
     "RAYSCRIBE_CACHE": "Folder of the weights that were fetched and converted once; "
     "~/.cache/rayscribe/models where it is not set.",
+    "RAYSCRIBE_SERVER": "For the command line: where the service is.",
+    "RAYSCRIBE_API_KEY": "For the command line: the service's `ADMIN_KEY`.",
 }
 """Variables with the prefix that are read elsewhere, and what they are for."""
 
@@ -106,8 +108,9 @@ class RecognitionSettings(Section):
     silent_suffix: bool = Field(
         True, description="Encode only the speech of a window, not its padding to 30 s."
     )
-    capture: Literal["auto", "off", "cuda_graph", "compile"] = Field(
-        "auto", description="How the decoding step is captured; auto: a CUDA graph on a GPU."
+    capture: Literal["auto", "off", "cuda_graph"] = Field(
+        "auto",
+        description="auto: a GPU's steps are recorded as CUDA graphs; a CPU records nothing.",
     )
 
     @field_validator("vocabulary", mode="before")

@@ -66,17 +66,18 @@ def milliseconds(work: Callable[[], Any], device: torch.device, times: int = 20)
     events = []
     torch.cuda.synchronize(device)
     for _ in range(times):
-        first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
         first.record()
         work()
         last.record()
         events.append((first, last))
     torch.cuda.synchronize(device)
-    return statistics.median(first.elapsed_time(last) for first, last in events)
+    return float(statistics.median(first.elapsed_time(last) for first, last in events))
 
 
 def busy_share(work: Callable[[], Any], device: torch.device) -> dict[str, Any]:
     """The share of the time in which the device does anything, and on what it is spent."""
+    from torch.autograd import DeviceType  # type: ignore[attr-defined]  # noqa: PLC0415
     from torch.profiler import ProfilerActivity, profile  # noqa: PLC0415
 
     with profile(activities=[ProfilerActivity.CUDA]) as found:
@@ -84,7 +85,7 @@ def busy_share(work: Callable[[], Any], device: torch.device) -> dict[str, Any]:
         synchronize(device)
     spans, by_name = [], dict[str, list[float]]()
     for event in found.events():
-        if event.device_type != torch.autograd.DeviceType.CUDA:
+        if event.device_type != DeviceType.CUDA:
             continue
         spans.append((event.time_range.start, event.time_range.end))
         entry = by_name.setdefault(event.name[:80], [0.0, 0])

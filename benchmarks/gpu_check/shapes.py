@@ -37,7 +37,9 @@ SHAPES = {
 }
 
 
-def reference(shape: ModelShape, folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
+def reference(
+    shape: ModelShape, folder: Path, device: torch.device, dtype: torch.dtype
+) -> tuple[Any, Any, Any]:
     """A model of transformers', its feature extractor and its tokenizer; `folder` has those of
     Whisper base."""
     from transformers import (  # noqa: PLC0415
@@ -78,6 +80,6 @@ def policy(device: torch.device) -> DevicePolicy:
 
 def captured_model(shape: ModelShape, folder: Path, device: torch.device) -> WhisperModel:
     chosen = policy(device)
-    parts = reference(shape, folder, device, chosen.between)
+    model, extractor, tokenizer = reference(shape, folder, device, chosen.between)
     with torch.inference_mode():
-        return WhisperModel(*parts, chosen, operations(chosen).add_norm)
+        return WhisperModel(model, extractor, tokenizer, chosen, operations(chosen).add_norm)

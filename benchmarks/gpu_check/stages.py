@@ -1,5 +1,6 @@
 """What each stage takes by itself: a batch of the encoder, a step, a pass, a window's load."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from benchmarks.gpu_check.scripted import SECONDS, noise
 from deployments.recognition.build import operations
 from deployments.recognition.captured import state as fields
 from deployments.recognition.captured.batch import CapturedBatch
+from deployments.recognition.captured.events import stream
 from deployments.recognition.captured.graphs import Graphs
 from deployments.recognition.captured.lanes import CapturedLanes
 from deployments.recognition.model.whisper import WhisperModel
@@ -30,8 +32,7 @@ def ceilings(device: torch.device) -> dict[str, float]:
 
 def stages(model: WhisperModel, slots: int, rows: list[int]) -> dict[str, Any]:
     device, found = model.device, dict[str, Any]()
-    own = torch.cuda.Stream() if device.type == "cuda" else None
-    with torch.inference_mode(), torch.cuda.stream(own):
+    with torch.inference_mode(), torch.cuda.stream(stream(device)):
         lanes = CapturedLanes(model, silent_suffix=True, graphs=model.policy.graphs)
         audio = noise(SECONDS)
         window = Window(0, 0, audio, ((0, len(audio)),))
@@ -39,7 +40,7 @@ def stages(model: WhisperModel, slots: int, rows: list[int]) -> dict[str, Any]:
         [held] = lanes.beside(pieces).result()
         positions = len(held.output)
         found["encoder_ms_a_window"] = {
-            count: milliseconds(lambda: lanes._run(count, positions), device) / count
+            count: milliseconds(partial(lanes._run, count, positions), device) / count
             for count in (1, 2, 4, 8)
             if count <= lanes.together
         }
@@ -57,10 +58,10 @@ def stages(model: WhisperModel, slots: int, rows: list[int]) -> dict[str, Any]:
         for count, texts in ((1, 128), (4, 128)):
             told = batch._told([(slot.number, [300] * texts, 4) for slot in taken[:count]])
             found["align_ms"][f"{count}x{texts}"] = milliseconds(
-                lambda told=told: batch._costs(told), device
+                partial(batch._costs, told), device
             )
             found["align_ms"][f"read {count}x{texts}"] = milliseconds(
-                lambda told=told: batch._read(told), device
+                partial(batch._read, told), device
             )
     return found
 

@@ -64,6 +64,10 @@ class DevicePolicy:
     def choose(cls, settings: RecognitionSettings) -> "DevicePolicy":
         """Raises ValueError for settings that this machine cannot fulfil."""
         device = _device(settings)
+        if settings.capture == "cuda_graph" and device.type == "cpu":
+            raise ValueError(
+                "`recognition.capture` is cuda_graph, but the model runs on a CPU; use auto."
+            )
         dtype = _dtype(settings, device)
         attention, reason = _attention(settings, device, dtype)
         gpu = device.type == "cuda"

@@ -1,18 +1,15 @@
-"""What all commands share: options, exit codes, and where a transcript is written."""
+"""What all commands share: options, their checks, and exit codes."""
 
-import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from serve_app.client.api import Broken, Busy, Refused, ServiceFailure, Unreachable
-
-EXIT_CODES: dict[type[ServiceFailure], int] = {Refused: 3, Broken: 4, Unreachable: 5, Busy: 6}
+from serve_app.client.failures import ServiceFailure
+from serve_app.client.recordings import NoRecording, Recording, one_recording
 
 EPILOG = "\n\n".join(
     (
@@ -28,15 +25,29 @@ EPILOG = "\n\n".join(
 )
 
 
-class Format(StrEnum):
-    TXT = "txt"
-    JSON = "json"
-    SRT = "srt"
-    VTT = "vtt"
+def _plain(params: list[Any]) -> list[Any]:
+    """Switches without a type: typer would write `<bool>` behind each."""
+    for param in params:
+        if isinstance(param, TyperOption) and param.is_bool_flag:
+            param.metavar = ""
+    return params
 
 
-Recording = Annotated[
-    str, typer.Argument(metavar="FILE_OR_URL", help="A file here, or an http(s) address.")
+class Command(TyperCommand):
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _plain(super().get_params(ctx))
+
+
+class Group(TyperGroup):
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _plain(super().get_params(ctx))
+
+
+RecordingName = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECORDING", help="A file here, an http(s) address, or - for what comes in by pipe."
+    ),
 ]
 Output = Annotated[
     Path | None,
@@ -51,69 +62,65 @@ Speakers = Annotated[bool, typer.Option("--speakers", help="Tell speakers apart.
 NumSpeakers = Annotated[int | None, typer.Option(min=1, help="How many speakers there are.")]
 MinSpeakers = Annotated[int | None, typer.Option(min=1, help="At least so many.")]
 MaxSpeakers = Annotated[int | None, typer.Option(min=1, help="At most so many.")]
+SpeakerNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--speaker-name",
+        metavar="NAME",
+        help="What to call SPEAKER_00; given again, SPEAKER_01, and so on.",
+    ),
+]
 Prompt = Annotated[
     str | None, typer.Option(help="Names and style that the transcript should follow.")
 ]
-Server = Annotated[str, typer.Option(envvar="RAYSCRIBE_SERVER", help="Where the service is.")]
+Server = Annotated[
+    str, typer.Option(metavar="URL", envvar="RAYSCRIBE_SERVER", help="Where the service is.")
+]
 ApiKey = Annotated[
     str | None,
-    typer.Option(envvar="RAYSCRIBE_API_KEY", help="The service's ADMIN_KEY.", show_envvar=True),
+    typer.Option(metavar="KEY", envvar="RAYSCRIBE_API_KEY", help="The service's ADMIN_KEY."),
 ]
 Timeout = Annotated[
-    float, typer.Option(min=1, help="Give up when the service is silent so many seconds.")
+    float,
+    typer.Option(min=1, metavar="SECONDS", help="Give up when the service is silent for so long."),
 ]
 
 LOCAL = "http://127.0.0.1:8000"
 
 
-def source(recording: str) -> Path | str:
-    """A file of this machine, or a URL. Raises BadParameter where the file is missing."""
-    if recording.lower().startswith(("http://", "https://")):
-        return recording
-    path = Path(recording)
-    if not path.is_file():
-        raise typer.BadParameter(f"there is no file {recording}.", param_hint="'FILE_OR_URL'")
-    return path
+def source(recording: str) -> Recording:
+    """The recording of that name. Raises BadParameter where there is none, or a folder."""
+    try:
+        return one_recording(recording)
+    except NoRecording as nothing:
+        raise typer.BadParameter(str(nothing), param_hint="'RECORDING'") from nothing
 
 
 def address(server: str) -> str:
-    """The service's URL. Raises BadParameter where it cannot be one."""
+    """The service's URL, without the /v1 that OpenAI's clients are given.
+
+    Raises BadParameter where it cannot be one.
+    """
     url = server if "://" in server else f"http://{server}"
-    if not url.startswith(("http://", "https://")):
+    if not url.lower().startswith(("http://", "https://")):
         raise typer.BadParameter("give an http(s) address.", param_hint="'--server'")
-    return url
+    return url.rstrip("/").removesuffix("/v1")
 
 
-def check_bounds(bounds: dict[str, int | None], *, speakers: bool) -> None:
-    """Raises BadParameter for a number of speakers whom nobody tells apart."""
+def check_speakers(
+    bounds: dict[str, int | None], names: list[str] | None, *, speakers: bool
+) -> None:
+    """Raises BadParameter for a number or names of speakers whom nobody tells apart."""
     if any(bounds.values()) and not speakers:
         raise typer.BadParameter("a number of speakers needs it.", param_hint="'--speakers'")
+    if names and not speakers:
+        raise typer.BadParameter("--speaker-name needs it.", param_hint="'--speakers'")
 
 
 def check_output(output: Path | None) -> None:
     """Raises BadParameter, before any work is done, where the file could not be written."""
     if output is not None and not output.resolve().parent.is_dir():
         raise typer.BadParameter(f"the folder of {output} does not exist.", param_hint="'--output'")
-
-
-def tell(notes: list[str]) -> None:
-    """What the service says is missing, to stderr: a transcript alone goes to stdout."""
-    for note in notes:
-        typer.echo(f"rayscribe: {note}", err=True)
-
-
-def write(answer: Any, output: Path | None = None) -> None:
-    """Text as it is, anything else as JSON; to a file, or to stdout."""
-    text = (
-        answer
-        if isinstance(answer, str)
-        else json.dumps(answer, ensure_ascii=False, indent=2) + "\n"
-    )
-    if output is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    else:
-        output.write_text(text, encoding="utf-8")
 
 
 @contextmanager
@@ -123,7 +130,7 @@ def exit_codes() -> Iterator[None]:
         yield
     except ServiceFailure as failure:
         typer.echo(f"rayscribe: {failure.message}", err=True)
-        raise typer.Exit(EXIT_CODES[type(failure)]) from failure
+        raise typer.Exit(failure.exit_code) from failure
     except BrokenPipeError:
         raise  # whoever reads our output has enough; typer ends quietly
     except OSError as error:

@@ -1,9 +1,11 @@
 """What a job is, as the rest of the service sees it. Times are Unix seconds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
+from interchange.stages import BlobSource
 from interchange.transcript import Quality
 from serve_app.jobs.delivery import WebhookTarget
 from serve_app.transcription.events import Resume
@@ -32,7 +34,8 @@ class NewJob:
     """A job to accept.
 
     `task_id` is the name in the original's dialect, unique among live jobs; the job's own id
-    is `request.id`. `fingerprint` tells whether a repeated request is the same one.
+    is `request.id`. `fingerprint` tells whether a repeated request is the same one. `metadata`
+    is the client's own, kept and given back unread.
     """
 
     request: TranscriptionRequest
@@ -40,6 +43,7 @@ class NewJob:
     fingerprint: str
     webhook: WebhookTarget | None = None
     idempotency_key: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class Job:
     request: TranscriptionRequest
     fingerprint: str
     webhook: WebhookTarget | None
+    metadata: Mapping[str, str]
     created_at: float
     started_at: float | None
     ended_at: float | None
@@ -79,6 +84,18 @@ class Job:
     @property
     def ended(self) -> bool:
         return self.status in ENDED
+
+    @property
+    def name(self) -> str:
+        """What the recording is called: the name of its file, or the end of its address.
+
+        Of an address nothing else: what stands behind a `?` is often a secret.
+        """
+        source = self.request.source
+        if isinstance(source, BlobSource):
+            return source.name
+        address = urlsplit(source.url)
+        return unquote(address.path.rstrip("/").rpartition("/")[2]) or address.hostname or ""
 
 
 @dataclass(frozen=True, slots=True)

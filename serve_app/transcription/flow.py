@@ -34,7 +34,7 @@ from serve_app.transcription.events import (
 )
 from serve_app.transcription.language_votes import UNDETERMINED, LanguageVotes
 from serve_app.transcription.request import TranscriptionRequest
-from serve_app.transcription.speakers import assign
+from serve_app.transcription.speakers import assign, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,7 @@ class RecordingFlow:
         self.turns = self.resume.turns if request.speakers else None
         self.loaded: Loaded | None = None
         self.loaded_until = 0.0
+        self.all_recognized = False
         self.began = time.monotonic()
         self.stage_seconds: dict[str, float] = {}
         # Windows in recognition, in order; None after the last.
@@ -200,10 +201,14 @@ class RecordingFlow:
                 self.events.put_nowait(SegmentReady(segment))
             self._progress()
         self.stage_seconds["recognize"] = time.monotonic() - self.began
+        self.all_recognized = True
+        self._progress()
 
     def _progress(self) -> None:
         recognized = self.windows[-1].end if self.windows else 0.0
         total = self.loaded.duration if self.loaded else None
+        if self.all_recognized and total is not None:
+            recognized = total  # nobody speaks after the last window
         self.events.put_nowait(Progress(self.loaded_until, recognized, total))
 
     # -------------------------------------------------------------- diarization
@@ -226,13 +231,15 @@ class RecordingFlow:
         if self.turns and not segments and not failed:
             # Music and ringing sound like somebody to diarization; nobody said a word.
             self.turns = ()
-        if self.turns is not None:
-            segments = assign(segments, self.turns)
+        turns = self.turns
+        if turns is not None:
+            turns = named(turns, self.request.speaker_names)
+            segments = assign(segments, turns)
         return Transcript(
             segments=segments,
             language=self._language(),
             duration=self.loaded.duration,
-            turns=self.turns,
+            turns=turns,
             quality=Quality.of(self.windows, self.loaded.duration, self.loaded.notes),
             stage_seconds=self.stage_seconds,
         )

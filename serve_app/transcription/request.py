@@ -15,7 +15,10 @@ from interchange.stages import (
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionRequest:
-    """What a client asked for. The fields are those of the stages' options, gathered."""
+    """What a client asked for. The fields are those of the stages' options, gathered.
+
+    The first of `speaker_names` is written for SPEAKER_00, the second for SPEAKER_01, and so on.
+    """
 
     id: str
     source: Source
@@ -27,6 +30,7 @@ class TranscriptionRequest:
     num_speakers: int | None = None
     min_speakers: int | None = None
     max_speakers: int | None = None
+    speaker_names: tuple[str, ...] = ()
     prompt: str | None = None
     temperature: float = 0.0
     priority: Priority = "interactive"

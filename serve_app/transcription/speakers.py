@@ -55,6 +55,15 @@ def assign(segments: Sequence[Segment], turns: Sequence[Turn]) -> tuple[Segment,
     return tuple(part for segment in segments for part in assignment.of(segment))
 
 
+def named(turns: Sequence[Turn], names: Sequence[str]) -> tuple[Turn, ...]:
+    """Turns with the first of `names` for SPEAKER_00, the second for SPEAKER_01, and so on.
+
+    Speakers beyond the last name keep their labels; names beyond the last speaker are not used.
+    """
+    labels = {f"SPEAKER_{number:02d}": name for number, name in enumerate(names)}
+    return tuple(replace(turn, speaker=labels.get(turn.speaker, turn.speaker)) for turn in turns)
+
+
 def utterances(segments: Sequence[Segment]) -> tuple[Utterance, ...]:
     """Consecutive segments of one speaker, joined. Segments without a speaker are left out:
     there are none after `assign`, unless nobody was found to speak."""

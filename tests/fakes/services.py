@@ -74,13 +74,15 @@ SILENCE_WITH_SPEAKERS = transcript(turns=())
 class FakeTranscriber:
     """Answers every request with one transcript, or with an error before or after its events.
 
-    `heard` are the segments before anybody knows who speaks, where they differ.
+    `heard` are the segments before anybody knows who speaks, and `turns` those before anybody has
+    a name, where they differ.
     `forever` never answers: `started` and `stopped` say when the work began, and when it was
     given up.
     """
 
     result: Transcript = GREETING
     heard: tuple[Segment, ...] | None = None
+    turns: tuple[Turn, ...] | None = None
     error: Exception | None = None
     late_error: Exception | None = None
     forever: bool = False
@@ -102,8 +104,9 @@ class FakeTranscriber:
                 yield Progress(self.result.duration, part.end, self.result.duration)
             if self.late_error is not None:
                 raise self.late_error
-            if self.result.turns is not None:
-                yield TurnsReady(self.result.turns)
+            turns = self.result.turns if self.turns is None else self.turns
+            if turns is not None:
+                yield TurnsReady(turns)
             yield TranscriptReady(self.result)
         finally:
             self.stopped.set()

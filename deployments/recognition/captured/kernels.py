@@ -17,9 +17,10 @@ from deployments.recognition.captured import state as fields
 from deployments.recognition.captured.state import Masks, State
 from deployments.recognition.model.weights import Norm
 
-SCORES_AT_ONCE = 2048
-POSITIONS_AT_ONCE = 128
-PAST_AT_ONCE = 128
+# How much a program reads at once, and by how many warps: found by trying, on an H200.
+SCORES_AT_ONCE, SCORES_WARPS = 4096, 16
+POSITIONS_AT_ONCE, POSITIONS_WARPS = 64, 4
+PAST_AT_ONCE, PAST_WARPS = 64, 4
 
 _UNSEEN = tl.constexpr(fields.UNSEEN)
 
@@ -78,6 +79,7 @@ def add_norm(
     x: Tensor, added: Tensor, norm: Norm, limit: float = math.inf
 ) -> tuple[Tensor, Tensor]:
     """(…, width) twice -> their sum, kept within ± `limit`, and that normalised."""
+    x, added = x.contiguous(), added.contiguous()  # rows are found by their number
     total, normed = torch.empty_like(x), torch.empty_like(x)
     width = x.shape[-1]
     _add_norm[(x.numel() // width,)](
@@ -122,7 +124,7 @@ def self_attention(state: State, layer: int, projected: Tensor) -> Tensor:
         SIZE=shape.head_size,
         TARGET=shape.target,
         BLOCK=PAST_AT_ONCE,
-        num_warps=4,
+        num_warps=PAST_WARPS,
     )
     return found
 
@@ -137,28 +139,33 @@ def _self(
     position = tl.load(positions + slot)
     d = tl.arange(0, SIZE)
     own = projected + (row * 3 * HEADS + head) * SIZE + d
-    q = tl.load(own).to(tl.float32)
     k = tl.load(own + HEADS * SIZE)
     v = tl.load(own + 2 * HEADS * SIZE)
+    # Products of matrices have 16 rows at least: the query is the first, and the others nothing.
+    only = tl.arange(0, 16) == 0
+    q = tl.load(own[None, :] + 0 * only[:, None].to(tl.int32), mask=only[:, None], other=0.0)
     start = (slot * HEADS + head) * TARGET * SIZE
-    highest = tl.sum(q * k.to(tl.float32), 0)
-    total = 1.0
-    context = v.to(tl.float32)
+    highest = tl.sum(q.to(tl.float32) * k[None, :].to(tl.float32), 1)
+    total = highest * 0 + 1.0
+    context = tl.zeros([16, SIZE], tl.float32) + v[None, :].to(tl.float32)
     for first in tl.range(0, position, BLOCK):
         at = first + tl.arange(0, BLOCK)
-        there = (at < position)[:, None]
+        there = at < position
         where = start + at[:, None] * SIZE + d[None, :]
-        past = tl.load(keys + where, mask=there, other=0.0).to(tl.float32)
-        seen = tl.load(values + where, mask=there, other=0.0).to(tl.float32)
-        scores = tl.where(at < position, tl.sum(past * q[None, :], 1), float("-inf"))
-        top = tl.maximum(highest, tl.max(scores, 0))
+        past = tl.load(keys + where, mask=there[:, None], other=0.0)
+        seen = tl.load(values + where, mask=there[:, None], other=0.0)
+        scores = tl.dot(q, tl.trans(past), input_precision="ieee")
+        scores = tl.where(there[None, :], scores, float("-inf"))
+        top = tl.maximum(highest, tl.max(scores, 1))
         fading = tl.exp(highest - top)
-        weights = tl.exp(scores - top)
-        context = context * fading + tl.sum(weights[:, None] * seen, 0)
-        total = total * fading + tl.sum(weights, 0)
+        weights = tl.exp(scores - top[:, None])
+        found_here = tl.dot(weights.to(seen.dtype), seen, input_precision="ieee")
+        context = context * fading[:, None] + found_here
+        total = total * fading + tl.sum(weights, 1)
         highest = top
-    result = (context / total).to(found.dtype.element_ty)
-    tl.store(found + (row * HEADS + head) * SIZE + d, result)
+    result = (context / total[:, None]).to(found.dtype.element_ty)
+    to = found + (row * HEADS + head) * SIZE + d[None, :] + 0 * only[:, None].to(tl.int32)
+    tl.store(to, result, mask=only[:, None])
     tl.store(keys + start + position * SIZE + d, k)
     tl.store(values + start + position * SIZE + d, v)
 
@@ -180,7 +187,7 @@ def cross_attention(state: State, layer: int, queries: Tensor, slots: Tensor) ->
         GROUPS=triton.next_power_of_2(MEANS),
         TEXTS=together,
         BLOCK=POSITIONS_AT_ONCE,
-        num_warps=4,
+        num_warps=POSITIONS_WARPS,
         num_stages=3,
     )
     return found
@@ -205,12 +212,12 @@ def _cross(
     mean_at = (head * MEANS + group)[:, None] * SIZE + d[None, :]
     mean_k = tl.load(silent_keys + mean_at, mask=real[:, None], other=0.0)
     seen = tl.load(silent_scores + slot * MEANS + group, mask=real, other=_UNSEEN)
-    of_silence = tl.dot(q, tl.trans(mean_k)) + seen[None, :]
+    of_silence = tl.dot(q, tl.trans(mean_k), input_precision="ieee") + seen[None, :]
     highest = tl.max(of_silence, 1)
     shares = tl.exp(of_silence - highest[:, None])
     total = tl.sum(shares, 1)
     mean_v = tl.load(silent_values + mean_at, mask=real[:, None], other=0.0)
-    context = tl.dot(shares.to(mean_v.dtype), mean_v)
+    context = tl.dot(shares.to(mean_v.dtype), mean_v, input_precision="ieee")
 
     start = (slot * HEADS + head) * SOURCE * SIZE
     for first in tl.range(0, positions, BLOCK):
@@ -218,12 +225,14 @@ def _cross(
         there = at < positions
         where = start + at[:, None] * SIZE + d[None, :]
         k = tl.load(keys + where, mask=there[:, None], other=0.0)
-        scores = tl.where(there[None, :], tl.dot(q, tl.trans(k)), float("-inf"))
+        scores = tl.dot(q, tl.trans(k), input_precision="ieee")
+        scores = tl.where(there[None, :], scores, float("-inf"))
         top = tl.maximum(highest, tl.max(scores, 1))
         fading = tl.exp(highest - top)
         weights = tl.exp(scores - top[:, None])
         v = tl.load(values + where, mask=there[:, None], other=0.0)
-        context = context * fading[:, None] + tl.dot(weights.to(v.dtype), v)
+        found_here = tl.dot(weights.to(v.dtype), v, input_precision="ieee")
+        context = context * fading[:, None] + found_here
         total = total * fading + tl.sum(weights, 1)
         highest = top
     result = (context / total[:, None]).to(found.dtype.element_ty)
@@ -233,7 +242,8 @@ def _cross(
 def choose(logits: Tensor, state: State, masks: Masks) -> None:
     """The rules, the choice by each row's temperature, and the row one token on.
 
-    `logits` (rows, vocabulary and what fills it up). What was chosen is noted in `chosen` and `scores`.
+    `logits` (rows, vocabulary and what fills it up). What was chosen is noted in `chosen` and
+    `scores`.
     """
     rows, size = len(logits), masks.never.shape[1]
     _choose[(rows,)](
@@ -245,7 +255,7 @@ def choose(logits: Tensor, state: State, masks: Masks) -> None:
         STRIDE=logits.stride(0),
         PROMPT=fields.PROMPT,
         BLOCK=SCORES_AT_ONCE,
-        num_warps=8,
+        num_warps=SCORES_WARPS,
     )
 
 

@@ -44,6 +44,18 @@ SpeakerCount = Annotated[
 ]
 
 
+def _one_line(name: str) -> str:
+    if not name.strip() or not name.isprintable():
+        raise ValueError("a speaker's name is one line of text")
+    return name.strip()
+
+
+SpeakerNames = Annotated[
+    tuple[Annotated[str, Field(max_length=100), AfterValidator(_one_line)], ...],
+    Field(description="What is written for SPEAKER_00, SPEAKER_01 and so on. Not in OpenAI's API."),
+]
+
+
 class _SpeakerBounds(Protocol):
     num_speakers: int | None
     min_speakers: int | None

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from interchange.stages import Task
 from serve_app.http.quality import QualityAccount
 from serve_app.jobs.delivery import Delivery, DeliveryState
 from serve_app.jobs.job import Job, JobStatus, Page
@@ -25,10 +26,30 @@ class JobError(BaseModel):
     code: str
 
 
+class AskedOptions(BaseModel):
+    """What the job was asked to do, checked and with every default."""
+
+    task: Task
+    language: str | None = Field(description="Whisper's code; null has it detected.")
+    languages: tuple[str, ...]
+    words: bool
+    speakers: bool
+    num_speakers: int | None
+    min_speakers: int | None
+    max_speakers: int | None
+    speaker_names: tuple[str, ...]
+    prompt: str | None
+    temperature: float
+    batch_size: int | None
+
+
 class JobAnswer(BaseModel):
     id: str
     object: Literal["job"] = "job"
     task_id: str = Field(description="Its name for `/status` and in webhooks.")
+    name: str = Field(description="The recording's file name, or the end of its address.")
+    options: AskedOptions
+    metadata: Mapping[str, str] = Field(description="The client's own, as it was sent.")
     status: JobStatus
     created_at: float
     started_at: float | None
@@ -74,6 +95,9 @@ def job_answer(job: Job) -> JobAnswer:
     return JobAnswer(
         id=job.id,
         task_id=job.task_id,
+        name=job.name,
+        options=AskedOptions.model_validate(job.request, from_attributes=True),
+        metadata=job.metadata,
         status=job.status,
         created_at=job.created_at,
         started_at=job.started_at,

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from python_multipart.multipart import parse_options_header
@@ -17,6 +17,7 @@ from serve_app.http.intake.options import (
     Language,
     LanguageCode,
     SpeakerCount,
+    SpeakerNames,
     Webhook,
     ordered_bounds,
 )
@@ -26,7 +27,15 @@ from serve_app.http.services import Uploads
 from serve_app.jobs.job import NewJob
 
 _JSON_BYTES = 2**20
-_LISTS = ("languages",)
+_LISTS = ("languages", "speaker_names")
+_OBJECTS = ("metadata", "webhook")
+
+
+Metadata = Annotated[
+    dict[Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=512)]],
+    Field(max_length=16),
+]
+"""As large as OpenAI's API lets an object's metadata be."""
 
 
 class JobOptions(BaseModel):
@@ -50,12 +59,17 @@ class JobOptions(BaseModel):
     num_speakers: SpeakerCount = None
     min_speakers: SpeakerCount = None
     max_speakers: SpeakerCount = None
+    speaker_names: SpeakerNames = ()
     prompt: str | None = Field(None, description="Text that the transcript reads as following.")
     temperature: float = Field(
         0.0, ge=0, le=1, description="Where decoding starts; 0 is greedy, hotter on failure."
     )
     batch_size: BatchSize | None = None
     webhook: Webhook | None = Field(None, description="Where the job's end is announced.")
+    metadata: Metadata = Field(
+        default_factory=dict,
+        description="Your own notes on the job, given back with it: up to 16 texts by name.",
+    )
 
     _bounds = model_validator(mode="after")(ordered_bounds)
 
@@ -63,6 +77,8 @@ class JobOptions(BaseModel):
     def _bounds_need_speakers(self) -> Self:
         if not self.speakers and (self.num_speakers or self.min_speakers or self.max_speakers):
             raise wrong("speakers", "a number of speakers needs 'speakers' to be true")
+        if not self.speakers and self.speaker_names:
+            raise wrong("speaker_names", "'speaker_names' needs 'speakers' to be true")
         return self
 
     def to_job(self, source: Source, digest: str | None, idempotency_key: str | None) -> NewJob:
@@ -74,18 +90,23 @@ class JobOptions(BaseModel):
             words=self.words,
             speakers=self.speakers,
             languages=self.languages,
+            speaker_names=self.speaker_names,
             prompt=self.prompt,
             temperature=self.temperature,
             priority="bulk",
             batch_size=self.batch_size,
         )
-        content = f"{self.model_dump_json()}{digest or ''}"
+        # What was not given is left out: a request that is repeated after an upgrade of the
+        # service has the fingerprint that it had before there was such an option.
+        new = {name for name in ("speaker_names", "metadata") if not getattr(self, name)}
+        content = f"{self.model_dump_json(exclude=new)}{digest or ''}"
         return NewJob(
             request=request,
             task_id=request.id,
             fingerprint=hashlib.sha256(content.encode()).hexdigest(),
             webhook=self.webhook.target() if self.webhook else None,
             idempotency_key=idempotency_key,
+            metadata=self.metadata,
         )
 
 
@@ -129,11 +150,11 @@ def _values(form: Form) -> dict[str, Any]:
             continue
         if key in _LISTS:
             values.setdefault(key, []).append(text)
-        elif key == "webhook":
+        elif key in _OBJECTS:
             try:
                 values[key] = json.loads(text)
             except ValueError as error:
-                raise InvalidOption(f"'webhook' is not valid JSON: {error}.", key) from error
+                raise InvalidOption(f"{key!r} is not valid JSON: {error}.", key) from error
         else:
             values[key] = text
     return values

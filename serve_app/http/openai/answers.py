@@ -91,7 +91,8 @@ def logprobs(segments: Iterable[Segment], *, begin: bool = True) -> list[dict[st
 
 
 class DiarizedSegments:
-    """Segments, in order, under the letters by which OpenAI names speakers as they appear."""
+    """Segments, in order, under the letters by which OpenAI names speakers as they appear; a
+    speaker whose name was given keeps it."""
 
     def __init__(self) -> None:
         self._letters: dict[str | None, str] = {}
@@ -105,10 +106,13 @@ class DiarizedSegments:
             "start": seconds(segment.start),
             "end": seconds(segment.end),
             "text": segment.text.strip(),
-            "speaker": self._letters.setdefault(
-                segment.speaker, speaker_letter(len(self._letters))
-            ),
+            "speaker": self._speaker(segment.speaker),
         }
+
+    def _speaker(self, label: str | None) -> str:
+        if label is not None and not label.startswith("SPEAKER_"):
+            return label
+        return self._letters.setdefault(label, speaker_letter(len(self._letters)))
 
 
 def speaker_letter(index: int) -> str:

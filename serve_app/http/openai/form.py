@@ -8,12 +8,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from interchange.errors import InvalidOption
 from interchange.stages import Source, SpeechDetection, Task
 from serve_app.http.around.sentences import describe, wrong
-from serve_app.http.intake.options import Language, LanguageCode, SpeakerCount, ordered_bounds
+from serve_app.http.intake.options import (
+    Language,
+    LanguageCode,
+    SpeakerCount,
+    SpeakerNames,
+    ordered_bounds,
+)
 from serve_app.http.intake.transcription import transcription_request
 from serve_app.http.openai.chunking import NAME as CHUNKING
 from serve_app.http.openai.chunking import ChunkingStrategy, add_chunking
 from serve_app.transcription.request import TranscriptionRequest
 
+Written = Literal["json", "text", "srt", "verbose_json", "vtt"]
 ResponseFormat = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 Granularity = Literal["word", "segment"]
 
@@ -30,7 +37,7 @@ class TranslationForm(BaseModel):
 
     model: str = Field(description="An id from `GET /v1/models`, or one of OpenAI's own names.")
     prompt: str | None = Field(None, description="Text that the transcript reads as following.")
-    response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] = "json"
+    response_format: Written = "json"
     temperature: float = Field(
         0.0, ge=0, le=1, description="Where decoding starts; 0 is greedy, hotter on failure."
     )
@@ -47,10 +54,17 @@ class TranslationForm(BaseModel):
     num_speakers: SpeakerCount = None
     min_speakers: SpeakerCount = None
     max_speakers: SpeakerCount = None
+    speaker_names: SpeakerNames = Field((), alias="speaker_names[]")
     progress: bool = Field(
         False,
         description="With `stream`: also send `transcript.progress` events, and the whole answer "
         "as `output` in the last event. Not in OpenAI's API.",
+    )
+    outputs: tuple[Written, ...] = Field(
+        (),
+        alias="outputs[]",
+        description="With `progress`: the answer in these forms too, by form, as `outputs` in the "
+        "last event. Not in OpenAI's API.",
     )
 
     _bounds = model_validator(mode="after")(ordered_bounds)
@@ -59,6 +73,10 @@ class TranslationForm(BaseModel):
     def _progress_streams(self) -> Self:
         if self.progress and not self.stream:
             raise wrong("progress", "'progress' needs 'stream' to be true")
+        if self.outputs and not self.progress:
+            raise wrong("outputs", "'outputs[]' needs 'progress' to be true")
+        if self.speaker_names and not self.wants_speakers:
+            raise wrong("speaker_names", "'speaker_names[]' needs 'speakers' to be true")
         return self
 
     def to_request(self, source: Source) -> TranscriptionRequest:
@@ -69,6 +87,7 @@ class TranslationForm(BaseModel):
             words=self.wants_words,
             speakers=self.wants_speakers,
             languages=self.allowed_languages,
+            speaker_names=self.speaker_names,
             prompt=self.hints,
             temperature=self.temperature,
             logprobs=self.wants_logprobs,
@@ -88,7 +107,7 @@ class TranslationForm(BaseModel):
     @property
     def wants_words(self) -> bool:
         """Subtitles are cut between words, so they need their times."""
-        return self.response_format in ("srt", "vtt")
+        return not {"srt", "vtt"}.isdisjoint({self.response_format, *self.outputs})
 
     @property
     def wants_logprobs(self) -> bool:
@@ -186,6 +205,8 @@ _LISTS = frozenset(
         "timestamp_granularities",
         "known_speaker_names",
         "known_speaker_references",
+        "outputs",
+        "speaker_names",
     }
 )
 

@@ -37,7 +37,7 @@ from serve_app.transcription.events import (
 )
 from serve_app.transcription.formats.document import seconds
 from serve_app.transcription.request import TranscriptionRequest
-from serve_app.transcription.speakers import Assignment
+from serve_app.transcription.speakers import Assignment, named
 
 log = logging.getLogger("ray.serve")
 
@@ -101,7 +101,7 @@ async def _server_sent_events(
 
 async def _messages(events: AsyncIterator[Event], form: TranslationForm) -> AsyncIterator[str]:
     response_format: str = form.response_format
-    body = _DiarizedBody() if response_format == "diarized_json" else _Body(form)
+    body = _DiarizedBody(form) if response_format == "diarized_json" else _Body(form)
     async for event in events:
         match event:
             case Progress() if form.progress:
@@ -124,8 +124,8 @@ Message = dict[str, Any]
 class _Body:
     """The text of a streamed answer, a segment at a time. Joined, its deltas are the whole text."""
 
-    def __init__(self, form: TranslationForm | None = None) -> None:
-        self._logprobs = form is not None and form.wants_logprobs
+    def __init__(self, form: TranslationForm) -> None:
+        self._form = form
         self._begun = False
         # White space that ends the text so far: part of the next delta, and of none at the end.
         self._owed = ""
@@ -149,7 +149,7 @@ class _Body:
         if not said:
             return
         delta: Message = {"type": "transcript.text.delta", "delta": said, **more}
-        if self._logprobs:
+        if self._form.wants_logprobs:
             delta["logprobs"] = logprobs([segment], begin=not self._begun)
         self._begun = True
         yield delta
@@ -158,8 +158,8 @@ class _Body:
 class _DiarizedBody(_Body):
     """A segment waits until it is known who speaks in it, and is final then."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, form: TranslationForm) -> None:
+        super().__init__(form)
         self._waiting: list[Segment] = []
         self._assignment: Assignment | None = None
         self._numbered = DiarizedSegments()
@@ -172,7 +172,7 @@ class _DiarizedBody(_Body):
             yield from self._final(part)
 
     def turns(self, turns: tuple[Turn, ...]) -> Iterator[Message]:
-        self._assignment = Assignment(turns)
+        self._assignment = Assignment(named(turns, self._form.speaker_names))
         for segment in self._waiting:
             yield from self.segment(segment)
 
@@ -206,4 +206,9 @@ def _done(transcript: Transcript, form: TranslationForm) -> Message:
     done |= {"usage": token_usage(transcript), **notes(transcript)}
     if form.progress:
         done["output"] = answer(transcript, form)
+    if form.outputs:
+        done["outputs"] = {
+            each: answer(transcript, form.model_copy(update={"response_format": each}))
+            for each in form.outputs
+        }
     return done

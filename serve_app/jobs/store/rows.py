@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from interchange.errors import NotFound
 from interchange.stages import BlobSource
 from serve_app.jobs.job import Failure, Job, NewJob
-from serve_app.jobs.store.codec import QUALITY, REQUEST, SECONDS, WEBHOOK
+from serve_app.jobs.store.codec import METADATA, QUALITY, REQUEST, SECONDS, WEBHOOK
 from serve_app.jobs.store.tables import jobs
 
 SUMMARY = tuple(
@@ -29,6 +29,7 @@ def job_of(row: sa.Row[Any]) -> Job:
         request=REQUEST.load(row.request),
         fingerprint=row.fingerprint,
         webhook=None if row.webhook is None else WEBHOOK.load(row.webhook),
+        metadata={} if row.metadata is None else METADATA.load(row.metadata),
         created_at=row.created_at,
         started_at=row.started_at,
         ended_at=row.ended_at,
@@ -66,6 +67,7 @@ def new_row(new: NewJob) -> dict[str, Any]:
         "fingerprint": new.fingerprint,
         "idempotency_key": new.idempotency_key,
         "webhook": None if new.webhook is None else WEBHOOK.dump(new.webhook),
+        "metadata": METADATA.dump(new.metadata) if new.metadata else None,
     }
 
 

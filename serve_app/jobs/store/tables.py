@@ -28,6 +28,7 @@ jobs = Table(
     Column("fingerprint", String(64), nullable=False),
     Column("idempotency_key", Text),
     Column("webhook", Text),
+    Column("metadata", Text),
     Column("created_at", Double, nullable=False),
     Column("started_at", Double),
     Column("ended_at", Double),

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,6 +126,12 @@ def test_formats(
         ["/no/such/file"],
         ["{file}", "--format", "xml"],
         ["{file}", "--words"],
+        ["{file}", "--format", "txt", "--format", "srt"],
+        ["{file}", "{file}/../..", "--output", "a.txt"],
+        ["{file}", "--output", "a.txt", "--output-dir", "b"],
+        ["{file}", "--force"],
+        ["{file}", "--speaker-name", "Ann"],
+        ["{file}", "--output-dir", "a", "--jobs", "0"],
         ["{file}", "--num-speakers", "2"],
         ["{file}", "--output", "/no/such/folder/a.txt"],
         ["{file}", "--server", "ftp://example.com"],
@@ -219,7 +226,7 @@ def test_progress_is_for_terminals(
     transcriber.forever = True
     leader, follower = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-m", "serve_app.client", "transcribe", recording],
+        [sys.executable, "-m", "serve_app", "transcribe", recording],
         stdout=subprocess.PIPE,
         stderr=follower,
         env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
@@ -227,7 +234,9 @@ def test_progress_is_for_terminals(
         os.close(follower)
         shown = io.BytesIO()
         try:
-            while b"Uploading" not in shown.getvalue() or b"Transcribing" not in shown.getvalue():
+            until = time.monotonic() + 60
+            while b"words" not in shown.getvalue():
+                assert time.monotonic() < until, shown.getvalue()
                 assert select.select([leader], [], [], 60)[0], shown.getvalue()
                 shown.write(os.read(leader, 4096))
         finally:

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -258,14 +259,14 @@ def test_a_list_for_scripts(store: Store) -> None:
     assert [line[0] for line in lines] == ids[::-1]
     assert [line[1] for line in lines] == ["queued", "queued", "cancelled"]
     assert datetime.fromisoformat(lines[0][2]).tzinfo is not None
-    assert lines[0][3:] == ["0.0/?", ""]
+    assert lines[0][3:] == ["0.0/?", "", "a.mp3"]
     assert lines[2][4] == "Task Cancelled"
     assert run("list", "--limit", "2").stdout.count("\n") == 2
     assert run("list", "--status", "cancelled").stdout.startswith(ids[0])
 
 
 def test_a_list_goes_over_pages(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve_app.client.jobs_api._PAGE", 2)
+    monkeypatch.setattr("serve_app.client.jobs.api._PAGE", 2)
     ids = [submitted() for _ in range(5)]
     listed = run("list", "--limit", "5").stdout.splitlines()
     assert [line.split("\t")[0] for line in listed] == ids[::-1]
@@ -301,7 +302,7 @@ def test_formats(store: Store, tmp_path: Path, name: str, start: str) -> None:
     assert target.read_text(encoding="utf-8") == result.stdout
 
 
-@pytest.mark.parametrize("command", ["get", "watch", "cancel"])
+@pytest.mark.parametrize("command", ["get", "watch", "cancel", "delete"])
 @pytest.mark.parametrize("job_id", ["nobody", "a/b", "日本 ?#", ".."])
 def test_an_unknown_job(server: str, command: str, job_id: str) -> None:
     result = run(command, job_id)
@@ -353,6 +354,33 @@ def test_watching_a_cancelled_job(server: str) -> None:
     assert "has ended already" in again.stderr
 
 
+def test_speakers_of_a_job(store: Store) -> None:
+    """Who speaks is known in the end, and only then goes into a pipe."""
+    job_id = submitted(URL, "--speakers", "--speaker-name", "Ann")
+    with store.runner():
+        result = run("watch", job_id)
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "[00:00:00.0 - 00:00:10.0] Ann: window 0\n[00:00:10.0 - 00:00:20.0] Ann: window 1\n"
+    )
+
+
+def test_removing_jobs(store: Store) -> None:
+    ended, live = submitted(), submitted()
+    assert run("cancel", ended).exit_code == 0
+    result = run("delete", live, "nobody", ended)
+    assert (result.exit_code, result.stdout) == (3, f"{ended}\n")
+    assert "cancel it first" in result.stderr
+    assert "nobody" in result.stderr
+    assert [line.split("\t")[0] for line in run("list").stdout.splitlines()] == [live]
+
+
+def test_notes_of_a_client(recording: str, store: Store) -> None:
+    for source in (recording, URL):
+        job_id = submitted(source, "--metadata", "call=17", "--metadata", "who=a=b")
+        assert json.loads(run("get", job_id).stdout)["metadata"] == {"call": "17", "who": "a=b"}
+
+
 def _event(name: str, data: Any, event_id: str | None = None) -> str:
     identity = f"id: {event_id}\n" if event_id else ""
     return f": a comment\nevent: {name}\n{identity}data: {json.dumps(data)}\n\n"
@@ -369,7 +397,11 @@ class Breaking:
         self.seen: list[str | None] = []
         self.goes_on = goes_on
         self.app = FastAPI()
+        self.app.add_api_route("/v1/jobs/{job_id}", self._job)
         self.app.add_api_route("/v1/jobs/{job_id}/events", self._events, response_model=None)
+
+    async def _job(self, job_id: str) -> dict[str, Any]:
+        return {"id": job_id, "name": "a", "options": {"speakers": False}, "ended_at": None}
 
     async def _events(self, request: Request) -> Response:
         self.seen.append(request.headers.get("last-event-id"))
@@ -388,7 +420,7 @@ class Breaking:
 
 
 def test_watching_goes_on_behind_what_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve_app.client.jobs_api._RECONNECT_S", 0.001)
+    monkeypatch.setattr("serve_app.client.jobs.api._RECONNECT_S", 0.001)
     service = Breaking(goes_on=True)
     with running(service.app) as address:
         result = run("watch", "1", "--server", address)
@@ -398,7 +430,7 @@ def test_watching_goes_on_behind_what_was_seen(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_service_that_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve_app.client.jobs_api._RECONNECT_S", 0.05)
+    monkeypatch.setattr("serve_app.client.jobs.api._RECONNECT_S", 0.05)
     service = Breaking(goes_on=False)
     with running(service.app) as address:
         result = run("watch", "1", "--server", address, "--timeout", "1")
@@ -415,7 +447,7 @@ def test_progress_is_for_terminals(server: str, recording: str, command: str) ->
     arguments = ["watch", submitted()] if command == "watch" else ["submit", recording, "--wait"]
     leader, follower = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-m", "serve_app.client", "jobs", *arguments],
+        [sys.executable, "-m", "serve_app", "jobs", *arguments],
         stdout=subprocess.PIPE,
         stderr=follower,
         env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
@@ -423,7 +455,9 @@ def test_progress_is_for_terminals(server: str, recording: str, command: str) ->
         os.close(follower)
         shown = io.BytesIO()
         try:
-            while b"Loading" not in shown.getvalue() or b"Transcribing" not in shown.getvalue():
+            until = time.monotonic() + 60
+            while b"waiting" not in shown.getvalue():
+                assert time.monotonic() < until, shown.getvalue()
                 assert select.select([leader], [], [], 60)[0], shown.getvalue()
                 shown.write(os.read(leader, 4096))
         finally:
@@ -445,13 +479,16 @@ def _read(descriptor: int) -> bytes:
         return b""
 
 
-def test_a_table_on_a_terminal(server: str) -> None:
-    job_id = submitted()
+@pytest.mark.parametrize("columns", [80, 140])
+def test_a_table_on_a_terminal(server: str, columns: int) -> None:
+    """Whole ids and names in 80 columns; why jobs failed where there is room."""
+    job_id = submitted("https://example.com/%5Bb%5Da.mp3")
+    assert run("cancel", job_id).exit_code == 0
     leader, follower = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-m", "serve_app.client", "jobs", "list"],
+        [sys.executable, "-m", "serve_app", "jobs", "list"],
         stdout=follower,
-        env=os.environ | {"TERM": "xterm", "COLUMNS": "140"},
+        env=os.environ | {"TERM": "xterm", "COLUMNS": str(columns)},
     ) as process:
         os.close(follower)
         shown = b""
@@ -459,10 +496,14 @@ def test_a_table_on_a_terminal(server: str) -> None:
             shown += part
     os.close(leader)
     assert process.returncode == 0
-    assert "recognized" in shown.decode()
-    assert job_id in shown.decode()
+    lines = shown.decode().splitlines()
+    (row,) = [line for line in lines if job_id in line]
+    assert len(row) <= columns
+    assert "cancelled" in row
+    assert "[b]a.mp3" in row, "what a client named is no markup"
+    assert ("Task Cancelled" in row) == (columns == 140)
 
 
 def test_help_names_the_exit_codes() -> None:
-    for command in ("submit", "list", "watch", "cancel", "get"):
+    for command in ("submit", "list", "watch", "cancel", "delete", "get"):
         assert "5 no service was reached" in run(command, "--help").stdout

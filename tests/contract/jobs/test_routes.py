@@ -1,5 +1,6 @@
 """Jobs of our own: `/v1/jobs`."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from interchange.errors import StoreUnavailable
 from interchange.stages import BlobSource, UrlSource
 from interchange.transcript import WindowTranscript
 from serve_app.http.jobs.events import job_events
+from serve_app.http.jobs.form import JobOptions
 from serve_app.http.services import HttpConfig
 from serve_app.jobs.delivery import DeliveryAttempt
 from serve_app.jobs.frontend import JobFrontend
@@ -78,6 +80,78 @@ def error(answer: Any) -> tuple[int, str, str | None]:
 
 
 # --------------------------------------------------------------------------- submitting
+
+
+def test_a_job_keeps_its_name_its_options_and_what_its_client_noted(client: TestClient) -> None:
+    metadata = {"call": "17", "Straße": "日本"}
+    form: dict[str, Any] = {
+        "metadata": json.dumps(metadata),
+        "speakers": "true",
+        "speaker_names[]": ["Ann", "Bo"],
+    }
+    accepted = upload(client, language="French", **form).json()
+    assert accepted["name"] == "a.wav"
+    assert accepted["metadata"] == metadata
+    assert accepted["options"] == {
+        "task": "transcribe",
+        "language": "fr",
+        "languages": [],
+        "words": False,
+        "speakers": True,
+        "num_speakers": None,
+        "min_speakers": None,
+        "max_speakers": None,
+        "speaker_names": ["Ann", "Bo"],
+        "prompt": None,
+        "temperature": 0.0,
+        "batch_size": None,
+    }
+    assert client.get(f"{PATH}/{accepted['id']}").json() == accepted
+    assert submit(client).json()["metadata"] == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://example.com/calls/m%C3%BCller%20.mp3?signature=secret#t=1", "müller .mp3"),
+        ("https://example.com/calls/", "calls"),
+        ("https://user:secret@example.com?signature=secret", "example.com"),
+    ],
+)
+def test_the_name_of_an_address_holds_no_secret(client: TestClient, url: str, name: str) -> None:
+    assert client.post(PATH, json={"url": url}).json()["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("metadata", {"": "a"}),
+        ("metadata", {"a": "b" * 513}),
+        ("metadata", {str(number): "" for number in range(17)}),
+        ("metadata", {"a": 1}),
+        ("speaker_names", [" "]),
+        ("speaker_names", ["two\nlines"]),
+    ],
+)
+def test_notes_and_names_have_bounds(client: TestClient, option: str, value: Any) -> None:
+    assert submit(client, speakers=True, **{option: value}).status_code == 422
+
+
+def test_a_request_repeated_after_an_upgrade_is_the_same_request() -> None:
+    """As services without notes and names wrote what they took the fingerprint of."""
+    before = (
+        '{"url":"https://example.com/a.mp3","task":"transcribe","language":null,"languages":[],'
+        '"words":false,"speakers":false,"num_speakers":null,"min_speakers":null,'
+        '"max_speakers":null,"prompt":null,"temperature":0.0,"batch_size":null,"webhook":null}'
+    )
+    new = JobOptions(url=URL).to_job(UrlSource(URL), None, "key")
+    assert new.fingerprint == hashlib.sha256(before.encode()).hexdigest()
+    noted = JobOptions(url=URL, metadata={"a": "b"}).to_job(UrlSource(URL), None, "key")
+    assert noted.fingerprint != new.fingerprint
+
+
+def test_names_need_speakers(client: TestClient) -> None:
+    assert submit(client, speaker_names=["Ann"]).status_code == 422
 
 
 def test_a_job_by_url(client: TestClient, jobs: JobFrontend) -> None:

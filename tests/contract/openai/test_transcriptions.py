@@ -20,7 +20,7 @@ from interchange.errors import (
 )
 from interchange.stages import BlobSource, SpeechDetection, UrlSource
 from interchange.transcript import Token, Transcript
-from serve_app.transcription.speakers import assign
+from serve_app.transcription.speakers import assign, named
 from tests.fakes.services import (
     DIALOGUE,
     GREETING,
@@ -531,6 +531,35 @@ def test_stream_with_progress(client: TestClient, wanted: str) -> None:
     }
     whole = post(client, response_format=wanted)
     assert sent[-1]["output"] == (whole.text if wanted in ("srt", "text") else whole.json())
+
+
+def test_stream_with_several_outputs(client: TestClient, transcriber: FakeTranscriber) -> None:
+    form = {"stream": "true", "progress": "true", "outputs[]": ["srt", "verbose_json", "text"]}
+    outputs = events(post(client, **form))[-1]["outputs"]
+    assert transcriber.requests[0].words, "subtitles are cut between words"
+    assert list(outputs) == ["srt", "verbose_json", "text"]
+    assert outputs["srt"] == post(client, response_format="srt").text
+    assert outputs["verbose_json"] == post(client, response_format="verbose_json").json()
+
+
+def test_names_for_speakers(client: TestClient, transcriber: FakeTranscriber) -> None:
+    assert post(client, speakers="true", **{"speaker_names[]": ["Ann", "Bo"]}).status_code == 200
+    assert transcriber.requests[0].speaker_names == ("Ann", "Bo")
+    for wrong in ({"speaker_names[]": ["Ann"]}, {"stream": "true", "outputs[]": ["srt"]}):
+        assert post(client, **wrong).status_code == 400
+
+
+def test_a_speaker_whose_name_is_given_keeps_it(
+    client: TestClient, transcriber: FakeTranscriber
+) -> None:
+    turns = named(DIALOGUE.turns or (), ["Ann"])
+    transcriber.result = replace(DIALOGUE, turns=turns, segments=assign(DIALOGUE.segments, turns))
+    transcriber.turns = DIALOGUE.turns
+    asked = {"response_format": "diarized_json", "speaker_names[]": ["Ann"]}
+    whole = post(client, **asked).json()["segments"]
+    assert [each["speaker"] for each in whole] == ["Ann", "A"]
+    sent = events(post(client, stream="true", **asked))
+    assert [event for event in sent if event["type"] == "transcript.text.segment"] == whole
 
 
 def test_an_error_before_the_stream_begins_is_a_status(

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interchange.transcript import Segment, Turn, Word
-from serve_app.transcription.speakers import Assignment, assign, utterances
+from serve_app.transcription.speakers import Assignment, assign, named, utterances
 
 A, B = "SPEAKER_00", "SPEAKER_01"
 
@@ -126,3 +126,13 @@ def test_no_word_is_lost_moved_or_left_without_a_speaker(
     for part in after:
         assert {word.speaker for word in part.words} == {part.speaker}
         assert part.speaker in {"A", "B", "C"}
+
+
+def test_names_stand_for_labels_in_their_order() -> None:
+    turns = (Turn(0, 1, B), Turn(1, 2, A), Turn(2, 3, "SPEAKER_02"))
+    assert [turn.speaker for turn in named(turns, ["Ann", "SPEAKER_00"])] == [
+        "SPEAKER_00",
+        "Ann",
+        "SPEAKER_02",
+    ]
+    assert named(turns, []) == turns

@@ -121,6 +121,8 @@ async def test_speakers_are_given_to_words() -> None:
     assert diarizer.options == DiarizationOptions(num_speakers=2)
     assert [segment.speaker for segment in transcript.segments] == ["SPEAKER_00", "SPEAKER_01"]
     assert transcript.turns == turns
+    called = await subject.run(replace(WITH_SPEAKERS, speaker_names=("Ann",)))
+    assert [segment.speaker for segment in called.segments] == ["Ann", "SPEAKER_01"]
 
 
 async def test_no_speakers_unless_asked_for() -> None:
@@ -285,6 +287,13 @@ async def test_progress_ends_at_the_whole_recording() -> None:
     progress = [event for event in events if isinstance(event, Progress)]
     assert progress[-1] == Progress(loaded=20.0, recognized=20.0, total=20.0)
     assert [event.recognized for event in progress] == sorted(e.recognized for e in progress)
+
+
+async def test_what_nobody_said_is_recognized_too() -> None:
+    """Silence behind the last window must not look like work that is left."""
+    events = await events_of(transcriber(FakeLoader([])))
+    progress = [event for event in events if isinstance(event, Progress)]
+    assert progress[-1] == Progress(loaded=3.0, recognized=3.0, total=3.0)
 
 
 async def test_a_window_is_kept_as_soon_as_it_is_recognized() -> None:

@@ -54,6 +54,17 @@ def test_a_sum_is_normalised() -> None:
         torch.testing.assert_close(ours, theirs)
 
 
+def test_a_sum_of_what_lies_apart_is_that_of_what_lies_together() -> None:
+    """As windows do that were cut out of longer ones."""
+    norm = Norm(drawn(48, seed=1), drawn(48, seed=2), 1e-5)
+    x, added = drawn(2, 7, 48, seed=3)[:, :5], drawn(2, 5, 48, seed=4)
+    limit = 0.5
+    for ours, theirs in zip(
+        kernels.add_norm(x, added, norm, limit), plain.add_norm(x, added, norm, limit), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs)
+
+
 @pytest.mark.parametrize("rows", [1, 3])
 def test_rows_attend_to_their_own_past(rows: int) -> None:
     ours, theirs = twins()

@@ -78,7 +78,8 @@ class Bench:
                 engine.admit()
                 while engine.lanes.go_on():
                     pass
-                engine.admission.collect(ANSWER_S)
+                while engine.admission.encoding:
+                    engine.admission.collect(ANSWER_S)
                 engine.fill_slots()
 
 

@@ -8,10 +8,13 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
+from interchange.blobs import BlobStore
 from interchange.errors import ServerError, Unavailable
 from serve_app.jobs.store.database import Database
+from serve_app.jobs.store.job_store import JobStore
 from serve_app.jobs.store.tables import metadata
 from tests.fakes.postgres import drop_database, fresh_database
+from tests.support.jobs import new_job
 
 
 async def test_the_migrations_make_the_tables_that_the_code_knows(database: Database) -> None:
@@ -56,6 +59,20 @@ async def test_a_store_of_a_newer_version_is_refused(database_url: str) -> None:
     await later.close()
 
 
+async def test_jobs_of_an_older_store_are_read(tmp_path: Path, blobs: BlobStore) -> None:
+    """A store as the first version wrote it: its jobs have no notes of their clients."""
+    url = f"sqlite:///{tmp_path}/jobs.sqlite"
+    newest = Database(url)
+    job, _ = await JobStore(newest, blobs, retention_s=1).submit(new_job())
+    async with newest.writing() as connection:
+        await connection.execute(sa.text("ALTER TABLE jobs DROP COLUMN metadata"))
+        await connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+    await newest.close()
+    upgraded = Database(url)
+    assert await JobStore(upgraded, blobs, retention_s=1).get(job.id) == job
+    await upgraded.close()
+
+
 async def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
     async def half() -> None:
         async with database.writing() as connection:
@@ -68,7 +85,7 @@ async def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
         await half()
     async with database.reading() as connection:
         versions = await connection.execute(sa.text("SELECT version_num FROM alembic_version"))
-        assert versions.scalars().all() == ["0001"]
+        assert versions.scalars().all() == ["0002"]
 
 
 async def test_a_full_disk_is_a_503(tmp_path: Path) -> None:

@@ -5,22 +5,21 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx2
 
-from serve_app.client.api import (
+from serve_app.client.api import Client
+from serve_app.client.failures import (
     Busy,
-    Client,
-    OnUpload,
     ServiceFailure,
     Unreachable,
-    WatchedFile,
+    check,
     failure_of,
-    sentence_of,
+    unreachable,
 )
+from serve_app.client.uploads import OnUpload, Source, file_name, opened
 
 JOBS = "/v1/jobs"
 
@@ -49,7 +48,7 @@ class JobClient(Client):
 
     def submit(
         self,
-        recording: Path | str,
+        recording: Source,
         options: Mapping[str, Any],
         *,
         key: str | None = None,
@@ -58,12 +57,12 @@ class JobClient(Client):
         """Hand in a file, or a URL that the service fetches. A repeated `key` makes no second
         job. Raises OSError for the file too."""
         headers = {"Idempotency-Key": key} if key is not None else {}
-        if not isinstance(recording, Path):
+        if isinstance(recording, str):
             body = {"url": recording, **options}
             return self._json("POST", JOBS, json=body, headers=headers)
         form = {name: _field(value) for name, value in options.items()}
-        with WatchedFile(recording, on_upload) as file:
-            files = {"file": (recording.name, file)}
+        with opened(recording, on_upload) as file:
+            files = {"file": (file_name(recording), file)}
             return self._json("POST", JOBS, data=form, files=files, headers=headers)
 
     def jobs(self, *, status: str | None = None, limit: int = 20) -> Iterator[JobObject]:
@@ -88,6 +87,10 @@ class JobClient(Client):
 
     def cancel(self, job_id: str) -> JobObject:
         return self._json("POST", f"{JOBS}/{_segment(job_id)}/cancel")
+
+    def delete(self, job_id: str) -> None:
+        """Remove an ended job with its recording and its result."""
+        self._call("DELETE", f"{JOBS}/{_segment(job_id)}")
 
     def events(self, job_id: str) -> Iterator[JobEvent]:
         """All events from the first on; the last one's data is the ended job.
@@ -118,22 +121,10 @@ class JobClient(Client):
         with ExitStack() as stack:
             try:
                 response = stack.enter_context(self._http.stream("GET", path, headers=headers))
-                _check(response)
+                check(response)
                 yield from _parse(response.iter_lines())
             except httpx2.TransportError as error:
-                raise Unreachable(self._why(error)) from error
-
-    def _json(self, method: str, path: str, **how: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = self._call(method, path, **how).json()
-        return answer
-
-    def _call(self, method: str, path: str, **how: Any) -> httpx2.Response:
-        try:
-            response = self._http.request(method, path, **how)
-        except httpx2.TransportError as error:
-            raise Unreachable(self._why(error)) from error
-        _check(response)
-        return response
+                raise unreachable(self._server, error) from error
 
 
 def failure_of_job(job: JobObject) -> ServiceFailure | None:
@@ -141,12 +132,6 @@ def failure_of_job(job: JobObject) -> ServiceFailure | None:
     if (error := job["error"]) is None:
         return None
     return failure_of(error["status"], error["message"])
-
-
-def _check(response: httpx2.Response) -> None:
-    if response.is_error or response.is_redirect:
-        response.read()
-        raise failure_of(response.status_code, sentence_of(response))
 
 
 def _segment(job_id: str) -> str:
