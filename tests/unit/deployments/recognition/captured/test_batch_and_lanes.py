@@ -20,6 +20,7 @@ from deployments.recognition.model.whisper import WhisperModel
 from deployments.recognition.window.questions import Decode, Decoded, Piece, WindowDecoding
 from deployments.recognition.window.vocabulary import Text
 from interchange.stages import RecognitionOptions, Window
+from interchange.transcript import WindowTranscript
 from tests.unit.deployments.recognition.support import ENGLISH, NO_PIECE, Whisper, noise
 
 CPU = torch.device("cpu")
