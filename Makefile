@@ -17,7 +17,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve sample weights test lint types format accuracy bench bench-gpu gpu-bundle gpu-check chaos lock clean
+.PHONY: help serve sample weights test lint types format accuracy bench bench-gpu gpu-bundle gpu-check chaos clients lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -66,6 +66,9 @@ gpu-check: ## Check recognition on a GPU without network: BUNDLE=gpu-bundle, ARG
 
 chaos: weights $(VENV)/.installed-dev ## Kill replicas and the service under 30 jobs: ARGS="--stores sqlite"
 	@$(BIN)/python -m benchmarks.chaos $(ARGS)
+
+clients: weights $(VENV)/.installed-dev ## Run others' clients against a running graph: ARGS="--only litellm"
+	@$(BIN)/python -m tests.clients $(ARGS)
 
 lock: $(BIN)/python ## Pin the newest packages that pyproject.toml allows
 	@$(BIN)/python scripts/lock.py

@@ -94,6 +94,14 @@ class RecognitionSettings(Section):
     slots: PositiveInt = Field(
         8, description="Windows decoded at once; each holds its keys and values in memory."
     )
+    vocabulary: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Names and terms that any recording may hold, comma-separated or as a list: "
+        "put before the keywords and the prompt of every request. About 220 tokens.",
+    )
+    vocabulary_file: Path | None = Field(
+        None, description="A file of such terms, one a line, where the recognizer runs."
+    )
     max_queued_audio_s: PositiveFloat = Field(
         24 * 3600, description="Seconds of audio that may wait; beyond it requests get a 429."
     )
@@ -104,6 +112,11 @@ class RecognitionSettings(Section):
         "auto",
         description="auto: a GPU's steps are recorded as CUDA graphs; a CPU records nothing.",
     )
+
+    @field_validator("vocabulary", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return value.split(",") if isinstance(value, str) else value
 
     @property
     def cpu_threads(self) -> int:

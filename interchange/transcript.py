@@ -19,8 +19,20 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """A token of a text, as the bytes it stands for: a character may need several tokens."""
+
+    content: tuple[int, ...]
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of text between two of Whisper's timestamps. `text` keeps its leading space."""
+    """A stretch of text between two of Whisper's timestamps. `text` keeps its leading space.
+
+    `spelled` has its tokens with their log-probabilities, where these were asked for; their bytes
+    are the text's.
+    """
 
     start: float
     end: float
@@ -33,6 +45,7 @@ class Segment:
     no_speech_prob: float = 0.0
     words: tuple[Word, ...] = ()
     speaker: str | None = None
+    spelled: tuple[Token, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +65,8 @@ class WindowTranscript:
     likeliest languages, best first; it is empty where the language was given.
     `decoded_again` counts the decodings after the first. `no_speech_prob` is how probably nobody
     speaks in it, as the model heard its beginning. `failed` says why the window has no
-    transcript although it held speech; None if it has one.
+    transcript although it held speech; None if it has one. `prompt_left_out` counts the tokens of
+    the prompt that were more than the model reads.
     """
 
     index: int
@@ -64,6 +78,7 @@ class WindowTranscript:
     decoded_again: int = 0
     no_speech_prob: float = 0.0
     failed: str | None = None
+    prompt_left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +119,7 @@ class Quality:
             silence_score=max(0.0, 1 - doubt / silent) if silent else 1.0,
             decoded_again=again,
             failed=failed,
-            notes=(*notes, *_on_failed(windows)),
+            notes=(*notes, *_on_failed(windows), *_on_prompt(windows)),
         )
 
 
@@ -116,6 +131,16 @@ def _on_failed(windows: Sequence[WindowTranscript]) -> tuple[str, ...]:
     return (
         f"{seconds:.1f} s of the recording could not be recognized, the first of them from "
         f"{failed[0].start:.1f} s to {failed[0].end:.1f} s: {failed[0].failed}",
+    )
+
+
+def _on_prompt(windows: Sequence[WindowTranscript]) -> tuple[str, ...]:
+    left_out = max((window.prompt_left_out for window in windows), default=0)
+    if not left_out:
+        return ()
+    return (
+        f"The prompt, the keywords and the vocabulary of the service are {left_out} tokens longer "
+        "than the model reads: so many were left out at the front.",
     )
 
 

@@ -19,6 +19,7 @@ from deployments.recognition.engine.sleeping import PREFIX, SleepingEngine
 from deployments.recognition.engine.whisper import WhisperEngine
 from deployments.recognition.fair_queue import FairQueue, Metrics
 from deployments.recognition.model.whisper import WhisperModel
+from interchange.errors import ServerError
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,8 @@ def build_engine(
 ) -> Engine:
     """An engine that is ready to be started; its `queue` takes the windows.
 
-    `token` opens gated models of the hub. Raises what `resolve` and `DevicePolicy` raise.
+    `token` opens gated models of the hub. Raises what `resolve` and `DevicePolicy` raise, and
+    ServerError for a vocabulary that cannot be read or is too long.
     """
     queue = FairQueue(settings.max_queued_audio_s, metrics)
     if settings.model.startswith(PREFIX):
@@ -39,14 +41,33 @@ def build_engine(
     log.info("Recognition runs on %s.", policy.reason)
     folder = resolve(settings.model, settings.revision, token)
     do = operations(policy)
+    model = WhisperModel.load(folder, policy, do.add_norm)
+    model.text = model.text.with_terms(terms(settings))
     return engine_of(
-        WhisperModel.load(folder, policy, do.add_norm),
+        model,
         queue,
         do,
         slots=settings.slots,
         silent_suffix=settings.silent_suffix,
         metrics=metrics,
     )
+
+
+def terms(settings: RecognitionSettings) -> tuple[str, ...]:
+    """The names and terms of the service, each once: those of the list, then those of the file.
+
+    Raises ServerError where the file cannot be read.
+    """
+    listed = list(settings.vocabulary)
+    if settings.vocabulary_file is not None:
+        try:
+            lines = settings.vocabulary_file.expanduser().read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ServerError(
+                f"The vocabulary {settings.vocabulary_file} cannot be read: {error}."
+            ) from error
+        listed += [line for line in lines if not line.startswith("#")]
+    return tuple(dict.fromkeys(term.strip() for term in listed if term.strip()))
 
 
 def engine_of(

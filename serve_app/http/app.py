@@ -9,6 +9,7 @@ from serve_app.http.around.auth import AdminKeyAuth
 from serve_app.http.around.body_limit import BodyLimit
 from serve_app.http.around.request_id import RequestIds
 from serve_app.http.around.trailing_slash import TrailingSlash
+from serve_app.http.asr import routes as asr
 from serve_app.http.jobs import routes as jobs
 from serve_app.http.openai import routes as openai
 from serve_app.http.seed import routes as seed
@@ -17,10 +18,12 @@ from serve_app.http.services import Services
 MAX_BODY_BYTES = 2**20
 """For every body that is not an upload."""
 
+_UPLOAD_PATHS = openai.UPLOAD_PATHS | asr.UPLOAD_PATHS | {jobs.PATH}
+
 _DESCRIPTION = """
-Speech to text with speakers. Two dialects of one service: `POST /` is
-insanely-fast-whisper-api's, `/v1/audio` is OpenAI's. Work that outlives its request are tasks in
-the first, and `/v1/jobs`.
+Speech to text with speakers. Three dialects of one service: `POST /` is
+insanely-fast-whisper-api's, `/v1/audio` is OpenAI's, `/asr` is whisper-asr-webservice's. Work that
+outlives its request are tasks in the first, and `/v1/jobs`.
 """
 
 
@@ -30,7 +33,7 @@ def create_app(services: Services) -> FastAPI:
         Middleware(TrailingSlash),
         Middleware(RequestIds),
         Middleware(errors.UnexpectedErrors),
-        Middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, uploads=openai.UPLOAD_PATHS | {jobs.PATH}),
+        Middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, uploads=_UPLOAD_PATHS),
     ]
     if (key := services.config.admin_key) is not None:
         middleware.insert(3, Middleware(AdminKeyAuth, key=key))
@@ -46,6 +49,6 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     errors.install(app)
     docs.install(app)
-    for surface in (seed, openai, jobs, health):
+    for surface in (seed, openai, asr, jobs, health):
         app.include_router(surface.routes)
     return app

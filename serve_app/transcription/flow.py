@@ -15,7 +15,6 @@ from interchange.stages import (
     AudioLoader,
     Diarization,
     Loaded,
-    LoadOptions,
     PcmBlock,
     RecognitionOptions,
     SpeakerDiarizer,
@@ -101,7 +100,7 @@ class RecordingFlow:
         windows: asyncio.Queue[Window | None] = asyncio.Queue(1)
         with Backlog() as backlog:
             starter = group.create_task(self._start_windows(group, windows))
-            options = LoadOptions(pcm=diarization is not None)
+            options = self.request.loading(pcm=diarization is not None)
             async with aclosing(self.stages.loader.load(self.request.source, options)) as events:
                 async for event in events:
                     match event:

@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass
 
-from interchange.stages import DiarizationOptions, Priority, RecognitionOptions, Source, Task
+from interchange.stages import (
+    DiarizationOptions,
+    LoadOptions,
+    Priority,
+    RecognitionOptions,
+    Source,
+    SpeechDetection,
+    Task,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,13 @@ class TranscriptionRequest:
     temperature: float = 0.0
     priority: Priority = "interactive"
     batch_size: int | None = None
+    logprobs: bool = False
+    first_window_s: float | None = None
+    detection: SpeechDetection | None = None
+
+    def loading(self, *, pcm: bool) -> LoadOptions:
+        """`pcm` says whether the whole waveform is needed beside the windows."""
+        return LoadOptions(pcm, self.first_window_s, self.detection)
 
     @property
     def recognition(self) -> RecognitionOptions:
@@ -41,6 +56,7 @@ class TranscriptionRequest:
             temperature=self.temperature,
             priority=self.priority,
             batch_size=self.batch_size,
+            logprobs=self.logprobs,
         )
 
     @property

@@ -27,23 +27,32 @@ class Utterance:
     text: str
 
 
-def assign(segments: Sequence[Segment], turns: Sequence[Turn]) -> tuple[Segment, ...]:
-    """Segments and words with their speakers.
+class Assignment:
+    """Segments to speakers, one after another in the recording's order, by turns that are known."""
 
-    A segment with words is split where the speaker changes; a part keeps the segment's
-    figures, and the first one its tokens, which cannot be told apart by word. A segment
-    without words goes whole to the speaker with the greatest share. Texts, their order, words
-    and word times stay as they are. Without turns the segments come back unchanged.
-    """
-    if not turns:
-        return tuple(segments)
-    timeline = _Timeline(turns)
-    speaker: str | None = None
-    assigned: list[Segment] = []
-    for segment in segments:
-        assigned += _split(segment, timeline, speaker)
-        speaker = assigned[-1].speaker
-    return tuple(assigned)
+    def __init__(self, turns: Sequence[Turn]) -> None:
+        self._timeline = _Timeline(turns) if turns else None
+        self._speaker: str | None = None
+
+    def of(self, segment: Segment) -> tuple[Segment, ...]:
+        """The segment and its words with their speakers.
+
+        One with words is split where the speaker changes; a part keeps the segment's figures, and
+        the first one its tokens, which cannot be told apart by word. One without words goes whole
+        to the speaker with the greatest share. Texts, their order, words and word times stay as
+        they are. Without turns it comes back unchanged.
+        """
+        if self._timeline is None:
+            return (segment,)
+        parts = tuple(_split(segment, self._timeline, self._speaker))
+        self._speaker = parts[-1].speaker
+        return parts
+
+
+def assign(segments: Sequence[Segment], turns: Sequence[Turn]) -> tuple[Segment, ...]:
+    """All segments of a recording, each as `Assignment` has it."""
+    assignment = Assignment(turns)
+    return tuple(part for segment in segments for part in assignment.of(segment))
 
 
 def named(turns: Sequence[Turn], names: Sequence[str]) -> tuple[Turn, ...]:
@@ -87,6 +96,7 @@ def _split(segment: Segment, timeline: "_Timeline", before: str | None) -> Itera
             end=segment.end if last else part[-1].end,
             text="".join(word.text for word in part),
             tokens=segment.tokens if first else (),
+            spelled=segment.spelled if first else (),
             words=part,
             speaker=part[0].speaker,
         )

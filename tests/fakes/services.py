@@ -15,7 +15,13 @@ from serve_app.http.services import HttpConfig, Services
 from serve_app.jobs.attended import WholeTranscriber
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.database import Database
-from serve_app.transcription.events import Event, Progress, SegmentReady, TranscriptReady
+from serve_app.transcription.events import (
+    Event,
+    Progress,
+    SegmentReady,
+    TranscriptReady,
+    TurnsReady,
+)
 from serve_app.transcription.request import TranscriptionRequest
 
 MODEL = "openai/whisper-tiny"
@@ -68,11 +74,15 @@ SILENCE_WITH_SPEAKERS = transcript(turns=())
 class FakeTranscriber:
     """Answers every request with one transcript, or with an error before or after its events.
 
+    `heard` are the segments before anybody knows who speaks, and `turns` those before anybody has
+    a name, where they differ.
     `forever` never answers: `started` and `stopped` say when the work began, and when it was
     given up.
     """
 
     result: Transcript = GREETING
+    heard: tuple[Segment, ...] | None = None
+    turns: tuple[Turn, ...] | None = None
     error: Exception | None = None
     late_error: Exception | None = None
     forever: bool = False
@@ -89,11 +99,14 @@ class FakeTranscriber:
             yield Progress(self.result.duration, 0.0, self.result.duration)
             if self.forever:
                 await asyncio.Event().wait()
-            for part in self.result.segments:
+            for part in self.result.segments if self.heard is None else self.heard:
                 yield SegmentReady(part)
                 yield Progress(self.result.duration, part.end, self.result.duration)
             if self.late_error is not None:
                 raise self.late_error
+            turns = self.result.turns if self.turns is None else self.turns
+            if turns is not None:
+                yield TurnsReady(turns)
             yield TranscriptReady(self.result)
         finally:
             self.stopped.set()

@@ -22,14 +22,13 @@ from deployments.recognition.window.questions import (
 from deployments.recognition.window.segments import (
     TokenSegment,
     first_text_tokens,
-    prompt_tokens,
     split_segments,
 )
 from deployments.recognition.window.speech import Speech
 from deployments.recognition.window.vocabulary import Text
 from deployments.recognition.window.words import time_words, within
 from interchange.stages import SAMPLE_RATE, RecognitionOptions, Window
-from interchange.transcript import Segment, WindowTranscript, Word
+from interchange.transcript import Segment, Token, WindowTranscript, Word
 
 TOP_LANGUAGES = 5
 LOST_SPEECH_S = 1.0
@@ -72,6 +71,7 @@ class _WindowDecoder:
         self._options = options
         self._text = text
         self._speech = Speech.of(window)
+        self._prompt, self._prompt_left_out = text.prompt(options.prompt)
         self._decodings = 0
 
     def run(self) -> WindowDecoding:
@@ -100,6 +100,7 @@ class _WindowDecoder:
             language_probabilities=probabilities,
             decoded_again=self._decodings - 1,
             no_speech_prob=no_speech_prob or 0.0,
+            prompt_left_out=self._prompt_left_out,
         )
 
     # ------------------------------------------------------------------------- language
@@ -137,10 +138,7 @@ class _WindowDecoder:
 
     def _decode(self, piece: Piece, language: str, temperature: float) -> Decode:
         vocabulary = self._text.vocabulary
-        previous = prompt_tokens(
-            self._options.prompt, self._text.tokenizer, self._text.prompt_limit
-        )
-        lead = (vocabulary.previous, *previous) if previous else ()
+        lead = (vocabulary.previous, *self._prompt) if self._prompt else ()
         return Decode(
             piece,
             prompt=lead + vocabulary.start_of_transcript(language, self._options.task),
@@ -185,9 +183,18 @@ class _WindowDecoder:
                 compression_ratio=attempt.compression_ratio,
                 no_speech_prob=attempt.decoded.no_speech_prob,
                 words=spoken,
+                spelled=self._spelled(segment),
             )
             for ((start, end), segment), spoken in zip(kept, words, strict=True)
         ]
+
+    def _spelled(self, segment: TokenSegment) -> tuple[Token, ...]:
+        if not self._options.logprobs:
+            return ()
+        return tuple(
+            Token(self._text.content(token), logprob)
+            for token, logprob in zip(segment.tokens, segment.logprobs, strict=True)
+        )
 
     def _times(self, piece: Piece, segment: TokenSegment) -> tuple[float, float]:
         """A segment's seconds from the window's start, inside the window."""

@@ -1,9 +1,9 @@
-"""From tokens to segments, and from options to a prompt."""
+"""From tokens to segments."""
 
 from dataclasses import dataclass, replace
 
 from deployments.recognition.window.questions import Decoded
-from deployments.recognition.window.vocabulary import Tokenizer, Vocabulary
+from deployments.recognition.window.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,3 @@ def first_text_tokens(decoded: Decoded, count: int, vocabulary: Vocabulary) -> D
                 end_logprob=None,
             )
     return decoded
-
-
-def prompt_tokens(prompt: str | None, tokenizer: Tokenizer, limit: int) -> tuple[int, ...]:
-    """The last `limit` tokens of a prompt; it reads as if the transcript followed it."""
-    if prompt is None or not prompt.strip():
-        return ()
-    tokens = tokenizer.encode(" " + prompt.strip(), add_special_tokens=False)
-    return tuple(tokens[-limit:])

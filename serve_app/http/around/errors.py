@@ -1,7 +1,7 @@
 """How errors look on the wire, in the dialect of the path.
 
 Under /v1 it is OpenAI's `{"error": {"message", "type", "param", "code"}}`, elsewhere the
-original service's `{"detail": ...}`.
+original service's `{"detail": ...}`. Under /v1/audio the status of a wrong option is OpenAI's too.
 """
 
 import json
@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from interchange.errors import InvalidOption, RayscribeError
 from serve_app.http.around.request_id import request_id
+from serve_app.http.around.sentences import describe
 
 log = logging.getLogger("ray.serve")
 
@@ -33,6 +34,11 @@ _CODES = {
 
 def is_openai_path(path: str) -> bool:
     return path == "/v1" or path.startswith("/v1/")
+
+
+def _status(path: str, status: int) -> int:
+    """OpenAI answers 400 to what is 422 elsewhere, and its clients catch a BadRequestError."""
+    return 400 if status == 422 and path.startswith("/v1/audio/") else status
 
 
 def openai_error(
@@ -54,6 +60,7 @@ def error_response(
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """An error in the dialect of the request's path."""
+    status = _status(scope["path"], status)
     body: dict[str, Any] = {"detail": message}
     if is_openai_path(scope["path"]):
         body = openai_error(status, message, code=code or _CODES.get(status), param=param)
@@ -62,8 +69,7 @@ def error_response(
 
 def rayscribe_error(error: RayscribeError) -> dict[str, Any]:
     """The body of one of our own errors under /v1, also sent in the middle of a stream."""
-    param = error.param if isinstance(error, InvalidOption) else None
-    return openai_error(error.status, error.message, code=error.code, param=param)
+    return openai_error(error.status, error.message, code=error.code, param=error.param)
 
 
 def install(app: FastAPI) -> None:
@@ -84,7 +90,7 @@ async def _on_rayscribe_error(request: Request, error: Exception) -> Response:
         error.status,
         error.message,
         code=error.code,
-        param=error.param if isinstance(error, InvalidOption) else None,
+        param=error.param,
         headers={"Retry-After": str(retry_after)} if retry_after is not None else None,
     )
 
@@ -97,17 +103,6 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
     # In ASCII: what was sent stands in it, and half a character has no bytes in UTF-8.
     body = json.dumps({"detail": jsonable_encoder(_without_causes(error.errors()))})
     return Response(body, 422, media_type="application/json")
-
-
-def describe(errors: Sequence[Mapping[str, Any]]) -> tuple[str, str | None]:
-    """One sentence and the option at fault, for pydantic's list of errors."""
-    first = errors[0]
-    param = ".".join(str(part) for part in first["loc"] if part != "body") or None
-    message = str(first["msg"]).removeprefix("Value error, ")
-    message = message[:1].upper() + message[1:]
-    if first["type"] == "missing":
-        message = "This field is required"
-    return (f"{param}: {message}." if param else f"{message}."), param
 
 
 def _without_causes(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -16,12 +16,12 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     **error_responses(
         OpenAIError,
         {
-            400: "The recording cannot be fetched or decoded, or the form is damaged.",
+            400: "The recording cannot be fetched or decoded, an option has a value that it "
+            "cannot have, or the form is damaged.",
             401: "The key is missing or wrong.",
             404: "There is no such model.",
             413: "The recording is larger or longer than the limits.",
             415: "The body is not a form.",
-            422: "An option has a value that it cannot have.",
             429: "Too much audio waits; `Retry-After` says when to try again.",
             500: "A fault of the service.",
             503: "A stage cannot answer now; `Retry-After` says when to try again.",

@@ -6,7 +6,7 @@ each chunk goes from the socket to the store, and memory holds one chunk.
 
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
@@ -44,8 +44,19 @@ class Form:
     digest: str | None = None
 
 
-async def read_form(request: Request, uploads: Uploads, *, max_file_bytes: int) -> Form:
-    """Read the request's form; the part named `file` is stored while it arrives.
+Wrap = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
+"""What changes an upload on its way to the store."""
+
+
+async def read_form(
+    request: Request,
+    uploads: Uploads,
+    *,
+    max_file_bytes: int,
+    file_field: str = "file",
+    wrap: Wrap | None = None,
+) -> Form:
+    """Read the request's form; the part named `file_field` is stored while it arrives.
 
     Where anything goes wrong, nothing stays stored. Raises UnsupportedMediaType, FormTooLarge,
     RecordingTooLarge, ClientError for a damaged form, and starlette's ClientDisconnect.
@@ -55,7 +66,8 @@ async def read_form(request: Request, uploads: Uploads, *, max_file_bytes: int) 
         return await _urlencoded(request)
     if kind != b"multipart/form-data":
         raise UnsupportedMediaType(
-            "The request body has to be a form (multipart/form-data) with a field 'file' or 'url'."
+            "The request body has to be a form (multipart/form-data) with the recording in a field "
+            f"{file_field!r}."
         )
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > max_file_bytes + FIELD_BYTES:
@@ -63,7 +75,10 @@ async def read_form(request: Request, uploads: Uploads, *, max_file_bytes: int) 
     boundary = options.get(b"boundary")
     if not boundary:
         raise ClientError("The form's Content-Type names no boundary; send it again.")
-    return await _Multipart(request, boundary, uploads, max_file_bytes).read()
+    reader = _Multipart(
+        request, boundary, uploads, max_file_bytes, file_field=file_field, wrap=wrap
+    )
+    return await reader.read()
 
 
 def _too_large(limit: int) -> RecordingTooLarge:
@@ -104,11 +119,20 @@ class _Multipart:
     """One multipart body, pulled: whoever asks for the next event reads the socket for it."""
 
     def __init__(
-        self, request: Request, boundary: bytes, uploads: Uploads, max_file_bytes: int
+        self,
+        request: Request,
+        boundary: bytes,
+        uploads: Uploads,
+        max_file_bytes: int,
+        *,
+        file_field: str,
+        wrap: Wrap | None,
     ) -> None:
         self._stream = request.stream()
         self._uploads = uploads
         self._max_file_bytes = max_file_bytes
+        self._file_field = file_field
+        self._wrap = wrap
         self._events: deque[_Event] = deque()
         self._header: tuple[bytearray, bytearray] = (bytearray(), bytearray())
         self._disposition = b""
@@ -141,14 +165,19 @@ class _Multipart:
         return form
 
     async def _read_part(self, part: _PartBegins, form: Form) -> None:
-        if part.name != "file":
+        if part.name != self._file_field:
             value = b"".join([chunk async for chunk in self._field()])
             form.fields.append((part.name, value.decode("utf-8", "replace")))
             return
         if form.file is not None:
-            raise InvalidOption("The form has more than one file; send one recording.", "file")
+            raise InvalidOption(
+                "The form has more than one file; send one recording.", self._file_field
+            )
         digest = hashlib.sha256()
-        form.file = await self._uploads.save(self._file(digest), part.filename or "recording")
+        chunks = self._file(digest)
+        if self._wrap is not None:
+            chunks = self._wrap(chunks)
+        form.file = await self._uploads.save(chunks, part.filename or "recording")
         form.digest = digest.hexdigest()
 
     async def _field(self) -> AsyncIterator[bytes]:

@@ -12,6 +12,7 @@ from pydantic import (
     ValidationError,
 )
 
+from serve_app.http.around.sentences import wrong
 from serve_app.jobs.delivery import WebhookTarget
 from serve_app.transcription.language_names import parse_language
 
@@ -65,12 +66,14 @@ Bounded = TypeVar("Bounded", bound=_SpeakerBounds)
 
 
 def ordered_bounds(options: Bounded) -> Bounded:
-    """Raises ValueError where the bounds on the number of speakers exclude each other."""
+    """Raises pydantic's error where the bounds on the number of speakers exclude each other."""
     low, exact, high = options.min_speakers, options.num_speakers, options.max_speakers
     if low is not None and high is not None and low > high:
-        raise ValueError(f"min_speakers ({low}) is larger than max_speakers ({high})")
+        raise wrong("min_speakers", f"min_speakers ({low}) is larger than max_speakers ({high})")
     if exact is not None and not (low or exact) <= exact <= (high or exact):
-        raise ValueError(f"num_speakers ({exact}) lies outside min_speakers and max_speakers")
+        raise wrong(
+            "num_speakers", f"num_speakers ({exact}) lies outside min_speakers and max_speakers"
+        )
     return options
 
 

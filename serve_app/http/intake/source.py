@@ -1,6 +1,9 @@
 """What a recording may come from: an upload, or a URL."""
 
-from interchange.errors import InvalidOption, InvalidSource
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from interchange.errors import ClientError, InvalidOption, InvalidSource
 from interchange.stages import BlobSource, Source, UrlSource
 
 
@@ -23,3 +26,15 @@ def url_source(url: str) -> UrlSource:
     if not url.lower().startswith(("http://", "https://")):
         raise InvalidSource(f"The url {url!r} does not begin with http:// or https://.")
     return UrlSource(url)
+
+
+@contextmanager
+def recording_at_fault(source: Source) -> Iterator[None]:
+    """An error of the recording says of itself that `file` is at fault; if it came by a URL, that
+    is."""
+    try:
+        yield
+    except ClientError as error:
+        if error.param == "file" and isinstance(source, UrlSource):
+            error.param = "url"
+        raise

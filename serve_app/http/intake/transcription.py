@@ -3,7 +3,7 @@
 import uuid
 from typing import Protocol
 
-from interchange.stages import Priority, Source, Task
+from interchange.stages import Priority, Source, SpeechDetection, Task
 from serve_app.transcription.request import TranscriptionRequest
 
 
@@ -29,6 +29,9 @@ def transcription_request(
     temperature: float = 0.0,
     priority: Priority = "interactive",
     batch_size: int | None = None,
+    logprobs: bool = False,
+    first_window_s: float | None = None,
+    detection: SpeechDetection | None = None,
 ) -> TranscriptionRequest:
     """A request under a new id. What dialects say each in its own way comes by keyword; what a
     dialect has no word for is as here."""
@@ -48,4 +51,7 @@ def transcription_request(
         temperature=temperature,
         priority=priority,
         batch_size=batch_size,
+        logprobs=logprobs,
+        first_window_s=first_window_s,
+        detection=detection,
     )

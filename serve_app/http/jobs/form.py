@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from interchange.errors import ClientError, InvalidOption
 from interchange.stages import Source, Task
-from serve_app.http.around.errors import describe
+from serve_app.http.around.sentences import describe, wrong
 from serve_app.http.intake.form_reader import Form, read_body, read_form
 from serve_app.http.intake.options import (
     BatchSize,
@@ -76,9 +76,9 @@ class JobOptions(BaseModel):
     @model_validator(mode="after")
     def _bounds_need_speakers(self) -> Self:
         if not self.speakers and (self.num_speakers or self.min_speakers or self.max_speakers):
-            raise ValueError("a number of speakers needs 'speakers' to be true")
+            raise wrong("speakers", "a number of speakers needs 'speakers' to be true")
         if not self.speakers and self.speaker_names:
-            raise ValueError("'speaker_names' needs 'speakers' to be true")
+            raise wrong("speaker_names", "'speaker_names' needs 'speakers' to be true")
         return self
 
     def to_job(self, source: Source, digest: str | None, idempotency_key: str | None) -> NewJob:

@@ -27,6 +27,8 @@ from serve_app.transcription.formats import MEDIA_TYPES, render
 
 PATH = "/v1/jobs"
 
+FileFormat = Literal["json", "txt", "srt", "vtt", "tsv"]
+
 _KEY = error_responses(
     OpenAIError, {401: "The key is missing or wrong.", 503: "The job store is away."}
 )
@@ -123,7 +125,9 @@ async def job(services: Given, job_id: str) -> JobAnswer:
 async def transcript(
     services: Given,
     job_id: str,
-    output_format: Annotated[Literal["json", "txt", "srt", "vtt"], Query(alias="format")] = "json",
+    output_format: Annotated[
+        Literal["json", "txt", "srt", "vtt", "tsv"], Query(alias="format")
+    ] = "json",
 ) -> Response:
     found = await services.jobs.store.transcript(job_id)
     return Response(

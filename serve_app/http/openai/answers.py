@@ -1,16 +1,18 @@
 """A transcript in the shapes of OpenAI's audio API."""
 
 import string
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from interchange.transcript import Transcript
+from interchange.transcript import Segment, Transcript
 from serve_app.http.openai.form import TranslationForm
 from serve_app.http.quality import QualityAccount
 from serve_app.transcription.formats import MEDIA_TYPES, render
 from serve_app.transcription.formats.document import seconds, usage, verbose_document
+
+_POSITIONS_PER_SECOND = 50
 
 _FILES = {"text": "txt", "srt": "srt", "vtt": "vtt"}
 
@@ -25,12 +27,10 @@ def answer(transcript: Transcript, form: TranslationForm) -> dict[str, Any] | st
         return verbose_document(transcript, task=form.task, granularities=granularities)
     if response_format == "diarized_json":
         return _diarized(transcript)
-    return {
-        "text": text(transcript),
-        "languages": languages(transcript),
-        "usage": usage(transcript),
-        **notes(transcript),
-    }
+    body = {"text": text(transcript), "languages": languages(transcript)}
+    if form.wants_logprobs:
+        body["logprobs"] = logprobs(transcript.segments)
+    return body | {"usage": usage(transcript), **notes(transcript)}
 
 
 def media_type(response_format: str) -> str:
@@ -41,6 +41,20 @@ def notes(transcript: Transcript) -> dict[str, list[str]]:
     """What an answer without an account of quality says where something is missing."""
     missing = list(transcript.quality.notes)
     return {"notes": missing} if missing else {}
+
+
+def token_usage(transcript: Transcript) -> dict[str, Any]:
+    """The account that ends a stream, which OpenAI keeps in tokens there: the positions of
+    Whisper's encoder, and the tokens of the text. `seconds` is not in OpenAI's API."""
+    heard = round(transcript.duration * _POSITIONS_PER_SECOND)
+    written = sum(len(segment.tokens) for segment in transcript.segments)
+    return {
+        "type": "tokens",
+        "input_tokens": heard,
+        "output_tokens": written,
+        "total_tokens": heard + written,
+        "seconds": seconds(transcript.duration),
+    }
 
 
 def text(transcript: Transcript) -> str:
@@ -55,19 +69,50 @@ def languages(transcript: Transcript) -> list[dict[str, str]]:
     return [{"code": code} for code in ordered]
 
 
-def diarized_segments(transcript: Transcript) -> Iterator[dict[str, Any]]:
-    """Segments under the letters by which OpenAI names speakers, in order of appearance."""
-    letters: dict[str | None, str] = {}
-    for number, segment in enumerate(transcript.segments, 1):
-        letter = letters.setdefault(segment.speaker, speaker_letter(len(letters)))
-        yield {
+def logprobs(segments: Iterable[Segment], *, begin: bool = True) -> list[dict[str, Any]]:
+    """The tokens of segments. The first of a text that begins here loses its leading space, as
+    the text does."""
+    tokens = []
+    for token in (token for segment in segments for token in segment.spelled):
+        content = bytes(token.content)
+        if begin:
+            content = content.lstrip()
+            begin = not content
+        if content:
+            tokens.append(
+                {
+                    # A part of a character has no text of its own: its bytes do.
+                    "token": content.decode("utf-8", "replace"),
+                    "logprob": token.logprob,
+                    "bytes": list(content),
+                }
+            )
+    return tokens
+
+
+class DiarizedSegments:
+    """Segments, in order, under the letters by which OpenAI names speakers as they appear; a
+    speaker whose name was given keeps it."""
+
+    def __init__(self) -> None:
+        self._letters: dict[str | None, str] = {}
+        self.count = 0
+
+    def next(self, segment: Segment) -> dict[str, Any]:
+        self.count += 1
+        return {
             "type": "transcript.text.segment",
-            "id": f"seg_{number:03}",
+            "id": f"seg_{self.count:03}",
             "start": seconds(segment.start),
             "end": seconds(segment.end),
             "text": segment.text.strip(),
-            "speaker": letter,
+            "speaker": self._speaker(segment.speaker),
         }
+
+    def _speaker(self, label: str | None) -> str:
+        if label is not None and not label.startswith("SPEAKER_"):
+            return label
+        return self._letters.setdefault(label, speaker_letter(len(self._letters)))
 
 
 def speaker_letter(index: int) -> str:
@@ -81,11 +126,12 @@ def speaker_letter(index: int) -> str:
 
 
 def _diarized(transcript: Transcript) -> dict[str, Any]:
+    numbered = DiarizedSegments()
     return {
         "task": "transcribe",
         "duration": seconds(transcript.duration),
         "text": text(transcript),
-        "segments": list(diarized_segments(transcript)),
+        "segments": [numbered.next(segment) for segment in transcript.segments],
         "usage": usage(transcript),
         **notes(transcript),
     }
@@ -109,11 +155,18 @@ class SpokenLanguage(BaseModel):
     code: str
 
 
+class Logprob(BaseModel):
+    token: str
+    logprob: float
+    bytes: list[int]
+
+
 class JsonAnswer(BaseModel):
     """`response_format: json`"""
 
     text: str
     languages: list[SpokenLanguage]
+    logprobs: list[Logprob] | None = Field(None, description="Only where asked for.")
     usage: Usage
     notes: Notes = None
 

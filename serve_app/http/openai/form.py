@@ -1,13 +1,13 @@
 """The form of OpenAI's audio API, as it arrives and as it is checked."""
 
-import json
+import re
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from interchange.errors import InvalidOption
-from interchange.stages import Source, Task
-from serve_app.http.around.errors import describe
+from interchange.stages import Source, SpeechDetection, Task
+from serve_app.http.around.sentences import describe, wrong
 from serve_app.http.intake.options import (
     Language,
     LanguageCode,
@@ -16,22 +16,16 @@ from serve_app.http.intake.options import (
     ordered_bounds,
 )
 from serve_app.http.intake.transcription import transcription_request
+from serve_app.http.openai.chunking import NAME as CHUNKING
+from serve_app.http.openai.chunking import ChunkingStrategy, add_chunking
 from serve_app.transcription.request import TranscriptionRequest
 
 Written = Literal["json", "text", "srt", "verbose_json", "vtt"]
 ResponseFormat = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 Granularity = Literal["word", "segment"]
 
-
-class ChunkingStrategy(BaseModel):
-    """Recordings are always cut at pauses by voice activity, so both types mean the same.
-
-    Its tuning values are refused: the service has one setting for all requests.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    type: Literal["auto", "server_vad"] = "auto"
+_FIRST_WINDOW_S = 8.0
+"""The longest first window of a streamed answer: who streams waits for the first words."""
 
 
 class TranslationForm(BaseModel):
@@ -78,11 +72,11 @@ class TranslationForm(BaseModel):
     @model_validator(mode="after")
     def _progress_streams(self) -> Self:
         if self.progress and not self.stream:
-            raise ValueError("'progress' needs 'stream' to be true")
+            raise wrong("progress", "'progress' needs 'stream' to be true")
         if self.outputs and not self.progress:
-            raise ValueError("'outputs[]' needs 'progress' to be true")
+            raise wrong("outputs", "'outputs[]' needs 'progress' to be true")
         if self.speaker_names and not self.wants_speakers:
-            raise ValueError("'speaker_names[]' needs 'speakers' to be true")
+            raise wrong("speaker_names", "'speaker_names[]' needs 'speakers' to be true")
         return self
 
     def to_request(self, source: Source) -> TranscriptionRequest:
@@ -96,6 +90,9 @@ class TranslationForm(BaseModel):
             speaker_names=self.speaker_names,
             prompt=self.hints,
             temperature=self.temperature,
+            logprobs=self.wants_logprobs,
+            first_window_s=_FIRST_WINDOW_S if self.stream else None,
+            detection=self.detection,
         )
 
     @property
@@ -111,6 +108,15 @@ class TranslationForm(BaseModel):
     def wants_words(self) -> bool:
         """Subtitles are cut between words, so they need their times."""
         return not {"srt", "vtt"}.isdisjoint({self.response_format, *self.outputs})
+
+    @property
+    def wants_logprobs(self) -> bool:
+        return False
+
+    @property
+    def detection(self) -> SpeechDetection | None:
+        """How speech is found in this recording; None for the service's own way."""
+        return None
 
     @property
     def hints(self) -> str | None:
@@ -129,14 +135,18 @@ class TranscriptionForm(TranslationForm):
         (), alias="keywords[]", description="Words to expect, such as names."
     )
     include: tuple[Literal["logprobs"], ...] = Field(
-        (), alias="include[]", description="Not offered: the engine gives averages a segment."
+        (), alias="include[]", description="`logprobs`: each token, with `json` only."
     )
     timestamp_granularities: tuple[Granularity, ...] = Field(
         ("segment",),
         alias="timestamp_granularities[]",
-        description="With `verbose_json`: `word`, `segment` or both.",
+        description="With `verbose_json`: `word`, `segment` or both. Ignored with the others.",
     )
-    chunking_strategy: ChunkingStrategy | Literal["auto"] = "auto"
+    chunking_strategy: ChunkingStrategy = Field(
+        ChunkingStrategy(type="auto"),
+        description="`auto`, or `server_vad` with values in fields such as "
+        "`chunking_strategy[threshold]`.",
+    )
     known_speaker_names: tuple[str, ...] = Field(
         (), alias="known_speaker_names[]", description="Not offered yet."
     )
@@ -146,19 +156,18 @@ class TranscriptionForm(TranslationForm):
 
     @model_validator(mode="after")
     def _combinations(self) -> Self:
-        if self.response_format != "verbose_json" and (
-            "timestamp_granularities" in self.model_fields_set
-        ):
-            raise ValueError(
-                "'timestamp_granularities[]' needs 'response_format' to be 'verbose_json'"
-            )
-        if self.include:
-            raise ValueError(
-                "'include[]=logprobs' is not offered; 'verbose_json' has the average "
-                "log-probability of each segment"
+        if self.include and self.response_format != "json":
+            raise wrong(
+                "include",
+                "'include[]=logprobs' needs 'response_format' to be 'json', not "
+                f"{self.response_format!r}",
             )
         if self.known_speaker_names or self.known_speaker_references:
-            raise ValueError("Known speakers are not offered; leave 'known_speaker_names[]' out")
+            raise wrong(
+                "known_speaker_names" if self.known_speaker_names else "known_speaker_references",
+                "known speakers are not offered; leave 'known_speaker_names[]' and "
+                "'known_speaker_references[]' out",
+            )
         return self
 
     @property
@@ -171,7 +180,16 @@ class TranscriptionForm(TranslationForm):
 
     @property
     def wants_words(self) -> bool:
-        return super().wants_words or "word" in self.timestamp_granularities
+        asked = self.response_format == "verbose_json" and "word" in self.timestamp_granularities
+        return asked or super().wants_words
+
+    @property
+    def wants_logprobs(self) -> bool:
+        return "logprobs" in self.include
+
+    @property
+    def detection(self) -> SpeechDetection | None:
+        return self.chunking_strategy.detection
 
     @property
     def hints(self) -> str | None:
@@ -192,6 +210,8 @@ _LISTS = frozenset(
     }
 )
 
+_INDEX = re.compile(r"\[\d*\]$")
+"""How clients mark an entry of a list: `include[]`, `include[0]`, or not at all."""
 
 F = TypeVar("F", bound=TranslationForm)
 
@@ -202,32 +222,14 @@ def parse_form(model: type[F], fields: list[tuple[str, str]]) -> F:
     for name, text in fields:
         if text == "":
             continue
-        key = name.removesuffix("[]")
+        key = _INDEX.sub("", name)
         if key in _LISTS:
             values.setdefault(key, []).append(text)
-        elif name.startswith("chunking_strategy"):
-            _add_chunking(values, name, text)
+        elif name.partition("[")[0] == CHUNKING:
+            add_chunking(values, name, text)
         else:
             values[name] = text
     try:
         return model.model_validate(values)
     except ValidationError as error:
         raise InvalidOption(*describe(error.errors())) from error
-
-
-def _add_chunking(values: dict[str, Any], name: str, text: str) -> None:
-    """`auto`, an object as JSON, or an object's members as `chunking_strategy[type]`."""
-    _, bracket, member = name.partition("[")
-    if bracket:
-        strategy = values.setdefault("chunking_strategy", {})
-        if isinstance(strategy, dict):
-            strategy[member.removesuffix("]")] = text
-    elif text.startswith("{"):
-        try:
-            values["chunking_strategy"] = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise InvalidOption(
-                f"'chunking_strategy' is not valid JSON: {error}.", "chunking_strategy"
-            ) from error
-    else:
-        values["chunking_strategy"] = text

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -11,15 +11,33 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from interchange.errors import RayscribeError
-from interchange.transcript import Transcript
+from interchange.transcript import Segment, Transcript, Turn
 from serve_app.http.around import sse
 from serve_app.http.around.disconnect import while_connected
 from serve_app.http.around.errors import openai_error, rayscribe_error
 from serve_app.http.around.sse import message, with_keep_alive
-from serve_app.http.openai.answers import answer, diarized_segments, notes, text
-from serve_app.http.openai.form import TranscriptionForm, TranslationForm
-from serve_app.transcription.events import Event, Progress, SegmentReady, TranscriptReady
-from serve_app.transcription.formats.document import seconds, usage
+from serve_app.http.intake.source import recording_at_fault
+from serve_app.http.openai.answers import (
+    DiarizedSegments,
+    answer,
+    languages,
+    logprobs,
+    notes,
+    text,
+    token_usage,
+)
+from serve_app.http.openai.form import TranslationForm
+from serve_app.http.services import StreamingTranscriber
+from serve_app.transcription.events import (
+    Event,
+    Progress,
+    SegmentReady,
+    TranscriptReady,
+    TurnsReady,
+)
+from serve_app.transcription.formats.document import seconds
+from serve_app.transcription.request import TranscriptionRequest
+from serve_app.transcription.speakers import Assignment, named
 
 log = logging.getLogger("ray.serve")
 
@@ -30,25 +48,29 @@ _STATUS_SECONDS = 10.0
 async def stream(
     request: Request,
     stack: AsyncExitStack,
-    events: AsyncGenerator[Event, None],
+    transcriber: StreamingTranscriber,
+    wanted: TranscriptionRequest,
     form: TranslationForm,
 ) -> StreamingResponse:
-    """The answer that streams these events. The work is stopped when the stack closes.
+    """The answer that streams a transcription. The work is stopped when the stack closes.
 
     Raises what the transcription raises before its first event, and ClientDisconnect.
     """
+    events = transcriber.transcribe(wanted)
     first = asyncio.ensure_future(anext(events, None))
     stack.push_async_callback(_stop, events, first)
     # A recording that cannot be loaded fails before its first event: that is a status still.
     await while_connected(request, asyncio.wait({first}, timeout=_STATUS_SECONDS))
     if first.done():
-        first.result()
+        with recording_at_fault(wanted.source):
+            first.result()
 
     async def all_events() -> AsyncIterator[Event]:
-        event = await first
-        while event is not None:
-            yield event
-            event = await anext(events, None)
+        with recording_at_fault(wanted.source):
+            event = await first
+            while event is not None:
+                yield event
+                event = await anext(events, None)
 
     return sse.response(_server_sent_events(all_events(), form))
 
@@ -78,22 +100,93 @@ async def _server_sent_events(
 
 
 async def _messages(events: AsyncIterator[Event], form: TranslationForm) -> AsyncIterator[str]:
-    begun = False
+    response_format: str = form.response_format
+    body = _DiarizedBody(form) if response_format == "diarized_json" else _Body(form)
     async for event in events:
         match event:
             case Progress() if form.progress:
                 yield message(_progress(event))
             case SegmentReady(segment):
-                delta = segment.text if begun else segment.text.lstrip()
-                begun = begun or bool(delta)
-                if delta:
-                    yield message({"type": "transcript.text.delta", "delta": delta})
+                for each in body.segment(segment):
+                    yield message(each)
+            case TurnsReady(turns):
+                for each in body.turns(turns):
+                    yield message(each)
             case TranscriptReady(transcript):
-                for closing in _closing(transcript, form):
-                    yield message(closing)
+                for each in body.rest(transcript):
+                    yield message(each)
+                yield message(_done(transcript, form))
 
 
-def _progress(event: Progress) -> dict[str, Any]:
+Message = dict[str, Any]
+
+
+class _Body:
+    """The text of a streamed answer, a segment at a time. Joined, its deltas are the whole text."""
+
+    def __init__(self, form: TranslationForm) -> None:
+        self._form = form
+        self._begun = False
+        # White space that ends the text so far: part of the next delta, and of none at the end.
+        self._owed = ""
+
+    def segment(self, segment: Segment) -> Iterator[Message]:
+        """What the next segment, whose speaker is not known yet, lets be said."""
+        yield from self.delta(segment)
+
+    def turns(self, turns: tuple[Turn, ...]) -> Iterator[Message]:
+        """What the turns let be said."""
+        yield from ()
+
+    def rest(self, transcript: Transcript) -> Iterator[Message]:
+        """What is left when all is known."""
+        yield from ()
+
+    def delta(self, segment: Segment, **more: str) -> Iterator[Message]:
+        whole = self._owed + segment.text if self._begun else segment.text.lstrip()
+        said = whole.rstrip()
+        self._owed = whole[len(said) :]
+        if not said:
+            return
+        delta: Message = {"type": "transcript.text.delta", "delta": said, **more}
+        if self._form.wants_logprobs:
+            delta["logprobs"] = logprobs([segment], begin=not self._begun)
+        self._begun = True
+        yield delta
+
+
+class _DiarizedBody(_Body):
+    """A segment waits until it is known who speaks in it, and is final then."""
+
+    def __init__(self, form: TranslationForm) -> None:
+        super().__init__(form)
+        self._waiting: list[Segment] = []
+        self._assignment: Assignment | None = None
+        self._numbered = DiarizedSegments()
+
+    def segment(self, segment: Segment) -> Iterator[Message]:
+        if self._assignment is None:
+            self._waiting.append(segment)
+            return
+        for part in self._assignment.of(segment):
+            yield from self._final(part)
+
+    def turns(self, turns: tuple[Turn, ...]) -> Iterator[Message]:
+        self._assignment = Assignment(named(turns, self._form.speaker_names))
+        for segment in self._waiting:
+            yield from self.segment(segment)
+
+    def rest(self, transcript: Transcript) -> Iterator[Message]:
+        for segment in transcript.segments[self._numbered.count :]:
+            yield from self._final(segment)
+
+    def _final(self, segment: Segment) -> Iterator[Message]:
+        numbered = self._numbered.next(segment)
+        yield from self.delta(segment, segment_id=numbered["id"])
+        yield numbered
+
+
+def _progress(event: Progress) -> Message:
     return {
         "type": "transcript.progress",
         "loaded": seconds(event.loaded),
@@ -102,16 +195,15 @@ def _progress(event: Progress) -> dict[str, Any]:
     }
 
 
-def _closing(transcript: Transcript, form: TranslationForm) -> list[dict[str, Any]]:
-    diarized = isinstance(form, TranscriptionForm) and form.response_format == "diarized_json"
-    # Who speaks in a segment is known once the whole recording was heard.
-    messages = list(diarized_segments(transcript)) if diarized else []
-    done: dict[str, Any] = {
+def _done(transcript: Transcript, form: TranslationForm) -> Message:
+    done: Message = {
         "type": "transcript.text.done",
         "text": text(transcript),
-        "usage": usage(transcript),
-        **notes(transcript),
+        "languages": languages(transcript),
     }
+    if form.wants_logprobs:
+        done["logprobs"] = logprobs(transcript.segments)
+    done |= {"usage": token_usage(transcript), **notes(transcript)}
     if form.progress:
         done["output"] = answer(transcript, form)
     if form.outputs:
@@ -119,4 +211,4 @@ def _closing(transcript: Transcript, form: TranslationForm) -> list[dict[str, An
             each: answer(transcript, form.model_copy(update={"response_format": each}))
             for each in form.outputs
         }
-    return [*messages, done]
+    return done

@@ -9,6 +9,8 @@ ROUTES = {
     ("post", "/"),
     ("post", "/v1/audio/transcriptions"),
     ("post", "/v1/audio/translations"),
+    ("post", "/asr"),
+    ("post", "/detect-language"),
     ("get", "/v1/models"),
     ("get", "/v1/models/{model_id}"),
     ("get", "/tasks"),

@@ -93,7 +93,7 @@ def test_fields_may_follow_the_file(client: TestClient, transcriber: FakeTranscr
         (b"", MULTIPART["content-type"], 400),
         (b"not a form at all", MULTIPART["content-type"], 400),
         (b"--cut\r\n\r\nnameless" + TAIL, MULTIPART["content-type"], 400),
-        (HEAD + b"RIFF\r\n" + HEAD + b"RIFF" + TAIL, MULTIPART["content-type"], 422),
+        (HEAD + b"RIFF\r\n" + HEAD + b"RIFF" + TAIL, MULTIPART["content-type"], 400),
     ],
 )
 def test_damaged_forms(

@@ -187,11 +187,11 @@ def test_an_uploaded_job_keeps_its_recording(
     [
         ({"task": "sing"}, "task"),
         ({"language": "klingon"}, "language"),
-        ({"languages": ["None"]}, "languages.0"),
+        ({"languages": ["None"]}, "languages"),
         ({"batch_size": 0}, "batch_size"),
         ({"speaker": True}, "speaker"),
-        ({"num_speakers": 2}, None),
-        ({"speakers": True, "min_speakers": 3, "max_speakers": 2}, None),
+        ({"num_speakers": 2}, "speakers"),
+        ({"speakers": True, "min_speakers": 3, "max_speakers": 2}, "min_speakers"),
         ({"webhook": {"url": "ftp://a"}}, "webhook.url"),
         ({"webhook": {"url": ""}}, "webhook.url"),
         ({"webhook": {"url": "ws://a.test"}}, "webhook.url"),
@@ -281,6 +281,7 @@ def test_progress_and_result(client: TestClient, runner: Runner) -> None:
         ("txt", "text/plain", "How are you?"),
         ("srt", "application/x-subrip", "00:00:02,000 --> "),
         ("vtt", "text/vtt", "WEBVTT"),
+        ("tsv", "text/tab-separated-values", "\tSPEAKER_01: How are you?\n"),
     ],
 )
 def test_formats_of_the_transcript(
@@ -291,7 +292,7 @@ def test_formats_of_the_transcript(
     answer = client.get(f"{path}/transcript", params={"format": name})
     assert answer.headers["content-type"] == f"{media_type}; charset=utf-8"
     assert part in answer.text
-    assert error(client.get(f"{path}/transcript?format=doc"))[0] == 422
+    assert error(client.get(f"{path}/transcript?format=doc")) == (422, "invalid_option", "format")
 
 
 def test_a_job_says_what_is_missing(client: TestClient, runner: Runner) -> None:

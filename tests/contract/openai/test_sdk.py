@@ -1,18 +1,30 @@
 """OpenAI's own Python SDK, unchanged, against the app."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from io import BytesIO
 
 import httpx2
 import openai
 import pytest
 from openai.types.audio import TranscriptionDiarized, TranscriptionVerbose, TranslationVerbose
+from starlette.testclient import TestClient
 
 from interchange.errors import QueueFull
+from interchange.stages import SpeechDetection
+from interchange.transcript import Token
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig
 from serve_app.jobs.frontend import JobFrontend
-from tests.fakes.services import DIALOGUE, MODEL, FakeTranscriber, FakeUploads, services
+from tests.fakes.services import (
+    DIALOGUE,
+    MODEL,
+    FakeTranscriber,
+    FakeUploads,
+    segment,
+    services,
+    transcript,
+)
 
 KEY = "sk-local"
 
@@ -91,11 +103,64 @@ async def test_diarized_json(sdk: openai.AsyncOpenAI, transcriber: FakeTranscrib
     assert [part.speaker for part in answer.segments] == ["A", "B"]
 
 
-async def test_server_vad(sdk: openai.AsyncOpenAI) -> None:
+async def test_server_vad(sdk: openai.AsyncOpenAI, transcriber: FakeTranscriber) -> None:
     answer = await sdk.audio.transcriptions.create(
-        file=recording(), model="whisper-1", chunking_strategy={"type": "server_vad"}
+        file=recording(),
+        model="whisper-1",
+        chunking_strategy={
+            "type": "server_vad",
+            "threshold": 0.6,
+            "silence_duration_ms": 500,
+            "prefix_padding_ms": 0,
+        },
     )
     assert answer.text
+    assert transcriber.requests[0].detection == SpeechDetection(0.6, 0.5, 0.0)
+
+
+async def test_logprobs(sdk: openai.AsyncOpenAI, transcriber: FakeTranscriber) -> None:
+    part = segment("Hi", 0, 1)
+    transcriber.result = transcript(replace(part, spelled=(Token((32, 72, 105), -0.5),)))
+    answer = await sdk.audio.transcriptions.create(
+        file=recording(), model="gpt-4o-mini-transcribe-2025-12-15", include=["logprobs"]
+    )
+    assert answer.logprobs is not None
+    (logprob,) = answer.logprobs
+    assert (logprob.token, logprob.logprob, logprob.bytes) == ("Hi", -0.5, [72, 105])
+    stream = await sdk.audio.transcriptions.create(
+        file=recording(), model="whisper-1", include=["logprobs"], stream=True
+    )
+    delta, done = [event async for event in stream]
+    for event in (delta, done):
+        type(event).model_validate(event.model_dump(), strict=True)
+        assert event.type in ("transcript.text.delta", "transcript.text.done")
+        assert event.logprobs is not None
+        assert event.logprobs[0].token == "Hi"
+
+
+def test_the_synchronous_client(
+    jobs: JobFrontend, transcriber: FakeTranscriber, uploads: FakeUploads
+) -> None:
+    app = create_app(services(jobs, transcriber, uploads))
+    with (
+        TestClient(app) as http,
+        openai.OpenAI(
+            api_key="any",
+            base_url="http://rayscribe/v1",
+            http_client=httpx2.Client(transport=http._transport),
+            max_retries=0,
+        ) as client,
+    ):
+        answer = client.audio.transcriptions.create(file=recording(), model="whisper-1")
+        assert answer.text == "Hello there. How are you?"
+        with client.audio.transcriptions.create(
+            file=recording(), model="whisper-1", stream=True
+        ) as stream:
+            assert [event.type for event in stream][-1] == "transcript.text.done"
+        with pytest.raises(openai.BadRequestError):
+            client.audio.transcriptions.create(
+                file=recording(), model="whisper-1", language="klingon"
+            )
 
 
 async def test_stream(sdk: openai.AsyncOpenAI, transcriber: FakeTranscriber) -> None:
@@ -104,10 +169,12 @@ async def test_stream(sdk: openai.AsyncOpenAI, transcriber: FakeTranscriber) -> 
         file=recording(), model="whisper-1", response_format="diarized_json", stream=True
     )
     received = [event async for event in stream]
+    for event in received:
+        type(event).model_validate(event.model_dump(), strict=True)
     assert [event.type for event in received] == [
         "transcript.text.delta",
-        "transcript.text.delta",
         "transcript.text.segment",
+        "transcript.text.delta",
         "transcript.text.segment",
         "transcript.text.done",
     ]
@@ -135,8 +202,8 @@ async def test_translation(sdk: openai.AsyncOpenAI) -> None:
 
 async def test_models(sdk: openai.AsyncOpenAI) -> None:
     models = [model async for model in await sdk.models.list()]
-    assert [model.id for model in models] == [MODEL]
-    assert (await sdk.models.retrieve("whisper-1")).id == MODEL
+    assert [model.id for model in models][:2] == [MODEL, "whisper-1"]
+    assert (await sdk.models.retrieve("whisper-1")).id == "whisper-1"
     with pytest.raises(openai.NotFoundError) as missing:
         await sdk.models.retrieve("whisper-9")
     assert missing.value.code == "model_not_found"
@@ -145,13 +212,13 @@ async def test_models(sdk: openai.AsyncOpenAI) -> None:
 async def test_errors_have_the_sdks_classes(
     sdk: openai.AsyncOpenAI, transcriber: FakeTranscriber
 ) -> None:
-    with pytest.raises(openai.UnprocessableEntityError) as unprocessable:
+    with pytest.raises(openai.BadRequestError) as wrong:
         await sdk.audio.transcriptions.create(
             file=recording(),
             model="whisper-1",
             language="klingon",
         )
-    assert unprocessable.value.param == "language"
+    assert wrong.value.param == "language"
     transcriber.error = QueueFull("Too much audio waits.", 3)
     with pytest.raises(openai.RateLimitError) as limited:
         await sdk.audio.transcriptions.create(file=recording(), model="whisper-1")

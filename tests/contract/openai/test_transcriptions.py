@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import re
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -16,14 +18,19 @@ from interchange.errors import (
     Unavailable,
     UndecodableRecording,
 )
-from interchange.stages import BlobSource, UrlSource
+from interchange.stages import BlobSource, SpeechDetection, UrlSource
+from interchange.transcript import Token, Transcript
+from serve_app.transcription.speakers import assign, named
 from tests.fakes.services import (
     DIALOGUE,
+    GREETING,
     MODEL,
     SILENCE,
     TRUNCATED,
     FakeTranscriber,
     FakeUploads,
+    segment,
+    transcript,
 )
 
 ROUTE = "/v1/audio/transcriptions"
@@ -105,7 +112,10 @@ def test_verbose_json(client: TestClient) -> None:
     assert "speakers" not in body
 
 
-@pytest.mark.parametrize("field", ["timestamp_granularities[]", "timestamp_granularities"])
+@pytest.mark.parametrize(
+    "field",
+    ["timestamp_granularities[]", "timestamp_granularities", "timestamp_granularities[0]"],
+)
 @pytest.mark.parametrize(
     ("wanted", "present"),
     [
@@ -126,6 +136,61 @@ def test_granularities(
     assert transcriber.requests[0].words == ("word" in wanted)
     if "words" in present:
         assert body["words"][0] == {"word": "Hello", "start": 0.0, "end": 0.75}
+
+
+@pytest.mark.parametrize("response_format", ["json", "text", "srt", "vtt", "diarized_json"])
+def test_granularities_beside_other_formats_change_nothing(
+    client: TestClient, response_format: str
+) -> None:
+    plain = post(client, response_format=response_format)
+    asked = {"timestamp_granularities[]": ["word"]}
+    assert post(client, response_format=response_format, **asked).text == plain.text
+
+
+def test_words_are_not_timed_where_the_format_has_none(
+    client: TestClient, transcriber: FakeTranscriber
+) -> None:
+    post(client, **{"timestamp_granularities[]": ["word"]})
+    assert not transcriber.requests[0].words
+
+
+def spelled(result: Transcript) -> Transcript:
+    """With a token a letter; the last one is a part of a character only."""
+    segments = [
+        replace(each, spelled=tuple(Token((byte,), -0.5) for byte in each.text.encode()))
+        for each in result.segments
+    ]
+    return replace(result, segments=tuple(segments))
+
+
+@pytest.mark.parametrize("field", ["include[]", "include", "include[0]"])
+def test_logprobs(client: TestClient, transcriber: FakeTranscriber, field: str) -> None:
+    transcriber.result = spelled(GREETING)
+    body = post(client, **{field: "logprobs"}).json()
+    assert transcriber.requests[0].recognition.logprobs
+    assert body["logprobs"][0] == {"token": "H", "logprob": -0.5, "bytes": [72]}
+    assert "".join(token["token"] for token in body["logprobs"]) == body["text"]
+    assert bytes(b for token in body["logprobs"] for b in token["bytes"]).decode() == body["text"]
+    assert "logprobs" not in post(client).json()
+    assert not transcriber.requests[1].recognition.logprobs
+
+
+def test_a_token_that_is_half_a_character_is_told_by_its_bytes(
+    client: TestClient, transcriber: FakeTranscriber
+) -> None:
+    part = replace(segment("é", 0, 1), spelled=(Token((32, 0xC3), -0.1), Token((0xA9,), -0.2)))
+    transcriber.result = transcript(part)
+    body = post(client, **{"include[]": "logprobs"}).json()
+    assert [token["bytes"] for token in body["logprobs"]] == [[0xC3], [0xA9]]
+    assert body["logprobs"][0]["token"] == "\N{REPLACEMENT CHARACTER}"
+
+
+def test_logprobs_of_a_stream(client: TestClient, transcriber: FakeTranscriber) -> None:
+    transcriber.result = spelled(GREETING)
+    *deltas, done = events(post(client, stream="true", **{"include[]": "logprobs"}))
+    for delta in deltas:
+        assert "".join(token["token"] for token in delta["logprobs"]) == delta["delta"]
+    assert [token for delta in deltas for token in delta["logprobs"]] == done["logprobs"]
 
 
 def test_speakers_beside_the_segments(client: TestClient, transcriber: FakeTranscriber) -> None:
@@ -196,16 +261,47 @@ def test_options_reach_the_graph(client: TestClient, transcriber: FakeTranscribe
     assert request.prompt == "Rayscribe, Whisper. As I said"
 
 
+AS_USUAL = None
+BY_DEFAULT = SpeechDetection(threshold=0.5, silence_s=0.2, padding_s=0.3)
+
+
 @pytest.mark.parametrize(
-    "strategy",
+    ("strategy", "detection"),
     [
-        {"chunking_strategy": "auto"},
-        {"chunking_strategy[type]": "server_vad"},
-        {"chunking_strategy": '{"type": "server_vad"}'},
+        ({}, AS_USUAL),
+        ({"chunking_strategy": "auto"}, AS_USUAL),
+        ({"chunking_strategy": '{"type": "auto"}'}, AS_USUAL),
+        ({"chunking_strategy": "server_vad"}, BY_DEFAULT),
+        ({"chunking_strategy[type]": "server_vad"}, BY_DEFAULT),
+        ({"chunking_strategy": '{"type": "server_vad"}'}, BY_DEFAULT),
+        (
+            {
+                "chunking_strategy[type]": "server_vad",
+                "chunking_strategy[threshold]": "0.7",
+                "chunking_strategy[silence_duration_ms]": "650",
+                "chunking_strategy[prefix_padding_ms]": "100",
+            },
+            SpeechDetection(threshold=0.7, silence_s=0.65, padding_s=0.1),
+        ),
     ],
 )
-def test_chunking_strategies(client: TestClient, strategy: dict[str, str]) -> None:
+def test_chunking_strategies(
+    client: TestClient,
+    transcriber: FakeTranscriber,
+    strategy: dict[str, str],
+    detection: SpeechDetection | None,
+) -> None:
     assert post(client, **strategy).status_code == 200
+    assert transcriber.requests[0].loading(pcm=False).detection == detection
+
+
+def test_the_first_window_is_short_for_who_streams(
+    client: TestClient, transcriber: FakeTranscriber
+) -> None:
+    post(client, stream="true")
+    post(client)
+    first_windows = [each.loading(pcm=True).first_window_s for each in transcriber.requests]
+    assert first_windows == [8.0, None]
 
 
 def test_fields_nobody_knows_and_empty_ones(client: TestClient) -> None:
@@ -221,17 +317,35 @@ def test_fields_nobody_knows_and_empty_ones(client: TestClient) -> None:
         ({"temperature": "1.5"}, "temperature"),
         ({"language": "klingon"}, "language"),
         ({"stream": "perhaps"}, "stream"),
-        ({"timestamp_granularities[]": ["word"]}, None),
-        ({"response_format": "srt", "timestamp_granularities[]": ["word"]}, None),
         (
             {"response_format": "verbose_json", "timestamp_granularities[]": ["char"]},
-            "timestamp_granularities.0",
+            "timestamp_granularities",
         ),
-        ({"include[]": ["logprobs"]}, None),
-        ({"known_speaker_names[]": ["Ada"]}, None),
+        ({"include[]": ["pitch"]}, "include"),
+        ({"include[]": ["logprobs"], "response_format": "verbose_json"}, "include"),
+        ({"include[]": ["logprobs"], "response_format": "diarized_json"}, "include"),
+        ({"languages[]": ["en", "klingon"]}, "languages"),
+        ({"known_speaker_names[]": ["Ada"]}, "known_speaker_names"),
+        ({"known_speaker_references[]": ["data:,"]}, "known_speaker_references"),
         ({"chunking_strategy": "{"}, "chunking_strategy"),
+        ({"chunking_strategy": "never"}, "chunking_strategy.type"),
+        ({"chunking_strategy[threshold]": "0.5"}, "chunking_strategy.type"),
+        (
+            {"chunking_strategy[type]": "auto", "chunking_strategy[threshold]": "0.5"},
+            "chunking_strategy.type",
+        ),
+        (
+            {"chunking_strategy[type]": "server_vad", "chunking_strategy[threshold]": "2"},
+            "chunking_strategy.threshold",
+        ),
+        (
+            {"chunking_strategy[type]": "server_vad", "chunking_strategy[volume]": "2"},
+            "chunking_strategy.volume",
+        ),
         ({"num_speakers": "0"}, "num_speakers"),
-        ({"progress": "true"}, None),
+        ({"num_speakers": "3", "max_speakers": "2"}, "num_speakers"),
+        ({"min_speakers": "3", "max_speakers": "2"}, "min_speakers"),
+        ({"progress": "true"}, "progress"),
     ],
 )
 def test_bad_options(
@@ -242,19 +356,21 @@ def test_bad_options(
     param: str | None,
 ) -> None:
     answer = post(client, **fields)
-    assert answer.status_code == 422
+    assert answer.status_code == 400
     error = answer.json()["error"]
     assert set(error) == {"message", "type", "param", "code"}
     assert error["type"] == "invalid_request_error"
     assert error["param"] == param
-    assert error["message"].endswith(".")
+    assert re.fullmatch(r"['A-Z].*[^.]\.", error["message"])
+    for word in ("Input", "input", "Extra", "permitted", "instance", "Value error"):
+        assert word not in error["message"]
     assert not transcriber.requests
     assert not uploads.kept
 
 
 def test_the_recording_is_required(client: TestClient) -> None:
     answer = client.post(ROUTE, data={"model": "whisper-1"})
-    assert answer.status_code == 422
+    assert answer.status_code == 400
     assert answer.json()["error"]["param"] == "file"
 
 
@@ -263,16 +379,50 @@ def test_a_url_instead_of_a_file(client: TestClient, transcriber: FakeTranscribe
     answer = client.post(ROUTE, data={"model": "whisper-1", "url": url})
     assert answer.status_code == 200
     assert transcriber.requests[0].source == UrlSource(url)
-    assert post(client, url=url).status_code == 422
+    assert post(client, url=url).status_code == 400
     answer = client.post(ROUTE, data={"model": "whisper-1", "url": "file:///etc/passwd"})
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "invalid_url"
+    assert answer.json()["error"]["param"] == "url"
 
 
-@pytest.mark.parametrize("name", ["whisper-1", "gpt-4o-transcribe-diarize", MODEL])
+@pytest.mark.parametrize("stream", ["true", "false"])
+def test_a_bad_recording_is_a_bad_file_or_a_bad_url(
+    client: TestClient, transcriber: FakeTranscriber, stream: str
+) -> None:
+    transcriber.error = UndecodableRecording("It is not audio.")
+    answers = [
+        post(client, stream=stream),
+        client.post(ROUTE, data={"model": "whisper-1", "url": "http://a.b/", "stream": stream}),
+    ]
+    assert [answer.status_code for answer in answers] == [400, 400]
+    assert [answer.json()["error"]["param"] for answer in answers] == ["file", "url"]
+
+
+def test_a_recording_that_turns_out_bad_in_a_stream_names_the_field_too(
+    client: TestClient, transcriber: FakeTranscriber
+) -> None:
+    transcriber.late_error = UndecodableRecording("It is not audio.")
+    answer = client.post(ROUTE, data={"model": "whisper-1", "url": "http://a.b/", "stream": "1"})
+    last = json.loads(answer.text.strip().split("\n\n")[-1].removeprefix("data: "))
+    assert (last["error"]["param"], last["error"]["type"]) == ("url", "invalid_request_error")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "whisper-1",
+        "gpt-transcribe",
+        "gpt-4o-transcribe",
+        "gpt-4o-transcribe-diarize",
+        "gpt-4o-mini-transcribe",
+        "gpt-4o-mini-transcribe-2025-12-15",
+        MODEL,
+    ],
+)
 def test_model_names(client: TestClient, name: str) -> None:
     assert post(client, model=name).status_code == 200
-    assert client.get(f"/v1/models/{name}").json()["id"] == MODEL
+    assert client.get(f"/v1/models/{name}").json()["id"] == name
 
 
 def test_an_unknown_model(client: TestClient, uploads: FakeUploads) -> None:
@@ -286,8 +436,11 @@ def test_an_unknown_model(client: TestClient, uploads: FakeUploads) -> None:
 def test_models(client: TestClient) -> None:
     body = client.get("/v1/models").json()
     assert body["object"] == "list"
-    (model,) = body["data"]
+    model, *aliases = body["data"]
     assert model["id"] == MODEL
+    assert {alias["id"] for alias in aliases} >= {"whisper-1", "gpt-4o-transcribe-diarize"}
+    for each in body["data"]:
+        assert client.get(f"/v1/models/{each['id']}").json() == each
     assert model["object"] == "model"
     assert model["owned_by"] == "openai"
     assert isinstance(model["created"], int)
@@ -300,7 +453,7 @@ def test_translations(client: TestClient, transcriber: FakeTranscriber) -> None:
     assert transcriber.requests[0].prompt == "So"
     assert translate(client).json()["text"] == "Hello there. How are you?"
     assert translate(client, response_format="srt").status_code == 200
-    assert translate(client, response_format="diarized_json").status_code == 422
+    assert translate(client, response_format="diarized_json").status_code == 400
 
 
 def test_stream(client: TestClient) -> None:
@@ -312,7 +465,14 @@ def test_stream(client: TestClient) -> None:
         {
             "type": "transcript.text.done",
             "text": "Hello there. How are you?",
-            "usage": {"type": "duration", "seconds": 3.75},
+            "languages": [{"code": "en"}],
+            "usage": {
+                "type": "tokens",
+                "input_tokens": 188,
+                "output_tokens": 4,
+                "total_tokens": 192,
+                "seconds": 3.75,
+            },
         },
     ]
 
@@ -322,13 +482,41 @@ def test_stream_with_speakers(client: TestClient, transcriber: FakeTranscriber) 
     sent = events(post(client, stream="true", response_format="diarized_json"))
     assert [event["type"].rsplit(".", 1)[1] for event in sent] == [
         "delta",
-        "delta",
         "segment",
+        "delta",
         "segment",
         "done",
     ]
-    assert sent[2]["speaker"] == "A"
-    assert sent[3]["id"] == "seg_002"
+    assert [event["segment_id"] for event in sent[:4:2]] == ["seg_001", "seg_002"]
+    whole = post(client, response_format="diarized_json").json()
+    assert sent[1:4:2] == whole["segments"]
+    assert "".join(event["delta"] for event in sent[:4:2]) == sent[-1]["text"] == whole["text"]
+
+
+def test_a_segment_is_final_once_its_speakers_are_known(
+    client: TestClient, transcriber: FakeTranscriber
+) -> None:
+    """Two people speak in what recognition took for one segment."""
+    transcriber.result = replace(
+        DIALOGUE, segments=assign([segment("Hello there. I am.", 0, 4)], DIALOGUE.turns or ())
+    )
+    transcriber.heard = (segment("Hello there. I am.", 0, 4),)
+    sent = events(post(client, stream="true", response_format="diarized_json"))
+    segments = [event for event in sent if event["type"] == "transcript.text.segment"]
+    assert [(each["speaker"], each["text"]) for each in segments] == [
+        ("A", "Hello there."),
+        ("B", "I am."),
+    ]
+    assert segments == post(client, response_format="diarized_json").json()["segments"]
+
+
+def test_white_space_between_segments_is_kept_and_none_ends_the_text(
+    client: TestClient, transcriber: FakeTranscriber
+) -> None:
+    parts = [replace(segment("x", 0, 1), text=text) for text in ("  ", " a \n", "b", " ", " c ")]
+    transcriber.result = transcript(*parts)
+    *deltas, done = events(post(client, stream="true"))
+    assert "".join(event["delta"] for event in deltas) == done["text"] == "a \nb  c"
 
 
 @pytest.mark.parametrize("wanted", ["json", "verbose_json", "srt", "text"])
@@ -357,8 +545,21 @@ def test_stream_with_several_outputs(client: TestClient, transcriber: FakeTransc
 def test_names_for_speakers(client: TestClient, transcriber: FakeTranscriber) -> None:
     assert post(client, speakers="true", **{"speaker_names[]": ["Ann", "Bo"]}).status_code == 200
     assert transcriber.requests[0].speaker_names == ("Ann", "Bo")
-    assert post(client, **{"speaker_names[]": ["Ann"]}).status_code == 422
-    assert post(client, stream="true", **{"outputs[]": ["srt"]}).status_code == 422
+    for wrong in ({"speaker_names[]": ["Ann"]}, {"stream": "true", "outputs[]": ["srt"]}):
+        assert post(client, **wrong).status_code == 400
+
+
+def test_a_speaker_whose_name_is_given_keeps_it(
+    client: TestClient, transcriber: FakeTranscriber
+) -> None:
+    turns = named(DIALOGUE.turns or (), ["Ann"])
+    transcriber.result = replace(DIALOGUE, turns=turns, segments=assign(DIALOGUE.segments, turns))
+    transcriber.turns = DIALOGUE.turns
+    asked = {"response_format": "diarized_json", "speaker_names[]": ["Ann"]}
+    whole = post(client, **asked).json()["segments"]
+    assert [each["speaker"] for each in whole] == ["Ann", "A"]
+    sent = events(post(client, stream="true", **asked))
+    assert [event for event in sent if event["type"] == "transcript.text.segment"] == whole
 
 
 def test_an_error_before_the_stream_begins_is_a_status(

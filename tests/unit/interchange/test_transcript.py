@@ -1,5 +1,7 @@
 """The account of quality: each second of a recording goes to exactly one of its sums."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,3 +54,10 @@ def test_the_sums_are_the_recording(parts: list[tuple[int, str, bool]], behind: 
     quality = Quality.of(windows, at + behind)
     assert quality.transcribed + quality.silent + quality.failed == pytest.approx(at + behind)
     assert 0 <= quality.silence_score <= 1
+
+
+def test_a_prompt_that_was_too_long_is_said_once() -> None:
+    windows = [window(0, 10, " a"), replace(window(10, 20, " b"), prompt_left_out=7)]
+    (note,) = Quality.of(windows, 20.0).notes
+    assert "7 tokens longer" in note
+    assert Quality.of(windows[:1], 20.0).notes == ()

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interchange.transcript import Segment, Turn, Word
-from serve_app.transcription.speakers import assign, named, utterances
+from serve_app.transcription.speakers import Assignment, assign, named, utterances
 
 A, B = "SPEAKER_00", "SPEAKER_01"
 
@@ -84,6 +84,15 @@ def test_without_turns_nothing_changes() -> None:
     spoken = (segment(("one", 0.0, 1.0)),)
     assert assign(spoken, []) == spoken
     assert utterances(spoken) == ()
+
+
+def test_segments_can_be_assigned_one_by_one() -> None:
+    turns = (Turn(0, 2, "A"), Turn(2, 6, "B"))
+    segments = [segment((" a", 0, 1), (" b", 3, 4)), segment((" c", 8, 9))]
+    assignment = Assignment(turns)
+    one_by_one = [part for each in segments for part in assignment.of(each)]
+    assert tuple(one_by_one) == assign(segments, turns)
+    assert who(tuple(one_by_one)) == [("a", "A"), ("b", "B"), ("c", "B")]
 
 
 def test_utterances_join_what_one_speaker_says() -> None:

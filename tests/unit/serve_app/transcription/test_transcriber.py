@@ -8,7 +8,9 @@ from interchange.errors import DiarizationFailed, QueueFull, RecognitionFailed, 
 from interchange.stages import (
     SAMPLE_RATE,
     DiarizationOptions,
+    LoadOptions,
     RecognitionOptions,
+    SpeechDetection,
     UrlSource,
     Window,
 )
@@ -328,3 +330,12 @@ async def test_a_failed_window_is_given_another_chance() -> None:
     loader = FakeLoader([window(0), window(1)])
     events = await events_of(transcriber(loader, FakeRecognizer(fail)))
     assert [e.window.index for e in events if isinstance(e, WindowDone)] == [0]
+
+
+async def test_what_is_asked_of_loading_and_recognition_reaches_them() -> None:
+    loader, recognizer = FakeLoader([window(0)]), FakeRecognizer()
+    detection = SpeechDetection(threshold=0.7, silence_s=0.5, padding_s=0.1)
+    asked = replace(REQUEST, first_window_s=8.0, detection=detection, logprobs=True)
+    await events_of(transcriber(loader, recognizer), asked)
+    assert loader.loads[0][1] == LoadOptions(False, 8.0, detection)
+    assert recognizer.calls[0][1].logprobs

@@ -22,7 +22,7 @@ from deployments.recognition.window.questions import (
 from deployments.recognition.window.vocabulary import Text, Vocabulary
 from interchange.errors import InvalidOption
 from interchange.stages import SAMPLE_RATE, RecognitionOptions, Window
-from interchange.transcript import WindowTranscript
+from interchange.transcript import Token, WindowTranscript
 
 S = SAMPLE_RATE
 EOT, SOT, EN, DE, TRANSCRIBE, TRANSLATE, PREVIOUS, NO_TIMESTAMPS = range(128, 136)
@@ -51,6 +51,9 @@ class Letters:
 
     def decode(self, token_ids: list[int]) -> str:
         return "".join(map(chr, token_ids))
+
+    def convert_ids_to_tokens(self, ids: int) -> str:
+        return chr(ids)
 
 
 def text(vocabulary: Vocabulary = VOCABULARY) -> Text:
@@ -171,6 +174,24 @@ def test_an_english_model_is_not_asked_for_the_language() -> None:
 
 
 # ------------------------------------------------------------------------- prompt
+
+
+def test_logprobs_are_given_with_the_bytes_of_each_token_where_asked_for() -> None:
+    spoken = said(0.0, "ab", 2.0, "c", 4.0, logprob=-0.25)
+    transcript, _ = run(window(4), [spoken], logprobs=True)
+    assert [segment.spelled for segment in transcript.segments] == [
+        (Token((97,), -0.25), Token((98,), -0.25)),
+        (Token((99,), -0.25),),
+    ]
+    transcript, _ = run(window(4), [spoken])
+    assert [segment.spelled for segment in transcript.segments] == [(), ()]
+
+
+def test_what_does_not_fit_in_the_prompt_is_counted() -> None:
+    transcript, _ = run(window(), [said(0.0, " one", 10.0)], prompt="Names: Alice, Bob.")
+    assert transcript.prompt_left_out == 9
+    transcript, _ = run(window(), [said(0.0, " one", 10.0)], prompt="Alice.")
+    assert transcript.prompt_left_out == 0
 
 
 def test_a_prompt_stands_before_the_transcript_and_is_cut_at_its_start() -> None:

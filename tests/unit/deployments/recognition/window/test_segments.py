@@ -6,7 +6,6 @@ from deployments.recognition.window.questions import Decoded
 from deployments.recognition.window.segments import (
     TokenSegment,
     first_text_tokens,
-    prompt_tokens,
     split_segments,
 )
 from tests.unit.deployments.recognition.model.test_rules import SMALL
@@ -21,17 +20,6 @@ def decoded(*tokens: int, end_logprob: float | None = -0.5) -> Decoded:
 
 def segment(start: float, end: float | None, *tokens: int) -> TokenSegment:
     return TokenSegment(start, end, tokens, tuple(-token / 100 for token in tokens))
-
-
-class Letters:
-    """A tokenizer of one token a letter."""
-
-    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
-        assert not add_special_tokens
-        return [ord(letter) for letter in text]
-
-    def decode(self, token_ids: list[int]) -> str:
-        return "".join(map(chr, token_ids))
 
 
 def test_segments_lie_between_their_timestamps() -> None:
@@ -82,13 +70,3 @@ def test_the_mean_logprob_counts_the_end_as_a_token() -> None:
     assert Decoded((1, 2), (-0.5, -1.0), -0.3, 0.0).avg_logprob == pytest.approx(-0.6)
     assert Decoded((1, 2), (-0.5, -1.0), None, 0.0).avg_logprob == pytest.approx(-0.5)
     assert Decoded((), (), -2.0, 0.0).avg_logprob == -2.0
-
-
-@pytest.mark.parametrize("prompt", [None, "", "  \n"])
-def test_no_prompt_is_no_tokens(prompt: str | None) -> None:
-    assert prompt_tokens(prompt, Letters(), 10) == ()
-
-
-def test_a_prompt_begins_like_a_word_and_keeps_its_end() -> None:
-    assert prompt_tokens(" abc\n", Letters(), 10) == tuple(map(ord, " abc"))
-    assert prompt_tokens("abcdef", Letters(), 3) == tuple(map(ord, "def"))

@@ -90,6 +90,15 @@ def test_vtt() -> None:
     )
 
 
+def test_tsv() -> None:
+    assert render(GREETING, "tsv") == (
+        "start\tend\ttext\n0\t1500\tHello there.\n2000\t3250\tHow are you?\n"
+    )
+    assert render(DIALOGUE, "tsv").splitlines()[2] == "2000\t3250\tSPEAKER_01: How are you?"
+    tabbed = replace(segment("x", 0, 1), text=" a\tb\nc")
+    assert render(transcript(tabbed), "tsv").splitlines()[1] == "0\t1000\ta b c"
+
+
 def test_silence_is_a_file_without_cues() -> None:
     assert parse_srt(render(SILENCE, "srt")) == []
     assert parse_vtt(render(SILENCE, "vtt")) == []

@@ -1,0 +1,25 @@
+"""LiveKit's plugin: a frame of a voice agent's audio to text."""
+
+import asyncio
+import wave
+
+from livekit import rtc
+from livekit.plugins import openai
+from seen import BASE_URL, FILE, KEY, call
+
+
+def recognize(**options: object) -> str:
+    async def ask() -> str:
+        with wave.open(str(FILE)) as file:
+            samples = file.getnframes()
+            frame = rtc.AudioFrame(file.readframes(samples), file.getframerate(), 1, samples)
+        stt = openai.STT(model="whisper-1", base_url=BASE_URL, api_key=KEY, **options)
+        event = await stt.recognize(frame)
+        return event.alternatives[0].text
+
+    return asyncio.run(ask())
+
+
+call("STT.recognize", recognize)
+call("with language and prompt", lambda: recognize(language="en", prompt="A telephone call."))
+call("detected language", lambda: recognize(detect_language=True))
