@@ -225,7 +225,7 @@ def _speaker_words(recording: Recording, answer: dict[str, Any]) -> tuple[int, i
     reference = recording.path.with_suffix(".stm")
     if not reference.is_file():
         return None
-    heard = [Said(s["speaker"], s["start"], s["end"], s["text"]) for s in answer["segments"]]
+    heard = [Said(s["speaker"] or "", s["start"], s["end"], s["text"]) for s in answer["segments"]]
     return speaker_word_errors(read_stm(reference), heard)
 
 
