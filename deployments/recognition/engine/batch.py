@@ -10,8 +10,9 @@ from deployments.recognition.engine.capture import Capture, captured
 from deployments.recognition.engine.choice import Choice, CompiledChoice, likeliest
 from deployments.recognition.model.alignment import token_starts
 from deployments.recognition.model.whisper import Encoded, WhisperModel
-from deployments.recognition.window import quality
 from deployments.recognition.window.questions import Decode, Decoded, LanguageProbabilities
+from deployments.recognition.window.repeats import endless
+from interchange.stages import SAMPLE_RATE
 
 LOOP_CHECK = 32
 """Every how many tokens a decoding is looked at for a loop, which would run to the limit."""
@@ -215,7 +216,7 @@ class Batch:
         if count % LOOP_CHECK:
             return False
         text = [token for token in seat.tokens if token < self._vocabulary.eot]
-        return quality.loop(text) is not None
+        return endless(text, seat.request.piece.length / SAMPLE_RATE)
 
 
 def _draw(masked: Tensor, seat: Seat) -> Tensor:

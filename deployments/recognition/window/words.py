@@ -30,15 +30,6 @@ def time_words(
     return words
 
 
-def within(words: list[Word], begin: float, end: float) -> list[Word]:
-    """Words moved inside a segment's times, in order and never ending before they start."""
-    moved: list[Word] = []
-    for word in words:
-        start = min(max(word.start, begin), end)
-        moved.append(Word(word.text, start, min(max(word.end, start), end), word.probability))
-    return moved
-
-
 # ------------------------------------------------------------------------------- splitting
 
 
