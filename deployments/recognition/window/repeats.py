@@ -8,7 +8,7 @@ MOST = 4
 _LEAST_TOKENS = 16
 _LONGEST = 24  # tokens of a phrase
 _FASTEST = 8.0  # tokens a second that can be said
-_LIKELY = 4.0  # tokens a second that are said, pauses counted in
+_LIKELY = 3.0  # tokens a second that are said, pauses counted in
 _NO_TIME = 0.25  # of what the phrase usually takes
 
 

@@ -25,7 +25,8 @@ def time_words(
     for text, count in split_words(segment.tokens, tokenizer, language):
         logprobs = segment.logprobs[used : used + count]
         probability = float(np.exp(logprobs).mean())
-        words.append(Word(text, starts[used], starts[used + count], probability))
+        start, end = starts[used], starts[used + count]
+        words.append(Word(text, start, end, probability, token_count=count))
         used += count
     return words
 
