@@ -23,8 +23,10 @@ _FAR_S = 2.0
 """From here on all turns are equally far from a word during which nobody talks."""
 _WORD_S = 0.3
 """What a word takes: a whole segment counts as so many."""
+_LONG_WORD_S = 2.0
+"""What takes longer is more than a word, whatever it is called."""
 _AFTER_SENTENCE = 0.4  # what a change costs there, in words without their speaker
-_AFTER_PAUSE = 0.9
+_AFTER_PAUSE = 1.2
 _AFTER_CLAUSE = 1.5
 _WITHIN_CLAUSE = 3.0
 _SENTENCE_ENDS = tuple(".!?…。！？｡؟۔।။።")
@@ -124,7 +126,8 @@ def _likeliest(spoken: Sequence[Segment | Word], timeline: "_Timeline") -> list[
         best, changed = costs.index(cheapest), cheapest + change
         # Whoever talks goes on where a change gains nothing.
         came_from = [n if cost <= changed else best for n, cost in enumerate(costs)]
-        words = 1.0 if isinstance(part, Word) else max(1.0, (part.end - part.start) / _WORD_S)
+        usual = _WORD_S if isinstance(part, Segment) else _LONG_WORD_S
+        words = max(1.0, (part.end - part.start) / usual)
         own = timeline.costs(part.start, part.end)
         costs = [min(cost, changed) + words * extra for cost, extra in zip(costs, own, strict=True)]
         origins.append(came_from)
