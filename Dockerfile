@@ -39,7 +39,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     uv pip install setuptools wheel ninja packaging psutil \
     && FLASH_ATTENTION_FORCE_BUILD=TRUE \
        uv pip install --no-build-isolation --no-deps flash-attn==${FLASH_ATTN_VERSION}
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY interchange ./interchange
 COPY serve_app ./serve_app
 COPY deployments ./deployments
@@ -58,7 +58,7 @@ WORKDIR /src
 COPY requirements.lock ./
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv pip install --torch-backend cpu -r requirements.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY interchange ./interchange
 COPY serve_app ./serve_app
 COPY deployments ./deployments

@@ -7,18 +7,23 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 WEIGHTS := bundled:whisper-base bundled:diarization
 
+SAMPLE := from importlib.util import find_spec; \
+	print(*find_spec("pyannote.audio").submodule_search_locations, sep="", end="/sample/sample.wav")
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve weights test lint types format accuracy bench bench-gpu chaos lock clean
+.PHONY: help serve sample weights test lint types format accuracy bench bench-gpu chaos lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 serve: weights ## Start the service: PORT=8000, CONFIG=configs/cpu.yaml, PYTHON=python3.12
 	@exec $(BIN)/python -m serve_app.start $(CONFIG) --port $(PORT)
+
+sample: $(VENV)/.installed ## Put a recording to try things with into sample.wav
+	@cp "$$($(BIN)/python -c '$(SAMPLE)')" sample.wav
 
 weights: $(VENV)/.installed ## Fetch the bundled models into the cache (RAYSCRIBE_CACHE)
 	@echo "Checking the bundled models"
@@ -27,9 +32,10 @@ weights: $(VENV)/.installed ## Fetch the bundled models into the cache (RAYSCRIB
 test: lint types weights ## Lint, check types and run every test that needs no GPU
 	@$(BIN)/python -m pytest -m "not gpu"
 
-lint: $(VENV)/.installed-dev ## Check style and format
+lint: $(VENV)/.installed-dev ## Check style, format, and that imports point down
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-logo
 
 types: $(VENV)/.installed-dev ## Check types
 	@$(BIN)/mypy
@@ -54,7 +60,7 @@ lock: $(BIN)/python ## Pin the newest packages that pyproject.toml allows
 	@$(BIN)/python scripts/lock.py
 
 clean: ## Remove the environment and every cache of the tools; weights stay
-	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@if [ -z "$(PYTHON)" ]; then \

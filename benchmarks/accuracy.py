@@ -13,14 +13,21 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks import results
-from benchmarks.graph_client import PROFILE, GraphClient, running_graph
-from benchmarks.speaker_errors import COLLAR_S, diarization_error_rate, read_rttm
-from benchmarks.speaker_words import Said, read_stm, speaker_word_errors
-from benchmarks.speech import NoSpeech, Spoken, listed, long_recording, seconds, spoken
-from benchmarks.tables import percent, table
-from benchmarks.text_errors import word_error_rate
-from benchmarks.worker import Worker
+from benchmarks.measuring import results
+from benchmarks.measuring.recordings import (
+    NoSpeech,
+    Spoken,
+    listed,
+    long_recording,
+    seconds,
+    spoken,
+)
+from benchmarks.measuring.speaker_errors import COLLAR_S, diarization_error_rate, read_rttm
+from benchmarks.measuring.speaker_words import Said, read_stm, speaker_word_errors
+from benchmarks.measuring.tables import percent, table
+from benchmarks.measuring.text_errors import word_error_rate
+from benchmarks.systems.graph_client import PROFILE, GraphClient, running_graph
+from benchmarks.systems.worker import Worker
 from interchange.transcript import Turn
 from tests.support.hard import fault
 from tests.support.remote import remote_server

@@ -3,7 +3,7 @@
 All times are seconds from the start of the recording.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -76,7 +76,8 @@ class Quality:
 
     `decoded_again` is the part of `transcribed` that needed a second decoding. `silence_score`
     is how probably nobody speaks in the silent seconds, in mean: 1 where voice activity found
-    none, and what the model gave for silence where it was asked.
+    none, and what the model gave for silence where it was asked. `notes` are sentences for the
+    user on what is missing, such as that the file ended early.
     """
 
     transcribed: float = 0.0
@@ -84,6 +85,42 @@ class Quality:
     silence_score: float = 1.0
     decoded_again: float = 0.0
     failed: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, windows: Sequence[WindowTranscript], duration: float, notes: tuple[str, ...] = ()
+    ) -> "Quality":
+        """The account of a recording of so many seconds, all of whose windows are given; `notes`
+        is what loading had to say."""
+        transcribed = sum(w.end - w.start for w in windows if w.segments and not w.failed)
+        failed = sum(w.end - w.start for w in windows if w.failed)
+        again = sum(w.end - w.start for w in windows if w.segments and w.decoded_again)
+        silent = max(0.0, duration - transcribed - failed)
+        doubt = sum(
+            (w.end - w.start) * (1 - w.no_speech_prob)
+            for w in windows
+            if not w.segments and not w.failed
+        )
+        return cls(
+            transcribed=transcribed,
+            silent=silent,
+            silence_score=max(0.0, 1 - doubt / silent) if silent else 1.0,
+            decoded_again=again,
+            failed=failed,
+            notes=(*notes, *_on_failed(windows)),
+        )
+
+
+def _on_failed(windows: Sequence[WindowTranscript]) -> tuple[str, ...]:
+    failed = [window for window in windows if window.failed]
+    if not failed:
+        return ()
+    seconds = sum(window.end - window.start for window in failed)
+    return (
+        f"{seconds:.1f} s of the recording could not be recognized, the first of them from "
+        f"{failed[0].start:.1f} s to {failed[0].end:.1f} s: {failed[0].failed}",
+    )
 
 
 @dataclass(frozen=True, slots=True)

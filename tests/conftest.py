@@ -3,10 +3,15 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.support.remote import RemoteServer, remote_server
 from tests.support.service import Service, service
 from tests.support.speech import SAMPLE, SPEECH
+
+# Timing decides no test.
+settings.register_profile("rayscribe", deadline=None)
+settings.load_profile("rayscribe")
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,15 @@ import torch
 
 from configs.settings import RecognitionSettings
 from deployments.models.resolve import resolve
+from deployments.recognition.captured.batch import CapturedBatch
+from deployments.recognition.captured.decoder import Operations
+from deployments.recognition.captured.events import stream
+from deployments.recognition.captured.graphs import Graphs
+from deployments.recognition.captured.lanes import CapturedLanes
 from deployments.recognition.device import DevicePolicy
 from deployments.recognition.engine.base import Engine
+from deployments.recognition.engine.cpu_batch import CpuBatch
+from deployments.recognition.engine.cpu_lanes import CpuLanes
 from deployments.recognition.engine.sleeping import PREFIX, SleepingEngine
 from deployments.recognition.engine.whisper import WhisperEngine
 from deployments.recognition.fair_queue import FairQueue, Metrics
@@ -31,13 +38,59 @@ def build_engine(
         torch.set_num_threads(1)  # of the caller: the engine's own threads take theirs
     log.info("Recognition runs on %s.", policy.reason)
     folder = resolve(settings.model, settings.revision, token)
-    return WhisperEngine(
-        WhisperModel.load(folder, policy),
+    do = operations(policy)
+    return engine_of(
+        WhisperModel.load(folder, policy, do.add_norm),
         queue,
+        do,
         slots=settings.slots,
-        encode_together=policy.encode_together,
-        threads=policy.threads,
         silent_suffix=settings.silent_suffix,
-        capture=settings.capture,
         metrics=metrics,
     )
+
+
+def engine_of(
+    model: WhisperModel,
+    queue: FairQueue,
+    do: Operations,
+    *,
+    slots: int,
+    silent_suffix: bool = True,
+    metrics: Metrics | None = None,
+) -> Engine:
+    """An engine that decodes in the way of the model's policy; `do` is what `operations` gives."""
+    policy = model.policy
+    if policy.way == "ragged":
+        lanes = CpuLanes(model, silent_suffix=silent_suffix, threads=policy.threads)
+        batch = CpuBatch(model, slots, apart=lanes.concurrent)
+        return WhisperEngine(model.text, batch, lanes, queue, metrics=metrics)
+    with torch.inference_mode():
+        captured = CapturedBatch(model, slots, do, Graphs(enabled=policy.graphs))
+        ahead = CapturedLanes(model, silent_suffix=silent_suffix, graphs=policy.graphs)
+    # A step's kernels are short: they go first wherever one of the encoder's ends.
+    steps = stream(policy.device, first=True)
+    if steps is not None:
+        torch.cuda.synchronize()  # what is laid out here is used on other streams
+        steps = torch.cuda.stream(steps)
+    return WhisperEngine(model.text, captured, ahead, queue, metrics=metrics, device=steps)
+
+
+def operations(policy: DevicePolicy) -> Operations:
+    """Compiled kernels, or torch's own operations where these cannot be compiled."""
+    from deployments.recognition.captured import plain  # noqa: PLC0415
+
+    if not policy.kernels:
+        return plain
+    try:
+        # Their compiler is loaded only where it is used.
+        from deployments.recognition.captured import kernels  # noqa: PLC0415
+
+        kernels.check(policy.device)
+    except Exception as error:  # noqa: BLE001 - whatever a compiler says
+        log.warning(
+            "Triton cannot compile here, and steps are several times slower without it. It needs "
+            "a C compiler (the variable CC, or gcc on the PATH). It says: %s",
+            error,
+        )
+        return plain
+    return kernels

@@ -1,23 +1,17 @@
 """What a job is, as the rest of the service sees it. Times are Unix seconds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from interchange.transcript import Quality
-from serve_app.transcription.transcriber import Resume, TranscriptionRequest
+from serve_app.jobs.delivery import WebhookTarget
+from serve_app.transcription.events import Resume
+from serve_app.transcription.request import TranscriptionRequest
 
-Status = Literal["queued", "running", "completed", "failed", "cancelled"]
+JobStatus = Literal["queued", "running", "completed", "failed", "cancelled"]
 
-ENDED: tuple[Status, ...] = ("completed", "failed", "cancelled")
-
-
-@dataclass(frozen=True, slots=True)
-class Webhook:
-    """Where the end of a job is announced, with the headers the client wants sent."""
-
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+ENDED: tuple[JobStatus, ...] = ("completed", "failed", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +38,7 @@ class NewJob:
     request: TranscriptionRequest
     task_id: str
     fingerprint: str
-    webhook: Webhook | None = None
+    webhook: WebhookTarget | None = None
     idempotency_key: str | None = None
 
 
@@ -62,10 +56,10 @@ class Job:
     id: str
     task_id: str
     attended: bool
-    status: Status
+    status: JobStatus
     request: TranscriptionRequest
     fingerprint: str
-    webhook: Webhook | None
+    webhook: WebhookTarget | None
     created_at: float
     started_at: float | None
     ended_at: float | None
@@ -106,44 +100,3 @@ class Page:
 
     jobs: tuple[Job, ...]
     cursor: str | None
-
-
-DeliveryState = Literal["pending", "delivered", "failed", "gone"]
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One try at a delivery: when, how many seconds it took, and the answer or the fault."""
-
-    at: float
-    seconds: float
-    status: int | None
-    error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One webhook. `id` is its `webhook-id`, the same for every try.
-
-    `gone`: the receiver answered 410 and wants no more. `due_at` is the next try.
-    """
-
-    id: str
-    job_id: str
-    webhook: Webhook
-    state: DeliveryState
-    created_at: float
-    due_at: float | None
-    attempts: tuple[Attempt, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class DueDelivery:
-    """A delivery that is to be tried now. `since` is when its tries began, `tries` how many
-    there were."""
-
-    id: str
-    job_id: str
-    webhook: Webhook
-    since: float
-    tries: int

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
+from deployments.recognition.window.questions import Piece
 from interchange.stages import SAMPLE_RATE, Window
 
 
@@ -33,3 +34,9 @@ class Speech:
     def within(self, start: float, end: float) -> float:
         """Seconds of speech between two times."""
         return sum(max(0.0, min(end, e) - max(start, s)) for s, e in self.spans)
+
+
+def speech_end(window: Window, piece: Piece) -> float:
+    """Seconds from a piece's start to the end of the window's speech."""
+    end = round(Speech.of(window).end * SAMPLE_RATE)
+    return (min(max(end, piece.start), piece.end) - piece.start) / SAMPLE_RATE

@@ -32,7 +32,7 @@ def whisper(one_thread: None) -> Whisper:
     reference = WhisperForConditionalGeneration.from_pretrained(folder).eval()
     extractor = AutoFeatureExtractor.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    policy = DevicePolicy(torch.device("cpu"), torch.float32, "sdpa", 1, "for a test")
+    policy = DevicePolicy(torch.device("cpu"), torch.float32, "sdpa", "for a test")
     with torch.inference_mode():
         ours = WhisperModel(reference, extractor, tokenizer, policy)
     return Whisper(reference, extractor, tokenizer, ours)
