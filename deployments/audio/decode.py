@@ -14,8 +14,8 @@ import av
 import av.container
 import numpy as np
 
-from deployments.audio.downmix import Downmix
-from deployments.audio.timeline import fill_gaps
+from deployments.audio.channels.downmix import Downmix
+from deployments.audio.media.timeline import fill_gaps
 from interchange.errors import NoAudioStream, RecordingTooLong, UndecodableRecording
 from interchange.stages import SAMPLE_RATE, Float32
 

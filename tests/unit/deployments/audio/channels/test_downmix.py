@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deployments.audio.downmix import Downmix
+from deployments.audio.channels.downmix import Downmix
 from interchange.stages import SAMPLE_RATE, Float32
 from tests.support.media import tone
 

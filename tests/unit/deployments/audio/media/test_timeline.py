@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deployments.audio.decode import Decoder
-from deployments.audio.timeline import fill_gaps
+from deployments.audio.media.timeline import fill_gaps
 from interchange.stages import SAMPLE_RATE, Float32
 from tests.support.media import tone
 
