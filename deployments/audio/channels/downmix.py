@@ -31,7 +31,8 @@ class Downmix:
 
     def __call__(self, block: Float32) -> Float32:
         """Mix `block` (channels, samples) down to (samples,)."""
-        wide = block.astype(np.float64)
+        # Differences weaken what lies below speech, such as the bass of a film, by 12 dB an octave.
+        wide = np.diff(block.astype(np.float64), 2)
         self._products = _MEMORY * self._products + wide @ wide.T
         before, after = self._weights, self._decide()
         self._weights = after
