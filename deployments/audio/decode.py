@@ -24,6 +24,7 @@ BLOCK = SAMPLE_RATE
 _MISSING_S = 1.0  # what a container announces is not exact
 _TOLERANCE_S = 0.05  # where the bytes are counted it is
 _MOST_PARTS = 5_000
+_LOUDEST = 8.0  # of full scale, which a mix may exceed for a while
 
 
 class Decoder:
@@ -59,10 +60,10 @@ class Decoder:
             size += len(piece)
             while size >= BLOCK:
                 joined = np.concatenate(held)
-                yield joined[:BLOCK]
+                yield np.clip(joined[:BLOCK], -1.0, 1.0)
                 held, size = [joined[BLOCK:]], size - BLOCK
         if size:
-            yield np.concatenate(held)
+            yield np.clip(np.concatenate(held), -1.0, 1.0)
 
     def _mono(self) -> Iterator[Float32]:
         failure: UndecodableRecording | None = None
@@ -76,7 +77,7 @@ class Decoder:
                 break
             report = Report()
             try:
-                yield from self._mixed(decode(part, report))
+                yield from _mixed(decode(part, report))
             except UndecodableRecording as error:
                 failure = failure or error
                 self.notes.append(
@@ -95,26 +96,6 @@ class Decoder:
     @property
     def _seconds(self) -> float:
         return self._samples / SAMPLE_RATE
-
-    def _mixed(self, pieces: Iterator[tuple[int, Float32]]) -> Iterator[Float32]:
-        """Mono pieces, of BLOCK samples where the kind of audio does not change."""
-        for _, alike in groupby(pieces, key=itemgetter(0)):
-            held: list[Float32] = []
-            size = 0
-            downmix: Downmix | None = None
-            for _, piece in alike:
-                if downmix is None and len(piece) > 1:
-                    downmix = Downmix(len(piece))
-                held.append(piece)
-                size += piece.shape[1]
-                if size >= BLOCK:
-                    joined = np.concatenate(held, axis=1)
-                    whole = size - size % BLOCK
-                    for start in range(0, whole, BLOCK):
-                        yield _mono(downmix, joined[:, start : start + BLOCK])
-                    held, size = [joined[:, whole:]], size - whole
-            if size:
-                yield _mono(downmix, np.concatenate(held, axis=1))
 
     def _lacks(self, part: Part, report: Report) -> Iterator[str]:
         """Sentences about what `part` should have held."""
@@ -148,9 +129,18 @@ class Decoder:
             )
 
 
-def _mono(downmix: Downmix | None, block: Float32) -> Float32:
-    # Float formats can hold NaN and infinity, which would spoil everything downstream.
-    if not np.isfinite(block).all():
-        block = np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0)
-    mono = downmix(block) if downmix is not None else block[0]
-    return np.clip(mono, -1.0, 1.0)
+def _mixed(pieces: Iterator[tuple[int, Float32]]) -> Iterator[Float32]:
+    """Mono pieces of any size; channels are mixed anew where the kind of audio changes."""
+    for _, alike in groupby(pieces, key=itemgetter(0)):
+        downmix: Downmix | None = None
+        for _, piece in alike:
+            # Float formats can hold what would spoil everything downstream: NaN, infinity, 1e38.
+            if not np.abs(piece).max() <= _LOUDEST:
+                piece = np.clip(np.nan_to_num(piece), -_LOUDEST, _LOUDEST)  # noqa: PLW2901
+            if len(piece) == 1:
+                yield piece[0]
+                continue
+            downmix = downmix or Downmix(len(piece))
+            yield from downmix.feed(piece)
+        if downmix is not None:
+            yield from downmix.flush()
