@@ -66,7 +66,8 @@ def level(samples: Float32) -> float:
 
 def noise(size: int, level_db: float, seed: int = 0) -> Float32:
     white = np.random.default_rng(seed).standard_normal(size)
-    return (10 ** (level_db / 20) * white).astype(np.float32)
+    scaled: Float32 = (10 ** (level_db / 20) * white).astype(np.float32)
+    return scaled
 
 
 def music(size: int, level_db: float = -20.0, seed: int = 0) -> Float32:
@@ -78,7 +79,8 @@ def music(size: int, level_db: float = -20.0, seed: int = 0) -> Float32:
         part = slice(beat, beat + SAMPLE_RATE // 2)
         for note in rng.integers(40, 80, 4):
             made[part] += np.sin(2 * np.pi * 440 * 2 ** ((note - 69) / 12) * time[part])
-    return (made / np.sqrt(np.mean(made**2)) * 10 ** (level_db / 20)).astype(np.float32)
+    made *= 10 ** (level_db / 20) / np.sqrt(np.mean(made**2))
+    return np.asarray(made, np.float32)
 
 
 def heard(mixed: Float32, voice: Float32) -> list[float]:
