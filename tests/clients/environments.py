@@ -38,7 +38,7 @@ CLIENTS = (
     Client(
         "LangChain's parser",
         "langchain_python.py",
-        ("langchain-community==0.4.2", "openai==3.57.0", "pydub==0.25.1"),
+        ("langchain-community==0.4.2", "openai==3.57.0", "pydub==0.25.1", "imageio-ffmpeg==0.8.1"),
     ),
     Client("LiveKit's plugin", "livekit_python.py", ("livekit-plugins-openai==1.8.9",)),
     Client("Pipecat's service", "pipecat_python.py", ("pipecat-ai[openai]==1.14.0",)),

@@ -4,6 +4,7 @@ import asyncio
 import wave
 
 from livekit import rtc
+from livekit.agents import APIConnectOptions
 from livekit.plugins import openai
 from seen import BASE_URL, FILE, KEY, call
 
@@ -14,7 +15,9 @@ def recognize(**options: object) -> str:
             samples = file.getnframes()
             frame = rtc.AudioFrame(file.readframes(samples), file.getframerate(), 1, samples)
         stt = openai.STT(model="whisper-1", base_url=BASE_URL, api_key=KEY, **options)
-        event = await stt.recognize(frame)
+        # Half a minute at once is more than an agent sends: it may take longer than its 10 s.
+        patient = APIConnectOptions(max_retry=0, timeout=120)
+        event = await stt.recognize(frame, conn_options=patient)
         return event.alternatives[0].text
 
     return asyncio.run(ask())
