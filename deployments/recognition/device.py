@@ -8,6 +8,7 @@ import torch
 
 from configs.settings import RecognitionSettings
 from deployments.recognition.attention.kernels import Kernel
+from deployments.recognition.model.linear import multiplies_bfloat16
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +70,7 @@ def _dtype(settings: RecognitionSettings, device: torch.device) -> torch.dtype:
         return chosen
     if device.type == "cuda":
         return torch.float16
-    # Without the instructions for it, bfloat16 takes longer than float32.
-    return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
+    return torch.bfloat16 if multiplies_bfloat16() else torch.float32
 
 
 def _attention(

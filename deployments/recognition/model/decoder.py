@@ -145,8 +145,9 @@ class Decoder:
 
         `tokens` at `positions` are taken in. `length` bounds the rows' positions, `span` their
         encoder positions. Unless the slots are ragged, every shape follows from the three
-        numbers and nothing reads the device, so that the step can be captured. On a CPU a row's
-        logits are the same bit for bit whoever its neighbours are.
+        numbers and nothing reads the device, so that the step can be captured. On a CPU, in either
+        type that is chosen for one, a row's logits are the same bit for bit whoever its neighbours
+        are and however many threads there are, up to `linear.FEW` rows.
         """
         which = slice(first, first + rows)
         positions = slots.positions[which]
