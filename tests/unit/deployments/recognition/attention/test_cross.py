@@ -9,6 +9,9 @@ from deployments.recognition.attention.cross_ragged import RaggedAttention
 from deployments.recognition.attention.cross_slab import SlabAttention
 from deployments.recognition.attention.kernels import attention as attention_by
 from deployments.recognition.attention.silence import Groups
+from tests.support.processor import with_fewer_too
+
+pytestmark = with_fewer_too
 
 ROWS, LAYERS, HEADS, SIZE, SOURCE = 3, 2, 3, 4, 78
 SHAPE = Shape(LAYERS, HEADS, SIZE, SOURCE)

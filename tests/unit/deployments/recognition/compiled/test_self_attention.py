@@ -4,6 +4,9 @@ from torch import Tensor
 from deployments.recognition.attention.cross import Shape
 from deployments.recognition.attention.kernels import attention
 from deployments.recognition.attention.past import CompiledSelfAttention, MaskedSelfAttention, Past
+from tests.support.processor import with_fewer_too
+
+pytestmark = with_fewer_too
 
 SHAPE = Shape(layers=2, heads=3, head_size=8, source=1)
 SLOTS, TARGET = 4, 20
