@@ -57,7 +57,10 @@ class FetchSettings(Section):
     """Limits on a recording fetched from a URL, and on an uploaded one."""
 
     max_bytes: PositiveInt = Field(4 * 2**30, description="Largest recording, in bytes.")
-    max_redirects: int = Field(5, ge=0, description="Redirects followed before giving up.")
+    max_redirects: int = Field(20, ge=0, description="Redirects followed before giving up.")
+    max_header_bytes: PositiveInt = Field(
+        64 * 1024, description="Longest header of an answer, in bytes."
+    )
     connect_timeout_s: PositiveFloat = Field(10, description="Seconds to connect.")
     read_timeout_s: PositiveFloat = Field(30, description="Longest silence of the remote server.")
     total_timeout_s: PositiveFloat = Field(3600, description="Seconds a whole download may take.")

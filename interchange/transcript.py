@@ -9,13 +9,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word. `text` keeps the leading space that Whisper puts before a word."""
+    """One word. `text` keeps the leading space that Whisper puts before a word.
+
+    `token_count` is how many of its segment's tokens spell it; 0 where nobody counted.
+    """
 
     text: str
     start: float
     end: float
     probability: float
     speaker: str | None = None
+    token_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

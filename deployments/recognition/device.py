@@ -102,8 +102,7 @@ def _dtype(settings: RecognitionSettings, device: torch.device) -> torch.dtype:
         return chosen
     if device.type == "cuda":
         return torch.float16
-    # Without the instructions for it, bfloat16 takes longer than float32.
-    return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
+    return torch.bfloat16 if multiplies_bfloat16() else torch.float32
 
 
 def _attention(
@@ -151,3 +150,18 @@ def out_of_memory(error: Exception) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(word in str(error) for word in _OUT_OF_MEMORY)
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the processor has instructions for it, and oneDNN may use them
+    (`ONEDNN_MAX_CPU_ISA`). Without them it takes longer than float32."""
+    if not (torch.cpu._is_avx512_bf16_supported() and has_onednn()):
+        return False
+    used: bool = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return used
+
+
+def has_onednn() -> bool:
+    """The operations are torch's own and not promised: a build may come without them."""
+    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return available and hasattr(torch.ops.mkldnn, "_linear_pointwise")

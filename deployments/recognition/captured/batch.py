@@ -22,7 +22,6 @@ from deployments.recognition.captured.lanes import Held
 from deployments.recognition.captured.state import Masks, State
 from deployments.recognition.model.alignment import SECONDS_PER_POSITION, warp
 from deployments.recognition.model.whisper import WhisperModel
-from deployments.recognition.window import quality
 from deployments.recognition.window.questions import (
     Align,
     Aligned,
@@ -33,6 +32,8 @@ from deployments.recognition.window.questions import (
     LanguageProbabilities,
     Request,
 )
+from deployments.recognition.window.repeats import endless
+from interchange.stages import SAMPLE_RATE
 
 LOOP_CHECK = 32
 """Every how many tokens a decoding is looked at for a loop, which would run to the limit."""
@@ -288,7 +289,7 @@ class CapturedBatch:
         if count % LOOP_CHECK:
             return False
         text = [token for token in slot.tokens if token < self._vocabulary.eot]
-        return quality.loop(text) is not None
+        return endless(text, request.piece.length / SAMPLE_RATE)
 
     def _languages(self, scores: Tensor, allowed: Sequence[str]) -> LanguageProbabilities:
         known = list(self._vocabulary.languages)

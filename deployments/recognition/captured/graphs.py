@@ -50,20 +50,21 @@ class Graphs:
         return len(self._made)
 
     def _record(self, size: Hashable, work: Callable[[], T]) -> Callable[[], T]:
-        graph = torch.cuda.CUDAGraph()
         try:
-            with torch.cuda.graph(
-                graph,
-                pool=self._pool,
-                stream=torch.cuda.current_stream(),
-                capture_error_mode="thread_local",
-            ):
-                output = work()
+            return self._capture(work)
         except Exception as error:
             if out_of_memory(error):
                 raise
             log.warning("%s cannot be captured, and runs without: %s", size, error)
             return work
+
+    def _capture(self, work: Callable[[], T]) -> Callable[[], T]:
+        graph = torch.cuda.CUDAGraph()
+        stream = torch.cuda.current_stream()
+        with torch.cuda.graph(
+            graph, pool=self._pool, stream=stream, capture_error_mode="thread_local"
+        ):
+            output = work()
         self._pool = graph.pool()
 
         def replay() -> T:

@@ -48,12 +48,13 @@ def self_attention(state: State, layer: int, projected: Tensor) -> Tensor:
     state.keys[layer][slots, :, positions] = keys
     state.values[layer][slots, :, positions] = values
     seen = torch.arange(shape.target, device=state.device) <= positions[:, None]
-    return _attend(
-        queries[:, :, None],
-        state.keys[layer][slots],
-        state.values[layer][slots],
-        torch.where(seen, 0.0, fields.UNSEEN)[:, None, None],
-    )[:, :, 0].flatten(1)
+    # What an earlier tenant left may be no number, which no mask would hide.
+    past, its_values = (
+        torch.where(seen[:, None, :, None], held[layer][slots], 0.0)
+        for held in (state.keys, state.values)
+    )
+    added = torch.where(seen, 0.0, fields.UNSEEN)[:, None, None]
+    return _attend(queries[:, :, None], past, its_values, added)[:, :, 0].flatten(1)
 
 
 def cross_attention(state: State, layer: int, queries: Tensor, slots: Tensor) -> Tensor:

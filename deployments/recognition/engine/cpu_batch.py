@@ -9,7 +9,6 @@ from torch import Tensor
 from deployments.recognition.engine.choice import Choice, CompiledChoice, likeliest
 from deployments.recognition.model.alignment import token_starts
 from deployments.recognition.model.whisper import Projected, WhisperModel
-from deployments.recognition.window import quality
 from deployments.recognition.window.questions import (
     Align,
     Aligned,
@@ -20,6 +19,8 @@ from deployments.recognition.window.questions import (
     LanguageProbabilities,
     Request,
 )
+from deployments.recognition.window.repeats import endless
+from interchange.stages import SAMPLE_RATE
 
 LOOP_CHECK = 32
 """Every how many tokens a decoding is looked at for a loop, which would run to the limit."""
@@ -224,7 +225,7 @@ class CpuBatch:
         if count % LOOP_CHECK:
             return False
         text = [token for token in slot.tokens if token < self._vocabulary.eot]
-        return quality.loop(text) is not None
+        return endless(text, slot.request.piece.length / SAMPLE_RATE)
 
 
 def _draw(masked: Tensor, slot: Slot) -> Tensor:

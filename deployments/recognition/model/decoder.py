@@ -114,8 +114,9 @@ class Decoder:
     def step(self, state: DecoderState, rows: int, first: int = 0) -> Tensor:
         """One token on for `rows` rows from `first` on: the logits (rows, vocabulary) of the next.
 
-        `tokens` at `positions` are taken in. A row's logits are the same bit for bit whoever its
-        neighbours are.
+        `tokens` at `positions` are taken in. In either type that is chosen for a CPU, a row's
+        logits are the same bit for bit whoever its neighbours are and however many threads there
+        are, up to `linear.FEW` rows.
         """
         which = slice(first, first + rows)
         positions = state.positions[which]

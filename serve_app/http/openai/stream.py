@@ -37,7 +37,7 @@ from serve_app.transcription.events import (
 )
 from serve_app.transcription.formats.document import seconds
 from serve_app.transcription.request import TranscriptionRequest
-from serve_app.transcription.speakers import Assignment, named
+from serve_app.transcription.speakers import assign, named
 
 log = logging.getLogger("ray.serve")
 
@@ -161,20 +161,22 @@ class _DiarizedBody(_Body):
     def __init__(self, form: TranslationForm) -> None:
         super().__init__(form)
         self._waiting: list[Segment] = []
-        self._assignment: Assignment | None = None
+        self._turns: tuple[Turn, ...] | None = None
         self._numbered = DiarizedSegments()
 
     def segment(self, segment: Segment) -> Iterator[Message]:
-        if self._assignment is None:
-            self._waiting.append(segment)
-            return
-        for part in self._assignment.of(segment):
-            yield from self._final(part)
+        self._waiting.append(segment)
+        if self._turns is not None:
+            yield from self._assigned(self._turns)
 
     def turns(self, turns: tuple[Turn, ...]) -> Iterator[Message]:
-        self._assignment = Assignment(named(turns, self._form.speaker_names))
-        for segment in self._waiting:
-            yield from self.segment(segment)
+        self._turns = named(turns, self._form.speaker_names)
+        yield from self._assigned(self._turns)
+
+    def _assigned(self, turns: tuple[Turn, ...]) -> Iterator[Message]:
+        for part in assign(self._waiting, turns):
+            yield from self._final(part)
+        self._waiting.clear()
 
     def rest(self, transcript: Transcript) -> Iterator[Message]:
         for segment in transcript.segments[self._numbered.count :]:

@@ -235,7 +235,11 @@ def test_diarized_json(client: TestClient, transcriber: FakeTranscriber) -> None
     ("wanted", "kind", "start"),
     [
         ("text", "text/plain", "Hello there. How are you?\n"),
-        ("srt", "application/x-subrip", "1\n00:00:00,000 --> 00:00:01,500\nHello there.\n\n2\n"),
+        (
+            "srt",
+            "application/x-subrip",
+            "1\n00:00:00,000 --> 00:00:03,250\nHello there. How are you?\n",
+        ),
         ("vtt", "text/vtt", "WEBVTT\n\n00:00:00.000 --> "),
     ],
 )

@@ -65,11 +65,11 @@ def loader(tmp_path: Path) -> Loader:
     return Loader(settings(tmp_path))
 
 
-def settings(folder: Path, **audio: float) -> Settings:
+def settings(folder: Path, *, read_timeout_s: float = 60, **audio: float) -> Settings:
     return Settings(
         storage=f"file://{folder}",
         allowed_networks=(ip_network("127.0.0.0/8"),),
-        fetch=FetchSettings(read_timeout_s=0.5),
+        fetch=FetchSettings(read_timeout_s=read_timeout_s),
         audio=AudioSettings(**audio),
     )
 
@@ -313,8 +313,9 @@ async def test_a_page_about_a_recording_is_told_from_it(loader: Loader, serve: S
 
 @pytest.mark.parametrize("announce", [True, False])
 async def test_a_server_that_falls_silent_is_an_error_not_an_end(
-    loader: Loader, recording: bytes, serve: Serve, announce: bool
+    tmp_path: Path, recording: bytes, serve: Serve, announce: bool
 ) -> None:
+    loader = Loader(settings(tmp_path, read_timeout_s=0.5))
     url = await serve(in_parts(recording, 2, 60, announce=announce))
     with pytest.raises(SourceTimeout, match="sent nothing"):
         await load(loader, UrlSource(url))

@@ -1,11 +1,12 @@
 """What the tests of recognition share: the bundled model, and ways to drive it by hand."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
@@ -102,6 +103,27 @@ def cpu_engine(
     lanes = CpuLanes(model, silent_suffix=silent_suffix, threads=threads)
     batch = CpuBatch(model, slots, apart=lanes.concurrent)
     return WhisperEngine(model.text, batch, lanes, queue, metrics=metrics)
+
+
+def same_speech(ours: WindowTranscript, theirs: WindowTranscript, dtype: torch.dtype) -> None:
+    """That two transcripts of a window differ in nothing that a reader sees.
+
+    Encoded by another number of threads, sums come in another order: in float32 that shows in the
+    seventh digit of logarithms of probabilities, in bfloat16, of eight binary digits, in the third.
+    """
+    close = 1e-5 if dtype == torch.float32 else 2e-2
+    for one, other in zip(ours.segments, theirs.segments, strict=True):
+        assert one.avg_logprob == pytest.approx(other.avg_logprob, abs=close)
+        assert one.no_speech_prob == pytest.approx(other.no_speech_prob, abs=close)
+        alike: dict[str, Any] = {
+            "avg_logprob": other.avg_logprob,
+            "no_speech_prob": other.no_speech_prob,
+            "words": other.words,
+        }
+        assert replace(one, **alike) == other
+        assert [(word.text, word.start, word.end) for word in one.words] == [
+            (word.text, word.start, word.end) for word in other.words
+        ]
 
 
 def done(ticket: Ticket) -> WindowTranscript:

@@ -7,6 +7,9 @@ from torch import Tensor
 from deployments.recognition.attention.cross import CrossAttention
 from deployments.recognition.attention.memory import Shape
 from deployments.recognition.attention.silence import Groups
+from tests.support.processor import with_fewer_too
+
+pytestmark = with_fewer_too
 
 ROWS, LAYERS, HEADS, SIZE, SOURCE = 3, 2, 3, 4, 78
 SHAPE = Shape(LAYERS, HEADS, SIZE, SOURCE, 8)
@@ -134,8 +137,9 @@ def test_float16_is_kept_as_float32() -> None:
     agree(some, 0, mine)
 
 
-def test_what_a_row_finds_has_the_same_bits_whoever_its_neighbours_are() -> None:
-    some = CrossAttention(3, Shape(1, 2, 64, 1500, 448), dtype=torch.bfloat16)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_what_a_row_finds_has_the_same_bits_whoever_its_neighbours_are(dtype: torch.dtype) -> None:
+    some = CrossAttention(3, Shape(1, 2, 64, 1500, 448), dtype=dtype)
     draw = torch.Generator().manual_seed(0)
     groups = Groups.of(torch.randn(1500, 4, generator=draw))
     some.set_silence(groups, *torch.randn(2, 1, 2, groups.count, 64, generator=draw))

@@ -3,6 +3,9 @@ from torch import Tensor
 
 from deployments.recognition.attention.memory import Shape
 from deployments.recognition.attention.past import Past
+from tests.support.processor import with_fewer_too
+
+pytestmark = with_fewer_too
 
 SHAPE = Shape(layers=2, heads=3, head_size=8, source=1, target=20)
 SLOTS = 4

@@ -1,18 +1,17 @@
 """The decoder over slots, held against the forward pass of transformers."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
 from deployments.recognition.attention.silence import Groups
-from deployments.recognition.device import DevicePolicy
 from deployments.recognition.model.encoder import all_layers
 from deployments.recognition.model.state import DecoderState
-from deployments.recognition.model.whisper import Projected, WhisperModel
+from deployments.recognition.model.whisper import Projected
 from interchange.stages import SAMPLE_RATE, Float32
+from tests.support.processor import in_every_type
 from tests.unit.deployments.recognition.support import ENGLISH, Whisper
 
 CLOSE = 2e-3
@@ -134,42 +133,20 @@ def test_rows_do_not_depend_on_their_neighbours(whisper: Whisper, windows: list[
             close(logits[row], expected[row][len(prompts[row]) + index])
 
 
-@pytest.mark.skipif(
-    not torch.cpu._is_avx512_supported(), reason="MKL alone does not keep the order of sums"
-)
+@in_every_type
 def test_neither_neighbours_nor_threads_change_a_bit_of_a_rows_logits(
-    whisper: Whisper, windows: list[Projected]
-) -> None:
-    """Else a job that is resumed could differ from one that was not."""
-    no_bit_changes(whisper, windows[1:])
-
-
-@pytest.mark.skipif(
-    not torch.cpu._is_avx512_bf16_supported(), reason="only these instructions are used"
-)
-def test_they_change_no_bit_in_bfloat16_either(
     whisper: Whisper, sample: Float32, inference: None
 ) -> None:
-    policy = DevicePolicy(torch.device("cpu"), torch.bfloat16, "sdpa", "for a test")
-    short = replace(
-        whisper,
-        ours=WhisperModel(whisper.reference, whisper.extractor, whisper.tokenizer, policy),
-    )
+    """Else a job that is resumed could differ from one that was not."""
     parts = ((0, 550), (9, 300), (14, 123))
-    no_bit_changes(
-        short,
-        [
-            all_layers(short.ours.encode_trimmed([(sample[start * SAMPLE_RATE :], length)]))[0]
-            for start, length in parts
-        ],
-    )
-
-
-def no_bit_changes(whisper: Whisper, trimmed: list[Projected]) -> None:
-    together = filled(whisper, trimmed)
-    prefill(whisper, together, dict.fromkeys(range(len(trimmed)), ENGLISH))
-    expected = [step(whisper, together, [token] * len(trimmed)) for token in TEXT[:4]]
-    for row, window in enumerate(trimmed):
+    windows = [
+        all_layers(whisper.ours.encode_trimmed([(sample[start * SAMPLE_RATE :], length)]))[0]
+        for start, length in parts
+    ]
+    together = filled(whisper, windows)
+    prefill(whisper, together, dict.fromkeys(range(len(windows)), ENGLISH))
+    expected = [step(whisper, together, [token] * len(windows)) for token in TEXT[:4]]
+    for row, window in enumerate(windows):
         torch.set_num_threads(1 + row % 2)
         alone = filled(whisper, [window])
         prefill(whisper, alone, {0: ENGLISH})

@@ -83,7 +83,7 @@ def random_logits(rows: int, vocabulary: Vocabulary, seed: int, scale: float = 3
 tokens = st.integers(0, SMALL.eot) | st.integers(FIRST, LAST)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(tokens, max_size=8), st.integers(0, 2**30), st.sampled_from([0.1, 1.0, 5.0]))
 @example([], 0, 1.0)
 @example([FIRST, 7, LAST], 0, 1.0)
@@ -96,7 +96,7 @@ def test_masks_are_those_of_transformers_for_any_history(
     assert torch.equal(ours(SMALL, [history], logits)[0], published(SMALL, history, logits[0]))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.integers(1, 6).flatmap(
         lambda length: st.lists(

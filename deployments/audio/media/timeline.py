@@ -10,19 +10,25 @@ from itertools import chain, pairwise
 
 import av
 
+from deployments.audio.media.resample import planes
+
 _TOLERANCE_S = 0.25
 _LONGEST_S = 3600.0
 
 
-def fill_gaps(frames: Iterable[av.AudioFrame], start_s: float | None) -> Iterator[av.AudioFrame]:
+def fill_gaps(
+    frames: Iterable[av.AudioFrame], start_s: float | None, gaps: list[float]
+) -> Iterator[av.AudioFrame]:
     """`frames`, with silent ones where their timestamps say that sound is missing.
 
-    `start_s` is the timestamp at which the recording starts, None where that is not known. A
-    jump that the following frame does not confirm, one backwards, and one of more than an hour
-    are faults of the timestamps rather than gaps: what comes after is taken to follow at once.
+    The seconds of each gap between two frames are appended to `gaps`. `start_s` is the timestamp
+    at which the recording starts, None where that is not known. A jump that the following frame
+    does not confirm, one backwards, and one of more than an hour are faults of the timestamps
+    rather than gaps: what comes after is taken to follow at once.
     """
     due = start_s
     ahead = 0.0  # of the timestamps, by faults so far
+    begun = False
     for frame, following in pairwise(chain(frames, (None,))):
         assert frame is not None
         seconds = frame.samples / frame.sample_rate
@@ -31,12 +37,15 @@ def fill_gaps(frames: Iterable[av.AudioFrame], start_s: float | None) -> Iterato
             gap = frame.time - ahead - due
             if abs(gap) > _TOLERANCE_S:
                 if 0 < gap <= _LONGEST_S and _goes_on(frame, seconds, following):
+                    if begun:
+                        gaps.append(gap)
                     yield from _silence(frame, gap)
                     due += gap
                 else:
                     ahead += gap
         if due is not None:
             due += seconds
+        begun = True
         yield frame
 
 
@@ -54,7 +63,7 @@ def _silence(like: av.AudioFrame, seconds: float) -> Iterator[av.AudioFrame]:
     while missing > 0:
         frame = av.AudioFrame(like.format.name, like.layout.name, min(missing, like.sample_rate))
         frame.sample_rate = like.sample_rate
-        for plane in frame.planes:
-            plane.update(silent * plane.buffer_size)
+        for plane in planes(frame):
+            plane[:] = silent * len(plane)
         missing -= frame.samples
         yield frame
