@@ -57,7 +57,7 @@ def test_as_bazarr_asks(
         encode="false",
         video_file="/films/Ein Film.mkv",
     )
-    assert answer.text.startswith("1\n00:00:00,000 --> 00:00:01,500\nHello there.\n")
+    assert answer.text.startswith("1\n00:00:00,000 --> 00:00:03,250\nHello there. How are you?\n")
     request = transcriber.requests[0]
     assert (request.task, request.language, request.words) == ("translate", "de", True)
     assert uploads.saved[0][1] == len(HEADER) + len(FILE[1])
