@@ -85,4 +85,5 @@ def printable(url: str) -> str:
         return "the URL"
     host = f"[{host}]" if ":" in host else host
     text = f"{parts.scheme}://{host}{port}{parts.path}"
+    text = text.encode("utf-8", "replace").decode("utf-8")  # surrogates cannot be written anywhere
     return text if len(text) <= 200 else text[:200] + "…"

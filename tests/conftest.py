@@ -12,7 +12,6 @@ from tests.support.service import Service, service
 from tests.support.speech import SAMPLE, SPEECH
 from tests.support.wanting import summary
 
-
 # Threads that look out for each other instead of sleeping take the cores from whatever else runs.
 # libgomp reads it when torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

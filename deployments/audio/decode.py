@@ -8,51 +8,27 @@ a file that refers to another one is refused when it tries to open it.
 from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
-from typing import NoReturn, Protocol, cast
 
-import av
-import av.container
 import numpy as np
 
-from deployments.audio.downmix import Downmix
-from deployments.audio.timeline import fill_gaps
-from interchange.errors import NoAudioStream, RecordingTooLong, UndecodableRecording
+from deployments.audio.channels.downmix import Downmix
+from deployments.audio.media.part import Part, Readable
+from deployments.audio.media.parts import parts
+from deployments.audio.media.tracks import Report, decode
+from interchange.errors import RecordingTooLong, UndecodableRecording
 from interchange.stages import SAMPLE_RATE, Float32
 
 BLOCK = SAMPLE_RATE
 """Samples in a decoded block: one second."""
 
-# Self-contained media files that FFmpeg recognises by their content.
-_FORMATS = (
-    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,dtshd,eac3,flac,flv,gsm,ircam,loas,matroska,"
-    "mlp,mmf,mov,mp3,mpc,mpc8,mpeg,mpegts,mxf,nistsphere,nsv,nut,ogg,oma,qcp,rm,sox,tak,truehd,"
-    "tta,voc,w64,wav,webm,wsd,wv,xwma"
-)
-_RATES = range(1_000, 768_001)
-_MISSING_S = 1.0
-
-
-class _Nameless:
-    """A file object without its name, which FFmpeg would draw conclusions from."""
-
-    def __init__(self, file: "Readable") -> None:
-        self.read = file.read
-        self.seek = file.seek
-        self.tell = file.tell
-        self.seekable = file.seekable
-
-
-class Readable(Protocol):
-    """What the decoder needs of a file; of one that is not seekable it reads on only."""
-
-    def read(self, size: int = -1, /) -> bytes: ...
-    def seek(self, offset: int, whence: int = 0, /) -> int: ...
-    def tell(self) -> int: ...
-    def seekable(self) -> bool: ...
+_MISSING_S = 1.0  # what a container announces is not exact
+_TOLERANCE_S = 0.05  # where the bytes are counted it is
+_MOST_PARTS = 5_000
+_LOUDEST = 8.0  # of full scale, which a mix may exceed for a while
 
 
 class Decoder:
-    """One pass over a file's first audio track.
+    """One pass over a file: over all its parts, of each the first track that can be decoded.
 
     Iterate over it once for blocks of BLOCK samples (float32, 16 kHz, mono; the last one may be
     shorter). A fault in the middle ends or thins the recording and leaves a sentence in
@@ -66,183 +42,105 @@ class Decoder:
         self._limit = round(max_duration_s * SAMPLE_RATE)
         self._limit_s = max_duration_s
         self._samples = 0
-        self._faults = 0
-        self._ended_by: av.FFmpegError | None = None
-        self._declared: float | None = None
         self.notes: list[str] = []
-
-    @property
-    def broken_off(self) -> bool:
-        """Whether the container could not be read to its end."""
-        return self._ended_by is not None
+        self.broken_off = False
+        """Whether a container could not be read to its end."""
 
     def __iter__(self) -> Iterator[Float32]:
-        try:
-            container = av.open(
-                _Nameless(self._file),
-                mode="r",
-                metadata_errors="replace",
-                io_open=_refuse_reference,
-                container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "none"},
-            )
-        except (av.FFmpegError, ValueError) as error:
-            raise UndecodableRecording(
-                "The file is not audio or video in a format that can be decoded, "
-                "or it is damaged at its start."
-            ) from error
-        with container:
-            if not container.streams.audio:
-                raise NoAudioStream(
-                    f"The file is {container.format.long_name} without an audio track; "
-                    "send one that has sound."
+        held: list[Float32] = []
+        size = 0
+        for piece in self._mono():
+            self._samples += len(piece)
+            if self._samples > self._limit:
+                raise RecordingTooLong(
+                    f"The recording is longer than the {self._limit_s:g} s that this service "
+                    "takes; send it in parts."
                 )
-            # The first track, whatever a container flags as its default: players differ in
-            # that, and a user can tell which track is first.
-            stream = container.streams.audio[0]
-            if stream.codec_context is None:
-                raise UndecodableRecording("The audio track uses a codec that is not known here.")
-            if stream.duration is not None and stream.time_base is not None:
-                self._declared = float(stream.duration * stream.time_base)
-            start = container.start_time
-            frames = fill_gaps(
-                self._frames(container, stream), None if start is None else start / av.time_base
-            )
-            yield from self._rebatch(_at_16k(frames))
-        self._conclude()
+            held.append(piece)
+            size += len(piece)
+            while size >= BLOCK:
+                joined = np.concatenate(held)
+                yield np.clip(joined[:BLOCK], -1.0, 1.0)
+                held, size = [joined[BLOCK:]], size - BLOCK
+        if size:
+            yield np.clip(np.concatenate(held), -1.0, 1.0)
 
-    def _frames(
-        self, container: av.container.InputContainer, stream: av.AudioStream
-    ) -> Iterator[av.AudioFrame]:
-        packets = container.demux(stream)
-        while True:
+    def _mono(self) -> Iterator[Float32]:
+        failure: UndecodableRecording | None = None
+        damaged = False
+        for number, part in enumerate(parts(self._file)):
+            if number == _MOST_PARTS:
+                self.notes.append(
+                    f"The file is made of more than {_MOST_PARTS:,} parts; those after "
+                    f"{self._seconds:.1f} s are missing."
+                )
+                break
+            report = Report()
             try:
-                packet = next(packets, None)
-            except av.FFmpegError as error:
-                self._ended_by = error
-                return
-            if packet is None:
-                return
-            try:
-                frames = packet.decode()
-            except av.FFmpegError:
-                # As ffmpeg does: one bad packet does not spoil those after it.
-                self._faults += 1
-                continue
-            for frame in frames:
-                if isinstance(frame, av.AudioFrame) and frame.samples:
-                    yield frame
-
-    def _rebatch(self, pieces: Iterator[tuple[int, Float32]]) -> Iterator[Float32]:
-        """Cut (channels, samples) pieces into mono blocks of BLOCK samples."""
-        for _, alike in groupby(pieces, key=itemgetter(0)):
-            held: list[Float32] = []
-            size = 0
-            downmix: Downmix | None = None
-            for _, piece in alike:
-                if downmix is None and len(piece) > 1:
-                    downmix = Downmix(len(piece))
-                held.append(piece)
-                size += piece.shape[1]
-                if size >= BLOCK:
-                    joined = np.concatenate(held, axis=1)
-                    whole = size - size % BLOCK
-                    for start in range(0, whole, BLOCK):
-                        yield self._mono(downmix, joined[:, start : start + BLOCK])
-                    held, size = [joined[:, whole:]], size - whole
-            if size:
-                yield self._mono(downmix, np.concatenate(held, axis=1))
-
-    def _mono(self, downmix: Downmix | None, block: Float32) -> Float32:
-        self._samples += block.shape[1]
-        if self._samples > self._limit:
-            raise RecordingTooLong(
-                f"The recording is longer than the {self._limit_s:g} s that this service takes; "
-                "send it in parts."
-            )
-        mono = downmix(block) if downmix is not None else block[0].copy()
-        # Float formats can hold NaN and infinity, which would spoil everything downstream.
-        if not np.isfinite(mono).all():
-            mono = np.nan_to_num(mono, nan=0.0, posinf=1.0, neginf=-1.0)
-        return np.clip(mono, -1.0, 1.0, out=mono)
-
-    def _conclude(self) -> None:
-        seconds = self._samples / SAMPLE_RATE
+                yield from _mixed(decode(part, report))
+            except UndecodableRecording as error:
+                failure = failure or error
+                self.notes.append(
+                    f"A part of the file is missing after {self._seconds:.1f} s: {error.message}"
+                )
+            self.broken_off |= report.broken_off
+            damaged |= report.broken_off or report.faults > 0
+            self.notes += self._lacks(part, report)
         if not self._samples:
-            raise UndecodableRecording(
+            raise failure or UndecodableRecording(
                 "The audio track is damaged: nothing of it could be decoded."
-                if self._ended_by or self._faults
+                if damaged
                 else "The recording is empty: its audio track holds no sound."
             )
-        if self._ended_by is not None:
-            self.notes.append(f"The file is damaged: it could be read up to {seconds:.1f} s only.")
-        elif self._declared is not None and self._declared > seconds + _MISSING_S:
-            self.notes.append(
-                f"The file ends after {seconds:.1f} s although it announces {self._declared:.1f} s."
+
+    @property
+    def _seconds(self) -> float:
+        return self._samples / SAMPLE_RATE
+
+    def _lacks(self, part: Part, report: Report) -> Iterator[str]:
+        """Sentences about what `part` should have held."""
+        if report.track > 1:
+            yield (
+                f"The first audio track that can be decoded is number {report.track} of the file; "
+                "it was taken."
             )
-        if self._faults:
-            self.notes.append(
-                f"The file is damaged: {self._faults} of its packets could not be decoded, "
+        seconds = report.samples / SAMPLE_RATE
+        missing = part.missing_s
+        if report.declared_s is not None and report.declared_s > seconds + _MISSING_S:
+            missing = max(missing, report.declared_s - seconds)
+        if report.broken_off:
+            yield f"The file is damaged: it could be read up to {self._seconds:.1f} s only."
+        elif missing > _TOLERANCE_S:
+            yield (
+                f"The file ends after {self._seconds:.1f} s although it announces "
+                f"{self._seconds + missing:.1f} s."
+            )
+        elif part.cut_off:
+            yield f"The file breaks off at {self._seconds:.1f} s: its end is missing."
+        if report.faults:
+            yield (
+                f"The file is damaged: {report.faults} of its packets could not be decoded, "
                 "and what was said in them is missing."
             )
-
-
-def _refuse_reference(url: str, flags: int, options: dict[str, str]) -> NoReturn:
-    raise UndecodableRecording("The file refers to another file or address; send the media itself.")
-
-
-class _Chain:
-    """From frames of one sample format, layout and rate to planar float32 at 16 kHz.
-
-    Frames go through a queue of FFmpeg's to the resampler a second at a time: codecs emit
-    frames of a few milliseconds, and a call for each costs four times the decoding itself.
-    """
-
-    def __init__(self, frame: av.AudioFrame) -> None:
-        if frame.sample_rate not in _RATES:
-            raise UndecodableRecording(
-                f"The file claims a sample rate of {frame.sample_rate} Hz, which no recording has."
+        if sum(report.gaps) > _MISSING_S:
+            yield (
+                f"The file has no sound for {sum(report.gaps):.1f} s between other sound, by its "
+                "own timestamps: what was said there was not recorded, or is lost."
             )
-        self.shape = _shape(frame)
-        self._rate = frame.sample_rate
-        self._queue = av.AudioFifo()
-        self._resampler = av.AudioResampler("fltp", frame.layout, SAMPLE_RATE)
-        # The bass channel of a film carries no speech.
-        names = [channel.name for channel in frame.layout.channels]
-        spoken = [i for i, name in enumerate(names) if not name.startswith("LFE")]
-        self._channels = spoken if 0 < len(spoken) < len(names) else None
-
-    def push(self, frame: av.AudioFrame) -> Iterator[Float32]:
-        frame.pts = None  # positions count samples; the queue insists on gapless ones
-        self._queue.write(frame)
-        while self._queue.samples >= self._rate:
-            yield from self._resample(self._queue.read(self._rate))
-
-    def flush(self) -> Iterator[Float32]:
-        if self._queue.samples:
-            yield from self._resample(self._queue.read())
-        yield from self._resample(None)
-
-    def _resample(self, frame: av.AudioFrame | None) -> Iterator[Float32]:
-        for resampled in self._resampler.resample(frame):
-            planes = cast("Float32", resampled.to_ndarray())
-            yield planes if self._channels is None else planes[self._channels]
 
 
-def _shape(frame: av.AudioFrame) -> tuple[str, str, int]:
-    return frame.format.name, frame.layout.name, frame.sample_rate
-
-
-def _at_16k(frames: Iterator[av.AudioFrame]) -> Iterator[tuple[int, Float32]]:
-    """(channels, samples) at 16 kHz, with a number that changes where the kind of audio does."""
-    chain: _Chain | None = None
-    number = 0
-    for frame in frames:
-        if chain is None or chain.shape != _shape(frame):
-            if chain is not None:
-                yield from ((number, piece) for piece in chain.flush())
-                number += 1
-            chain = _Chain(frame)
-        for piece in chain.push(frame):
-            yield number, piece
-    if chain is not None:
-        yield from ((number, piece) for piece in chain.flush())
+def _mixed(pieces: Iterator[tuple[int, Float32]]) -> Iterator[Float32]:
+    """Mono pieces of any size; channels are mixed anew where the kind of audio changes."""
+    for _, alike in groupby(pieces, key=itemgetter(0)):
+        downmix: Downmix | None = None
+        for _, piece in alike:
+            # Float formats can hold what would spoil everything downstream: NaN, infinity, 1e38.
+            if not np.abs(piece).max() <= _LOUDEST:
+                piece = np.clip(np.nan_to_num(piece), -_LOUDEST, _LOUDEST)  # noqa: PLW2901
+            if len(piece) == 1:
+                yield piece[0]
+                continue
+            downmix = downmix or Downmix(len(piece))
+            yield from downmix.feed(piece)
+        if downmix is not None:
+            yield from downmix.flush()

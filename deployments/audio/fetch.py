@@ -1,13 +1,14 @@
 """Fetching a recording over http or https, once, into a spool that is read meanwhile."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
 from configs.settings import FetchSettings
 from deployments.audio.spool import Spool
+from deployments.audio.urls import Origin, Target
 from interchange.errors import (
     InvalidSource,
     RecordingTooLarge,
@@ -20,6 +21,7 @@ from interchange.network import AddressGuard, printable
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CHUNK = 1 << 18
+_MOST_HEADERS = 2_000
 
 
 async def fetch(url: str, spool: Spool, settings: FetchSettings, guard: AddressGuard) -> None:
@@ -34,16 +36,20 @@ async def fetch(url: str, spool: Spool, settings: FetchSettings, guard: AddressG
         sock_read=settings.read_timeout_s,
     )
     async with (
+        _sentences(url, settings),
+        asyncio.timeout(settings.total_timeout_s),  # aiohttp's own is a hop's
         aiohttp.ClientSession(
             connector=guard.connector(limit=1, force_close=True),
             timeout=timeout,
-            # Cookies of one hop are nobody else's business, nor is a proxy that would hide
-            # from the guard where a connection leads.
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
+            # Some servers hand out the recording only to who brings the cookie that they set
+            # on the way. It goes where it came from, and is forgotten with this session.
+            cookie_jar=aiohttp.CookieJar(unsafe=True, quote_cookie=False),
+            trust_env=False,  # a proxy would hide from the guard where a connection leads
+            max_line_size=settings.max_header_bytes,
+            max_field_size=settings.max_header_bytes,
+            max_headers=_MOST_HEADERS,
             headers={"User-Agent": "Rayscribe", "Accept-Encoding": "identity"},
         ) as session,
-        _sentences(url, settings),
         _follow(session, url, settings.max_redirects) as response,
     ):
         announced = response.content_length
@@ -65,11 +71,16 @@ async def _follow(
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     """The first answer that is no redirect. Each hop is a request of its own to the guard."""
     shown = printable(url)
+    target = Target.of(url)
+    credentials: dict[Origin, str] = {}
     for _ in range(max_redirects + 1):
-        _check_scheme(url)
-        async with session.get(url, allow_redirects=False) as response:
+        if target.credentials is not None:
+            credentials[target.origin] = target.credentials
+        known = credentials.get(target.origin)
+        headers = {} if known is None else {"Authorization": known}
+        async with session.get(target.url, headers=headers, allow_redirects=False) as response:
             if response.status in _REDIRECTS and "Location" in response.headers:
-                url = urljoin(str(response.url), response.headers["Location"])
+                target = target.follow(response.headers["Location"])
                 continue
             if not 200 <= response.status < 300:
                 answer = f"{response.status} {response.reason or ''}".rstrip()
@@ -84,18 +95,6 @@ async def _follow(
     )
 
 
-def _check_scheme(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme.lower() in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        usable = False
-    if not usable:
-        raise InvalidSource(
-            f"{printable(url)} cannot be fetched: only http:// and https:// URLs with a host can."
-        )
-
-
 def _too_large(settings: FetchSettings) -> RecordingTooLarge:
     return RecordingTooLarge(
         f"The recording is larger than the {settings.max_bytes:,} bytes that this service takes."
@@ -108,7 +107,7 @@ async def _sentences(url: str, settings: FetchSettings) -> AsyncIterator[None]:
     shown = printable(url)
     try:
         yield
-    except aiohttp.InvalidURL as error:
+    except (aiohttp.InvalidURL, UnicodeError) as error:
         raise InvalidSource(f"{shown} is not a valid URL.") from error
     except aiohttp.ConnectionTimeoutError as error:
         raise SourceTimeout(
@@ -132,6 +131,11 @@ async def _sentences(url: str, settings: FetchSettings) -> AsyncIterator[None]:
         ) from error
     except aiohttp.ClientConnectorError as error:
         raise SourceUnreachable(f"No connection to the server of {shown} is possible.") from error
+    except aiohttp.ClientResponseError as error:
+        raise SourceUnreachable(
+            f"What the server of {shown} answered is not HTTP, or has a header of more than "
+            f"{settings.max_header_bytes:,} bytes."
+        ) from error
     except aiohttp.ClientError as error:
         raise SourceUnreachable(
             f"The transfer of {shown} broke off; try again, or upload the recording."

@@ -175,7 +175,7 @@ class Loader:
         stop: threading.Event,
     ) -> Events:
         """`notes` is read at the end, when the decoder has filled it."""
-        segmenter = Segmenter(self._network, self._settings.audio)
+        segmenter = Segmenter(self._network, self._settings.audio, options)
         waveform = PcmBlocks() if options.pcm else None
         will_stand_back = self._stands_back and waveform is None
         for block in blocks:

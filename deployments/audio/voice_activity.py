@@ -8,6 +8,7 @@ package imports torch.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,9 +21,11 @@ from interchange.stages import Float32
 FRAME = 512
 """Samples that one speech probability stands for: 32 ms."""
 
+STEP = 32 * FRAME
+"""Samples that are judged together: about a second."""
+
 _CONTEXT = 64
 _STATE = (1, 1, 128)
-_STEP = 32 * FRAME
 _TARGET_PEAK = 0.5
 _MAX_GAIN = 200.0
 _PEAK_DECAY = 0.93  # a step; halves in ten seconds
@@ -58,6 +61,12 @@ class SileroNetwork:
         return probabilities.reshape(-1), hidden, cell
 
 
+@cache
+def shared_network() -> SileroNetwork:
+    """The one of this process that computes in its caller's thread."""
+    return SileroNetwork()
+
+
 def _network_file() -> Path:
     package = find_spec("silero_vad")
     if package is None or package.origin is None:
@@ -84,10 +93,10 @@ class VoiceActivity:
     def feed(self, samples: Float32) -> Iterator[Frames]:
         """The frames that can be judged with `samples` (float32, 16 kHz, mono)."""
         held = np.concatenate((self._rest, samples))
-        whole = len(held) - len(held) % _STEP
+        whole = len(held) - len(held) % STEP
         self._rest = held[whole:]
-        for start in range(0, whole, _STEP):
-            yield self._judge(held[start : start + _STEP])
+        for start in range(0, whole, STEP):
+            yield self._judge(held[start : start + STEP])
 
     def flush(self) -> Iterator[Frames]:
         """The frames of the end; the last one is filled up with silence."""

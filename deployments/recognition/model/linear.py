@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
+from deployments.recognition.device import has_onednn, multiplies_bfloat16
+
 # oneDNN and torch's layer above it each keep what they made for the last 1,024 shapes, about
 # 6 MB for every length of a window: a gigabyte after 170 windows. Decoding has some 60 shapes, and
 # lengths hardly come twice. Both read this at the first product.
@@ -72,7 +74,7 @@ class Packed:
         whole = x.dim() < 3 or len(x) == 1
         if self._dtype != torch.bfloat16 or whole or x.shape[:2].numel() <= FEW:
             return self._product(x)
-        return torch.cat([self._product(few) for few in x.split(max(1, FEW // x.shape[1]))])
+        return torch.cat([self._product(few) for few in torch.split(x, max(1, FEW // x.shape[1]))])
 
     def _product(self, x: Tensor) -> Tensor:
         if x.numel() == x.shape[-1]:
@@ -84,24 +86,9 @@ class Packed:
         return product
 
 
-def multiplies_bfloat16() -> bool:
-    """Whether the processor has instructions for it, and oneDNN may use them
-    (`ONEDNN_MAX_CPU_ISA`). Without them it takes longer than float32."""
-    if not (torch.cpu._is_avx512_bf16_supported() and _has_onednn()):
-        return False
-    used: bool = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return used
-
-
 def _can_be_packed(weight: Tensor) -> bool:
-    if weight.device.type != "cpu" or not _has_onednn():
+    if weight.device.type != "cpu" or not has_onednn():
         return False
     if weight.dtype == torch.bfloat16:
         return multiplies_bfloat16()
     return weight.dtype == torch.float32 and torch.cpu._is_avx2_supported()
-
-
-def _has_onednn() -> bool:
-    """The operations are torch's own and not promised: a build may come without them."""
-    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return available and hasattr(torch.ops.mkldnn, "_linear_pointwise")

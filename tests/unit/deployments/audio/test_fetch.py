@@ -84,10 +84,9 @@ async def status(request: web.Request) -> web.Response:
     return web.Response(status=int(request.match_info["status"]))
 
 
-async def cookie(request: web.Request) -> web.Response:
-    response = web.Response(status=302, headers={"Location": "/headers"})
-    response.set_cookie("session", "1")
-    return response
+async def slow_redirect(request: web.Request) -> web.Response:
+    await asyncio.sleep(0.2)
+    return await redirect(request)
 
 
 async def headers(request: web.Request) -> web.Response:
@@ -97,7 +96,17 @@ async def headers(request: web.Request) -> web.Response:
 @pytest.fixture
 async def server() -> AsyncIterator[TestServer]:
     app = web.Application()
-    for handler in (whole, chunked, truncated, stalled, trickle, bomb, redirect, cookie, headers):
+    for handler in (
+        whole,
+        chunked,
+        truncated,
+        stalled,
+        trickle,
+        bomb,
+        redirect,
+        slow_redirect,
+        headers,
+    ):
         app.router.add_get(f"/{handler.__name__}", handler)
     app.router.add_get("/status/{status}", status)
     running = TestServer(app, host="127.0.0.1")
@@ -241,10 +250,17 @@ async def test_errors_do_not_show_secrets(server: TestServer, spool: Spool) -> N
     assert "s3cret" not in str(caught.value)
 
 
-async def test_cookies_and_proxies_play_no_part(
+async def test_proxies_play_no_part(
     server: TestServer, spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    sent = await get(server.make_url("/cookie"), spool)
-    assert b"Rayscribe" in sent
-    assert b"Cookie" not in sent
+    assert b"Rayscribe" in await get(server.make_url("/headers"), spool)
+
+
+async def test_the_whole_time_is_limited_whatever_the_hops(
+    server: TestServer, spool: Spool
+) -> None:
+    url = server.make_url("/slow_redirect").with_query(to="/slow_redirect?to=/slow_redirect")
+    settings = SETTINGS.model_copy(update={"total_timeout_s": 0.5, "max_redirects": 20})
+    with pytest.raises(SourceTimeout, match=r"longer than 0\.5 s"):
+        await get(url.with_query(to=str(url)), spool, settings)

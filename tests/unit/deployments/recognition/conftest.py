@@ -51,7 +51,7 @@ def whisper(request: pytest.FixtureRequest, checkpoint: Checkpoint) -> Whisper:
     Ours multiplies in float32, as those of transformers are, unless a test asks for a type.
     """
     dtype = getattr(request, "param", torch.float32)
-    policy = DevicePolicy(torch.device("cpu"), dtype, "sdpa", 1, "for a test")
+    policy = DevicePolicy(torch.device("cpu"), dtype, "sdpa", "for a test")
     with torch.inference_mode():
         ours = WhisperModel(
             checkpoint.reference, checkpoint.extractor, checkpoint.tokenizer, policy

@@ -12,9 +12,11 @@ from torch import Tensor
 
 from deployments.audio.decode import Decoder as AudioDecoder
 from deployments.recognition.attention.silence import Groups
-from deployments.recognition.engine.batch import Batch, Seat
-from deployments.recognition.fair_queue import Ticket
-from deployments.recognition.model.whisper import Encoded, WhisperModel
+from deployments.recognition.engine.cpu_batch import CpuBatch, Slot
+from deployments.recognition.engine.cpu_lanes import CpuLanes
+from deployments.recognition.engine.whisper import WhisperEngine
+from deployments.recognition.fair_queue import FairQueue, Metrics, Ticket
+from deployments.recognition.model.whisper import Projected, WhisperModel
 from deployments.recognition.window.questions import Decode, Decoded, Piece
 from deployments.recognition.window.vocabulary import Vocabulary
 from interchange.stages import Float32
@@ -49,7 +51,7 @@ class Whisper:
         ).input_features
         return features
 
-    def heard(self, window: Encoded) -> Tensor:
+    def heard(self, window: Projected) -> Tensor:
         """The encoder output that our decoder reads of a window, (1, 1500, width)."""
         output = self.ours.encoder.silent(torch.device("cpu"))
         groups = Groups.of(output)
@@ -70,30 +72,45 @@ def noise(seconds: float, seed: int = 0, level: float = 0.05) -> Float32:
 
 def decode(
     model: WhisperModel,
-    encoded: Mapping[str, Encoded],
+    encoded: Mapping[str, Projected],
     prompts: Mapping[str, Sequence[int]] | None = None,
     *,
     capacity: int = 8,
     temperature: float = 0.0,
 ) -> dict[str, Decoded]:
     """Decodings side by side in one batch; who waits takes a row as soon as one is free."""
-    batch = Batch(model, capacity)
-    waiting, running = list(encoded), dict[Seat, str]()
+    batch = CpuBatch(model, capacity)
+    waiting, running = list(encoded), dict[Slot, str]()
     done: dict[str, Decoded] = {}
     with torch.inference_mode():
         while waiting or running:
             while waiting and batch.room:
-                name, seat = waiting.pop(0), batch.sit()
+                name, slot = waiting.pop(0), batch.take()
                 prompt = tuple((prompts or {}).get(name, ENGLISH))
-                batch.load(seat, encoded[name])
+                batch.load(slot, encoded[name])
                 start = prompt.index(model.vocabulary.sot)
-                batch.start({seat: Decode(NO_PIECE, prompt, start, temperature)})
-                running[seat] = name
-            for seat in batch.step():
-                assert seat.decoded is not None
-                done[running.pop(seat)] = seat.decoded
-                batch.leave(seat)
+                batch.ask([(slot, Decode(NO_PIECE, prompt, start, temperature))])
+                running[slot] = name
+            for slot, answer in batch.step():
+                assert isinstance(answer, Decoded)
+                done[running.pop(slot)] = answer
+                batch.leave(slot)
     return done
+
+
+def cpu_engine(
+    model: WhisperModel,
+    queue: FairQueue,
+    *,
+    slots: int,
+    silent_suffix: bool = True,
+    threads: int = 1,
+    metrics: Metrics | None = None,
+) -> WhisperEngine[Slot]:
+    """As it is built on a CPU with so many threads."""
+    lanes = CpuLanes(model, silent_suffix=silent_suffix, threads=threads)
+    batch = CpuBatch(model, slots, apart=lanes.concurrent)
+    return WhisperEngine(model.text, batch, lanes, queue, metrics=metrics)
 
 
 def same_speech(ours: WindowTranscript, theirs: WindowTranscript, dtype: torch.dtype) -> None:
@@ -106,7 +123,7 @@ def same_speech(ours: WindowTranscript, theirs: WindowTranscript, dtype: torch.d
     for one, other in zip(ours.segments, theirs.segments, strict=True):
         assert one.avg_logprob == pytest.approx(other.avg_logprob, abs=close)
         assert one.no_speech_prob == pytest.approx(other.no_speech_prob, abs=close)
-        alike = {
+        alike: dict[str, Any] = {
             "avg_logprob": other.avg_logprob,
             "no_speech_prob": other.no_speech_prob,
             "words": other.words,

@@ -5,8 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deployments.recognition.attention.memory import NEVER
 from deployments.recognition.engine.choice import Choice, CompiledChoice, likeliest
-from deployments.recognition.model.rules import NEVER, Rules
+from deployments.recognition.model.rules import Rules
 from tests.support.processor import with_fewer_too
 from tests.unit.deployments.recognition.model.test_rules import (
     CPU,

@@ -7,7 +7,7 @@ import torch
 from transformers.modeling_outputs import BaseModelOutput
 
 from deployments.recognition.model.encoder import all_layers
-from deployments.recognition.model.whisper import Encoded
+from deployments.recognition.model.whisper import Projected
 from deployments.recognition.window.questions import Decoded
 from interchange.stages import SAMPLE_RATE, Float32
 from tests.support.processor import in_every_type
@@ -37,7 +37,7 @@ def published(whisper: Whisper, **audio: object) -> tuple[int, ...]:
     return tuple(tokens[: tokens.index(whisper.vocabulary.eot)])
 
 
-def chosen(whisper: Whisper, window: Encoded, tokens: Sequence[int]) -> tuple[int, ...]:
+def chosen(whisper: Whisper, window: Projected, tokens: Sequence[int]) -> tuple[int, ...]:
     """What `transformers` says after each of some tokens, by its model and by its rules, told all
     of them in one pass. If these are the same tokens and then the end, they are what it says by
     itself, at a fifth of the time that `generate` takes."""
@@ -52,19 +52,19 @@ def chosen(whisper: Whisper, window: Encoded, tokens: Sequence[int]) -> tuple[in
     )
 
 
-def encode(whisper: Whisper, samples: Float32) -> Encoded:
+def encode(whisper: Whisper, samples: Float32) -> Projected:
     """Trimmed, as the service does."""
     positions = whisper.ours.positions(len(samples) / SAMPLE_RATE)
     with torch.inference_mode():
         return all_layers(whisper.ours.encode_trimmed([(samples, positions)]))[0]
 
 
-def decode_alone(whisper: Whisper, encoded: Encoded) -> Decoded:
+def decode_alone(whisper: Whisper, encoded: Projected) -> Decoded:
     return decode(whisper.ours, {"it": encoded}, capacity=1)["it"]
 
 
 @pytest.fixture(scope="package")
-def seen() -> dict[str, tuple[Encoded, Decoded]]:
+def seen() -> dict[str, tuple[Projected, Decoded]]:
     """Encoder outputs and decodings of the recordings tested so far."""
     return {}
 
@@ -98,9 +98,9 @@ def test_tokens_are_those_that_transformers_generates(
 @pytest.mark.speech
 @pytest.mark.parametrize("recording", recordings("en"), ids=lambda recording: str(recording.name))
 def test_tokens_are_those_that_transformers_chooses(
-    whisper: Whisper, recording: Recording, seen: dict[str, tuple[Encoded, Decoded]]
+    whisper: Whisper, recording: Recording, seen: dict[str, tuple[Projected, Decoded]]
 ) -> None:
-    """Encoded once, for it takes longer than decoding; test_encoder compares the encoders."""
+    """Projected once, for it takes longer than decoding; test_encoder compares the encoders."""
     encoded = encode(whisper, audio(recording.path)[:LIMIT])
     ours = decode_alone(whisper, encoded)
     assert ours.end_logprob is not None
@@ -111,7 +111,7 @@ def test_tokens_are_those_that_transformers_chooses(
 @needs_speech
 @pytest.mark.speech
 def test_recordings_decoded_together_get_the_tokens_they_get_alone(
-    whisper: Whisper, seen: dict[str, tuple[Encoded, Decoded]]
+    whisper: Whisper, seen: dict[str, tuple[Projected, Decoded]]
 ) -> None:
     """Through five rows, so that rows start, leave and move at any moment."""
     some = recordings("en")[::5]

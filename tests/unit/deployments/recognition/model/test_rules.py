@@ -16,7 +16,8 @@ from transformers.generation.logits_process import (
     WhisperTimeStampLogitsProcessor,
 )
 
-from deployments.recognition.model.rules import NEVER, Rules, RuleState
+from deployments.recognition.attention.memory import NEVER
+from deployments.recognition.model.rules import Rules, RuleState
 from deployments.recognition.window.vocabulary import Vocabulary
 from tests.unit.deployments.recognition.support import Whisper
 

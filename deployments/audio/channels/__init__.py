@@ -1,0 +1,1 @@
+"""From the channels of a recording to the one that is recognized."""

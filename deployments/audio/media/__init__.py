@@ -1,0 +1,1 @@
+"""What FFmpeg makes of a file: its parts, its tracks, their frames, at 16 kHz."""
