@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 #
-#   docker build -t rayscribe:0.1.0 .                    GPU (the default): CUDA, FlashAttention 2
+#   docker build -t rayscribe:0.1.0 .                    GPU (the default): CUDA 13, driver 580 or newer
 #   docker build -t rayscribe:0.1.0-cpu --target cpu .   CPU, with the bundled weights inside
 #
 # Weights of the hub are fetched into /var/cache/rayscribe at the first start: mount a volume
@@ -8,17 +8,23 @@
 #
 #   docker build --build-arg MODELS="openai/whisper-large-v3 pyannote/speaker-diarization-community-1" \
 #       --secret id=hf_token,env=HF_TOKEN -t rayscribe:0.1.0 .
+#
+# --build-arg FLASH_ATTN=source compiles FlashAttention 2, which takes an hour on few cores. Only the
+# encoder has a place for it, where torch's own attention already runs kernels as fast (on a Hopper
+# card faster ones, by cuDNN); so it is left out unless it is asked for.
 
 ARG PYTHON_VERSION=3.11
 # The CUDA that torch's wheels are built for (cu130) and that FlashAttention is compiled with.
 ARG CUDA_VERSION=13.0.2
+# none or source
+ARG FLASH_ATTN=none
 ARG UV_VERSION=0.13.8
 
 FROM ghcr.io/astral-sh/uv:${UV_VERSION} AS uv
 
 
 # ------------------------------------------------------------------------------- GPU, build
-FROM nvidia/cuda:${CUDA_VERSION}-devel-ubuntu24.04 AS gpu-build
+FROM nvidia/cuda:${CUDA_VERSION}-base-ubuntu24.04 AS flash-none
 ARG PYTHON_VERSION
 COPY --from=uv /uv /usr/local/bin/uv
 # A Python of its own: Ubuntu's is another version than the one the lock was tested with.
@@ -30,8 +36,17 @@ WORKDIR /src
 COPY requirements.lock ./
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv pip install --torch-backend cu130 -r requirements.lock
+
 # There is no wheel for this torch: compiled from source, for Ampere and Ada (80), Hopper (90)
 # and Blackwell (100, 120). A job needs about 4 GB of memory.
+FROM nvidia/cuda:${CUDA_VERSION}-devel-ubuntu24.04 AS flash-source
+COPY --from=flash-none /usr/local/bin/uv /usr/local/bin/uv
+COPY --from=flash-none /opt/python /opt/python
+COPY --from=flash-none /opt/venv /opt/venv
+ENV UV_PYTHON_INSTALL_DIR=/opt/python \
+    UV_LINK_MODE=copy \
+    VIRTUAL_ENV=/opt/venv
+WORKDIR /src
 ARG FLASH_ATTN_VERSION=2.8.3.post2
 ARG FLASH_ATTN_CUDA_ARCHS="80;90;100;120"
 ARG MAX_JOBS=4
@@ -39,7 +54,9 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     uv pip install setuptools wheel ninja packaging psutil \
     && FLASH_ATTENTION_FORCE_BUILD=TRUE \
        uv pip install --no-build-isolation --no-deps flash-attn==${FLASH_ATTN_VERSION}
-COPY pyproject.toml README.md ./
+
+FROM flash-${FLASH_ATTN} AS gpu-build
+COPY pyproject.toml README.md LICENSE ./
 COPY interchange ./interchange
 COPY serve_app ./serve_app
 COPY deployments ./deployments
@@ -58,7 +75,7 @@ WORKDIR /src
 COPY requirements.lock ./
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv pip install --torch-backend cpu -r requirements.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY interchange ./interchange
 COPY serve_app ./serve_app
 COPY deployments ./deployments
@@ -102,9 +119,11 @@ LABEL org.opencontainers.image.title="rayscribe" \
       io.ray.version="2.60.0" \
       io.python.version="${PYTHON_VERSION}"
 # bash, wget and pgrep: KubeRay starts Ray and probes its pods with the first two, and a pod that
-# stops waits for its replicas by the third. Ubuntu's own user has the id that the pods run as.
+# stops waits for its replicas by the third. gcc: Triton compiles the kernels of a decoding step when
+# they are first used, and what launches them is C. Ubuntu's own user has the id that the pods run as.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends bash ca-certificates procps wget \
+    && apt-get install --yes --no-install-recommends \
+        bash ca-certificates gcc libc6-dev procps wget \
     && rm -rf /var/lib/apt/lists/* \
     && userdel --remove ubuntu \
     && useradd --uid 1000 --user-group --create-home --shell /bin/bash rayscribe \

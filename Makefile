@@ -2,23 +2,31 @@
 
 PORT ?= 8000
 CONFIG ?= configs/cpu.yaml
+BUNDLE ?= gpu-bundle
+# The Python of a machine with a GPU, which has a torch for it.
+GPU_PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 WEIGHTS := bundled:whisper-base bundled:diarization
 
+SAMPLE := from importlib.util import find_spec; \
+	print(*find_spec("pyannote.audio").submodule_search_locations, sep="", end="/sample/sample.wav")
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve weights test lint types format accuracy bench bench-gpu chaos lock clean
+.PHONY: help serve sample weights test lint types format accuracy bench bench-gpu gpu-bundle gpu-check chaos clients lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 serve: weights ## Start the service: PORT=8000, CONFIG=configs/cpu.yaml, PYTHON=python3.12
 	@exec $(BIN)/python -m serve_app.start $(CONFIG) --port $(PORT)
+
+sample: $(VENV)/.installed ## Put a recording to try things with into sample.wav
+	@cp "$$($(BIN)/python -c '$(SAMPLE)')" sample.wav
 
 weights: $(VENV)/.installed ## Fetch the bundled models into the cache (RAYSCRIBE_CACHE)
 	@echo "Checking the bundled models"
@@ -27,9 +35,10 @@ weights: $(VENV)/.installed ## Fetch the bundled models into the cache (RAYSCRIB
 test: lint types weights ## Lint, check types and run every test that needs no GPU
 	@$(BIN)/python -m pytest -m "not gpu"
 
-lint: $(VENV)/.installed-dev ## Check style and format
+lint: $(VENV)/.installed-dev ## Check style, format, and that imports point down
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-logo
 
 types: $(VENV)/.installed-dev ## Check types
 	@$(BIN)/mypy
@@ -47,14 +56,25 @@ bench: weights $(VENV)/.installed-bench ## Compare the speed with peers: ARGS="-
 bench-gpu: $(VENV)/.installed-bench ## Check the speed on a GPU: ARGS="--file FILE"
 	@$(BIN)/python -m benchmarks.gpu $(ARGS)
 
+gpu-bundle: weights $(VENV)/.installed-bench ## Pack what a GPU's check needs: ARGS="FOLDER --python 3.12"
+	@$(BIN)/python -m benchmarks.gpu_check.bundle $(ARGS)
+
+gpu-check: ## Check recognition on a GPU without network: BUNDLE=gpu-bundle, ARGS="--parts tokens"
+	@PYTHONPATH=$(BUNDLE)/site:$(CURDIR) $(GPU_PYTHON) -m pip install --quiet --no-index --no-deps \
+		--upgrade --target $(BUNDLE)/site $(BUNDLE)/wheels/*.whl
+	@PYTHONPATH=$(BUNDLE)/site:$(CURDIR) $(GPU_PYTHON) -m benchmarks.gpu_check $(BUNDLE) $(ARGS)
+
 chaos: weights $(VENV)/.installed-dev ## Kill replicas and the service under 30 jobs: ARGS="--stores sqlite"
 	@$(BIN)/python -m benchmarks.chaos $(ARGS)
+
+clients: weights $(VENV)/.installed-dev ## Run others' clients against a running graph: ARGS="--only litellm"
+	@$(BIN)/python -m tests.clients $(ARGS)
 
 lock: $(BIN)/python ## Pin the newest packages that pyproject.toml allows
 	@$(BIN)/python scripts/lock.py
 
 clean: ## Remove the environment and every cache of the tools; weights stay
-	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@if [ -z "$(PYTHON)" ]; then \

@@ -1,7 +1,8 @@
 """How right the answers are: `python -m benchmarks.accuracy`, on a running graph over HTTP.
 
 It starts the graph itself, with the bundled models, and sends it the recordings with
-references: word error rates, diarization error rates, and what must happen to odd files.
+references: word error rates, by speaker too, diarization error rates, and what must happen to odd
+files.
 """
 
 import time
@@ -12,13 +13,21 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks import results
-from benchmarks.graph_client import PROFILE, GraphClient, running_graph
-from benchmarks.speaker_errors import COLLAR_S, diarization_error_rate, read_rttm
-from benchmarks.speech import NoSpeech, Spoken, listed, long_recording, seconds, spoken
-from benchmarks.tables import percent, table
-from benchmarks.text_errors import word_error_rate
-from benchmarks.worker import Worker
+from benchmarks.measuring import results
+from benchmarks.measuring.recordings import (
+    NoSpeech,
+    Spoken,
+    listed,
+    long_recording,
+    seconds,
+    spoken,
+)
+from benchmarks.measuring.speaker_errors import COLLAR_S, diarization_error_rate, read_rttm
+from benchmarks.measuring.speaker_words import Said, read_stm, speaker_word_errors
+from benchmarks.measuring.tables import percent, table
+from benchmarks.measuring.text_errors import word_error_rate
+from benchmarks.systems.graph_client import PROFILE, GraphClient, running_graph
+from benchmarks.systems.worker import Worker
 from interchange.transcript import Turn
 from tests.support.hard import fault
 from tests.support.remote import remote_server
@@ -173,7 +182,8 @@ def long_form(graph: GraphClient) -> dict[str, Any]:
 
 
 def conversations(graph: GraphClient) -> dict[str, Any]:
-    """Diarization error rate of each file of `conversation/`, and their mean."""
+    """Diarization error rate of each file of `conversation/`, and their mean; word errors by
+    speaker where there is a reference."""
     rows: dict[str, Any] = {}
     for recording in listed("conversation"):
         if recording.path.stem == _NOT_FOR_SPEAKERS:
@@ -191,6 +201,7 @@ def conversations(graph: GraphClient) -> dict[str, Any]:
             "der_nist_collar": lenient,
             "speakers": _speakers(reference),
             "found": _speakers(turns),
+            "speaker_words": _speaker_words(recording, answer),
         }
     mean, lenient = (
         sum(row[rate] for row in rows.values()) / len(rows) for rate in ("der", "der_nist_collar")
@@ -198,19 +209,35 @@ def conversations(graph: GraphClient) -> dict[str, Any]:
     print("\nconversation/")
     print(
         table(
-            ["file", "seconds", "took, s", "DER", "collar ± 0.25 s", "speakers", "found"],
+            ["file", "seconds", "took, s", "DER", "collar ± 0.25 s", "speakers", "found", "cpWER"],
             [
                 [
                     *(name, row["seconds"], row["took"]),
                     *(percent(row["der"]), percent(row["der_nist_collar"])),
                     *(row["speakers"], row["found"]),
+                    percent(_rate([row["speaker_words"]])) if row["speaker_words"] else "",
                 ]
                 for name, row in rows.items()
             ],
         )
     )
     print(f"Mean diarization error rate: {percent(mean)}; collar ± 0.25 s: {percent(lenient)}")
-    return {"files": rows, "mean": mean, "mean_nist_collar": lenient}
+    by_speaker = _rate([row["speaker_words"] for row in rows.values() if row["speaker_words"]])
+    print(f"Word errors by speaker (cpWER), over all words: {percent(by_speaker)}")
+    return {"files": rows, "mean": mean, "mean_nist_collar": lenient, "cpwer": by_speaker}
+
+
+def _speaker_words(recording: Recording, answer: dict[str, Any]) -> tuple[int, int] | None:
+    """Errors and words, each word with its speaker; None without a reference."""
+    reference = recording.path.with_suffix(".stm")
+    if not reference.is_file():
+        return None
+    heard = [Said(s["speaker"] or "", s["start"], s["end"], s["text"]) for s in answer["segments"]]
+    return speaker_word_errors(read_stm(reference), heard)
+
+
+def _rate(counted: list[tuple[int, int]]) -> float:
+    return sum(errors for errors, _ in counted) / sum(words for _, words in counted)
 
 
 def _speaker_errors(

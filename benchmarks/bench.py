@@ -12,16 +12,16 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks import results
-from benchmarks.comparison import Measured, best_peer, show, summary
-from benchmarks.contenders import CONTENDERS, Running
-from benchmarks.disturbance import DISTURBED, Disturbance
-from benchmarks.fairness import clips_beside_a_long_recording
-from benchmarks.graph_speed import measure_graph
-from benchmarks.length import hours_of_speech
-from benchmarks.speech import NoSpeech
-from benchmarks.worker import Run
-from benchmarks.workloads import Workload, workload
+from benchmarks.measuring import results
+from benchmarks.measuring.comparison import Measured, best_peer, show, summary
+from benchmarks.measuring.disturbance import DISTURBED, Disturbance
+from benchmarks.measuring.recordings import NoSpeech
+from benchmarks.systems.contenders import CONTENDERS, Running
+from benchmarks.systems.worker import Run
+from benchmarks.workloads.fairness import clips_beside_a_long_recording
+from benchmarks.workloads.graph_speed import measure_graph
+from benchmarks.workloads.length import hours_of_speech
+from benchmarks.workloads.speed import Workload, workload
 
 COMPARED = {
     "a": "rayscribe,fw-batched-int8,rayscribe-float32,fw-batched-float32,in-process,fw-int8,"

@@ -18,10 +18,10 @@ from typing import Annotated, Any, Protocol
 
 import typer
 
-from benchmarks import results
-from benchmarks.graph_client import GraphClient, running_graph
-from benchmarks.speech import repeated
-from benchmarks.tables import table
+from benchmarks.measuring import results
+from benchmarks.measuring.recordings import repeated
+from benchmarks.measuring.tables import table
+from benchmarks.systems.graph_client import GraphClient, running_graph
 from interchange.stages import SAMPLE_RATE
 from tests.support.remote import RemoteServer, remote_server
 from tests.support.service import Service

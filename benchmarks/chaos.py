@@ -26,8 +26,8 @@ from typing import Annotated, Any
 import httpx2
 import typer
 
-from benchmarks import results
-from benchmarks.tables import table
+from benchmarks.measuring import results
+from benchmarks.measuring.tables import table
 from tests.fakes.postgres import drop_database, fresh_database, postgres_server
 from tests.support.receiver import Receiver, webhook_receiver
 from tests.support.remote import RemoteServer, remote_server

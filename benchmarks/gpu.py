@@ -13,13 +13,14 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks import results, roofline
-from benchmarks.contenders import RunningGraph, graph
-from benchmarks.figures import median
-from benchmarks.memory import PeakMemory
-from benchmarks.speech import NoSpeech, Spoken, long_recording, repeated, seconds
-from benchmarks.tables import Cell, percent, table
-from benchmarks.text_errors import word_error_rate
+from benchmarks import roofline
+from benchmarks.measuring import results
+from benchmarks.measuring.figures import median
+from benchmarks.measuring.memory import PeakMemory
+from benchmarks.measuring.recordings import NoSpeech, Spoken, long_recording, repeated, seconds
+from benchmarks.measuring.tables import Cell, percent, table
+from benchmarks.measuring.text_errors import word_error_rate
+from benchmarks.systems.contenders import RunningGraph, graph
 from configs.settings import Secrets
 from deployments.models.resolve import resolve
 

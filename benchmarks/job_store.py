@@ -14,19 +14,21 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks import results
-from benchmarks.tables import table
+from benchmarks.measuring import results
+from benchmarks.measuring.tables import table
 from interchange.blobs import BlobStore
 from interchange.stages import UrlSource
 from interchange.transcript import Quality, Segment, Transcript
-from serve_app.jobs.codec import TRANSCRIPT
-from serve_app.jobs.database import Database
-from serve_app.jobs.job import NewJob, Webhook
-from serve_app.jobs.leases import Leases, new_row
-from serve_app.jobs.models import jobs as rows
-from serve_app.jobs.outbox import Outbox
-from serve_app.jobs.store import JobStore
-from serve_app.transcription.transcriber import TranscriptionRequest
+from serve_app.jobs.delivery import WebhookTarget
+from serve_app.jobs.job import NewJob
+from serve_app.jobs.store.codec import TRANSCRIPT
+from serve_app.jobs.store.database import Database
+from serve_app.jobs.store.job_store import JobStore
+from serve_app.jobs.store.leases import Leases
+from serve_app.jobs.store.outbox import Outbox
+from serve_app.jobs.store.rows import new_row
+from serve_app.jobs.store.tables import jobs as rows
+from serve_app.transcription.request import TranscriptionRequest
 from tests.fakes.postgres import drop_database, fresh_database, postgres_server
 
 LIMIT_MS = 50.0
@@ -98,7 +100,7 @@ def _row(number: int, created_at: float, result: str) -> dict[str, Any]:
 
 def _new(name: str) -> NewJob:
     request = TranscriptionRequest(id=name, source=UrlSource("https://example.com/a.mp3"))
-    return NewJob(request, name, "0" * 64, webhook=Webhook("https://example.com/done"))
+    return NewJob(request, name, "0" * 64, webhook=WebhookTarget("https://example.com/done"))
 
 
 async def _nth_page(store: JobStore, number: int) -> Any:

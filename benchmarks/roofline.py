@@ -2,12 +2,12 @@
 
 Operations count a multiplication and an addition as two. Times are lower bounds: a part takes
 as long as its arithmetic at the card's dense peak, or as its bytes at the card's bandwidth,
-whichever is longer. `docs/performance.md` says what to expect beyond that.
+whichever is longer.
 """
 
 from dataclasses import dataclass
 
-from benchmarks.tables import table
+from benchmarks.measuring.tables import table
 
 _BYTES = 2  # float16
 POSITIONS = 1500
@@ -186,7 +186,7 @@ WAYS = (
 
 
 def main() -> None:
-    """Print the tables of `docs/performance.md`."""
+    """Print what a window, a step, a card's slots and a recording come to."""
     shapes, cards = (LARGE_V3, TURBO), CARDS
     print("A window\n")
     print(

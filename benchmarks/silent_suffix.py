@@ -16,11 +16,10 @@ import jiwer
 import numpy as np
 import typer
 
-from benchmarks import results
-from benchmarks.speech import NoSpeech, Spoken, spoken
-from benchmarks.systems import cut, waveform
-from benchmarks.tables import percent, table
-from benchmarks.text_errors import normaliser, word_errors
+from benchmarks.measuring import results
+from benchmarks.measuring.recordings import NoSpeech, Spoken, cut, spoken, waveform
+from benchmarks.measuring.tables import percent, table
+from benchmarks.measuring.text_errors import normaliser, word_errors
 from configs.settings import AudioSettings, RecognitionSettings
 from deployments.recognition.build import build_engine
 from deployments.recognition.engine.base import Engine

@@ -13,17 +13,17 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from benchmarks import results
-from benchmarks.figures import median
-from benchmarks.speech import NoSpeech, long_recording
-from benchmarks.systems import WHISPER, waveform
-from benchmarks.tables import table
+from benchmarks.measuring import results
+from benchmarks.measuring.figures import median
+from benchmarks.measuring.recordings import NoSpeech, long_recording, waveform
+from benchmarks.measuring.tables import table
+from benchmarks.systems.system import WHISPER
 from configs.settings import RecognitionSettings
 from deployments.models.resolve import resolve
 from deployments.recognition.device import DevicePolicy
-from deployments.recognition.engine.batch import Batch
+from deployments.recognition.engine.cpu_batch import CpuBatch
 from deployments.recognition.model.encoder import all_layers
-from deployments.recognition.model.whisper import Encoded, WhisperModel
+from deployments.recognition.model.whisper import Projected, WhisperModel
 from deployments.recognition.window.questions import Decode, Piece
 from interchange.stages import SAMPLE_RATE, Float32
 
@@ -98,21 +98,21 @@ def _measure(
     )
 
 
-def _encode(model: WhisperModel, samples: Float32, way: str) -> Encoded:
+def _encode(model: WhisperModel, samples: Float32, way: str) -> Projected:
     if way == "padded":
         return all_layers(model.encode_padded([samples]))[0]
     positions = model.positions(len(samples) / SAMPLE_RATE)
     return all_layers(model.encode_trimmed([(samples, positions)]))[0]
 
 
-def _running(model: WhisperModel, window: Encoded) -> Batch:
+def _running(model: WhisperModel, window: Projected) -> CpuBatch:
     """A full batch of rows that each decode the window."""
-    batch = Batch(model, ROWS)
+    batch = CpuBatch(model, ROWS)
     prompt = model.vocabulary.start_of_transcript("en", "transcribe")
-    seats = [batch.sit() for _ in range(ROWS)]
-    for seat in seats:
-        batch.load(seat, window)
-    batch.start({seat: Decode(Piece(0, 0), prompt, 0) for seat in seats})
+    slots = [batch.take() for _ in range(ROWS)]
+    for slot in slots:
+        batch.load(slot, window)
+    batch.start({slot: Decode(Piece(0, 0), prompt, 0) for slot in slots})
     return batch
 
 

@@ -36,6 +36,8 @@ PREFIX = "RAYSCRIBE_"
 OTHER_VARIABLES = {
     "RAYSCRIBE_CACHE": "Folder of the weights that were fetched and converted once; "
     "~/.cache/rayscribe/models where it is not set.",
+    "RAYSCRIBE_SERVER": "For the command line: where the service is.",
+    "RAYSCRIBE_API_KEY": "For the command line: the service's `ADMIN_KEY`.",
 }
 """Variables with the prefix that are read elsewhere, and what they are for."""
 
@@ -97,15 +99,29 @@ class RecognitionSettings(Section):
     slots: PositiveInt = Field(
         8, description="Windows decoded at once; each holds its keys and values in memory."
     )
+    vocabulary: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Names and terms that any recording may hold, comma-separated or as a list: "
+        "put before the keywords and the prompt of every request. About 220 tokens.",
+    )
+    vocabulary_file: Path | None = Field(
+        None, description="A file of such terms, one a line, where the recognizer runs."
+    )
     max_queued_audio_s: PositiveFloat = Field(
         24 * 3600, description="Seconds of audio that may wait; beyond it requests get a 429."
     )
     silent_suffix: bool = Field(
         True, description="Encode only the speech of a window, not its padding to 30 s."
     )
-    capture: Literal["auto", "off", "cuda_graph", "compile"] = Field(
-        "auto", description="How the decoding step is captured; auto: a CUDA graph on a GPU."
+    capture: Literal["auto", "off", "cuda_graph"] = Field(
+        "auto",
+        description="auto: a GPU's steps are recorded as CUDA graphs; a CPU records nothing.",
     )
+
+    @field_validator("vocabulary", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return value.split(",") if isinstance(value, str) else value
 
     @property
     def cpu_threads(self) -> int:

@@ -2,7 +2,8 @@
 
 RayscribeError                  500
 ├── ClientError                 400  the request or its recording is at fault
-│   ├── InvalidOption           422  an option's value is not one the service knows
+│   ├── InvalidOption           422  an option's value is not one the service knows (in OpenAI's
+│   │                                dialect 400)
 │   ├── InvalidSource           400  the URL cannot be used
 │   │   ├── AddressRefused      400  it leads to an address that may not be fetched
 │   │   ├── SourceUnreachable   400  no name, no route, no connection
@@ -34,10 +35,14 @@ from typing import ClassVar
 
 
 class RayscribeError(Exception):
-    """The root. `status` is the HTTP status, `code` the stable name a program can test."""
+    """The root. `status` is the HTTP status, `code` the stable name a program can test.
+
+    `param` is the field of the request that is at fault, None where none is.
+    """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
+    param: str | None = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -64,6 +69,7 @@ class InvalidOption(ClientError):
 
 class InvalidSource(ClientError):
     code = "invalid_url"
+    param = "url"
 
 
 class AddressRefused(InvalidSource):
@@ -89,15 +95,18 @@ class TooManyRedirects(InvalidSource):
 class RecordingTooLarge(ClientError):
     status = 413
     code = "recording_too_large"
+    param = "file"
 
 
 class RecordingTooLong(ClientError):
     status = 413
     code = "recording_too_long"
+    param = "file"
 
 
 class UndecodableRecording(ClientError):
     code = "undecodable_recording"
+    param = "file"
 
 
 class NoAudioStream(UndecodableRecording):

@@ -45,10 +45,26 @@ Source = UrlSource | BlobSource
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechDetection:
+    """How speech is found in a recording: from what probability on, how many seconds of silence
+    end it, and how many are kept before it."""
+
+    threshold: float
+    silence_s: float
+    padding_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """`pcm` asks for the whole waveform beside the windows: diarization needs it."""
+    """`pcm` asks for the whole waveform beside the windows: diarization needs it.
+
+    `first_window_s` bounds the first window further than the others, for a listener who waits.
+    `detection` None means the service's own.
+    """
 
     pcm: bool = False
+    first_window_s: float | None = None
+    detection: SpeechDetection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +118,8 @@ class AudioLoader(Protocol):
     def load(self, source: Source, options: LoadOptions) -> AsyncGenerator[LoadEvent, None]:
         """Fetch, decode and cut a recording; windows come while the rest still loads.
 
-        Closing the generator stops the download and the decoding. The same source gives the
-        same windows each time. Raises ClientError for a source that cannot be fetched or
+        Closing the generator stops the download and the decoding. The same source and options
+        give the same windows each time. Raises ClientError for a source that cannot be fetched or
         decoded.
         """
         ...
@@ -119,7 +135,8 @@ class RecognitionOptions:
     `request_id` says whose window it is, for fairness and cancelling. `language` is a Whisper
     code ("en"), None to detect it, among `languages` where any are given. `prompt` is text
     that the transcript should read as if it followed. `temperature` is where decoding starts.
-    `batch_size` caps how many windows of this request may be decoded at once.
+    `batch_size` caps how many windows of this request may be decoded at once. `logprobs` asks
+    for the tokens of each segment with their log-probabilities.
     """
 
     request_id: str
@@ -131,6 +148,7 @@ class RecognitionOptions:
     temperature: float = 0.0
     priority: Priority = "interactive"
     batch_size: int | None = None
+    logprobs: bool = False
 
 
 class SpeechRecognizer(Protocol):

@@ -3,24 +3,40 @@
 All times are seconds from the start of the recording.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word. `text` keeps the leading space that Whisper puts before a word."""
+    """One word. `text` keeps the leading space that Whisper puts before a word.
+
+    `token_count` is how many of its segment's tokens spell it; 0 where nobody counted.
+    """
 
     text: str
     start: float
     end: float
     probability: float
     speaker: str | None = None
+    token_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token of a text, as the bytes it stands for: a character may need several tokens."""
+
+    content: tuple[int, ...]
+    logprob: float
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of text between two of Whisper's timestamps. `text` keeps its leading space."""
+    """A stretch of text between two of Whisper's timestamps. `text` keeps its leading space.
+
+    `spelled` has its tokens with their log-probabilities, where these were asked for; their bytes
+    are the text's.
+    """
 
     start: float
     end: float
@@ -33,6 +49,7 @@ class Segment:
     no_speech_prob: float = 0.0
     words: tuple[Word, ...] = ()
     speaker: str | None = None
+    spelled: tuple[Token, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +69,8 @@ class WindowTranscript:
     likeliest languages, best first; it is empty where the language was given.
     `decoded_again` counts the decodings after the first. `no_speech_prob` is how probably nobody
     speaks in it, as the model heard its beginning. `failed` says why the window has no
-    transcript although it held speech; None if it has one.
+    transcript although it held speech; None if it has one. `prompt_left_out` counts the tokens of
+    the prompt that were more than the model reads.
     """
 
     index: int
@@ -64,6 +82,7 @@ class WindowTranscript:
     decoded_again: int = 0
     no_speech_prob: float = 0.0
     failed: str | None = None
+    prompt_left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +91,8 @@ class Quality:
 
     `decoded_again` is the part of `transcribed` that needed a second decoding. `silence_score`
     is how probably nobody speaks in the silent seconds, in mean: 1 where voice activity found
-    none, and what the model gave for silence where it was asked.
+    none, and what the model gave for silence where it was asked. `notes` are sentences for the
+    user on what is missing, such as that the file ended early.
     """
 
     transcribed: float = 0.0
@@ -80,6 +100,52 @@ class Quality:
     silence_score: float = 1.0
     decoded_again: float = 0.0
     failed: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, windows: Sequence[WindowTranscript], duration: float, notes: tuple[str, ...] = ()
+    ) -> "Quality":
+        """The account of a recording of so many seconds, all of whose windows are given; `notes`
+        is what loading had to say."""
+        transcribed = sum(w.end - w.start for w in windows if w.segments and not w.failed)
+        failed = sum(w.end - w.start for w in windows if w.failed)
+        again = sum(w.end - w.start for w in windows if w.segments and w.decoded_again)
+        silent = max(0.0, duration - transcribed - failed)
+        doubt = sum(
+            (w.end - w.start) * (1 - w.no_speech_prob)
+            for w in windows
+            if not w.segments and not w.failed
+        )
+        return cls(
+            transcribed=transcribed,
+            silent=silent,
+            silence_score=max(0.0, 1 - doubt / silent) if silent else 1.0,
+            decoded_again=again,
+            failed=failed,
+            notes=(*notes, *_on_failed(windows), *_on_prompt(windows)),
+        )
+
+
+def _on_failed(windows: Sequence[WindowTranscript]) -> tuple[str, ...]:
+    failed = [window for window in windows if window.failed]
+    if not failed:
+        return ()
+    seconds = sum(window.end - window.start for window in failed)
+    return (
+        f"{seconds:.1f} s of the recording could not be recognized, the first of them from "
+        f"{failed[0].start:.1f} s to {failed[0].end:.1f} s: {failed[0].failed}",
+    )
+
+
+def _on_prompt(windows: Sequence[WindowTranscript]) -> tuple[str, ...]:
+    left_out = max((window.prompt_left_out for window in windows), default=0)
+    if not left_out:
+        return ()
+    return (
+        f"The prompt, the keywords and the vocabulary of the service are {left_out} tokens longer "
+        "than the model reads: so many were left out at the front.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,158 +1,39 @@
-"""The command line: recordings in, transcripts out, by a running service."""
+"""The command `rayscribe`: the client's commands, and `serve`, which starts a service here."""
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskID,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
-from serve_app import __version__, cli_common, cli_jobs
-from serve_app.cli_common import Format
-from serve_app.client import Client
-
-app = typer.Typer(
-    name="rayscribe",
-    help="Speech to text with speakers.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.add_typer(cli_jobs.app)
-
-_RESPONSE_FORMATS = {
-    Format.TXT: "text",
-    Format.JSON: "verbose_json",
-    Format.SRT: "srt",
-    Format.VTT: "vtt",
-}
+from serve_app.client import shared
+from serve_app.client.commands import app
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"rayscribe {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _rayscribe(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show it.")
+@app.command(cls=shared.Command)
+def serve(
+    profile: Annotated[
+        str,
+        typer.Argument(
+            metavar="PROFILE", help="A profile: cpu, gpu or multi-gpu, or a YAML file of your own."
+        ),
+    ] = "cpu",
+    port: Annotated[
+        int | None, typer.Option(metavar="PORT", help="Listen on this port, not the profile's.")
+    ] = None,
+    dashboard: Annotated[
+        bool, typer.Option("--dashboard", help="Start Ray's dashboard (about 1 GB).")
     ] = False,
+    logs: Annotated[bool, typer.Option("--logs", help="Show the replicas' logs here.")] = False,
 ) -> None:
-    """Speech to text with speakers."""
+    """Start a service on this machine and stay with it until Ctrl-C.
 
-
-@app.command(epilog=cli_common.EPILOG)
-def transcribe(  # noqa: PLR0917 - each is an option by name
-    recording: cli_common.Recording,
-    output_format: Annotated[
-        Format, typer.Option("--format", "-f", help="How the transcript is written.")
-    ] = Format.TXT,
-    output: cli_common.Output = None,
-    language: cli_common.Language = None,
-    translate: cli_common.Translate = False,
-    speakers: cli_common.Speakers = False,
-    num_speakers: cli_common.NumSpeakers = None,
-    min_speakers: cli_common.MinSpeakers = None,
-    max_speakers: cli_common.MaxSpeakers = None,
-    words: Annotated[
-        bool, typer.Option("--words", help="With --format json: the time of each word.")
-    ] = False,
-    prompt: cli_common.Prompt = None,
-    server: cli_common.Server = cli_common.LOCAL,
-    api_key: cli_common.ApiKey = None,
-    timeout: cli_common.Timeout = 600,
-) -> None:
-    """Transcribe a recording with a running service.
-
-    Progress goes to a terminal on stderr, the transcript alone to stdout:
-
-        rayscribe transcribe talk.mp3 --speakers > talk.txt
+    The first start fetches the bundled models.
     """
-    if words and (output_format is not Format.JSON or translate):
-        raise typer.BadParameter(
-            "it needs --format json, and no --translate.", param_hint="'--words'"
-        )
-    bounds = {
-        "num_speakers": num_speakers,
-        "min_speakers": min_speakers,
-        "max_speakers": max_speakers,
-    }
-    cli_common.check_bounds(bounds, speakers=speakers)
-    cli_common.check_output(output)
-    options: dict[str, str | list[str]] = {
-        "response_format": _RESPONSE_FORMATS[output_format],
-        **({"language": language} if language else {}),
-        **({"prompt": prompt} if prompt else {}),
-        **({"speakers": "true"} if speakers else {}),
-        **({"timestamp_granularities[]": ["segment", "word"]} if words else {}),
-        **{name: str(bound) for name, bound in bounds.items() if bound is not None},
-    }
-    source = cli_common.source(recording)
-    url = cli_common.address(server)
-    with cli_common.exit_codes(), Client(url, api_key, timeout=timeout) as client:
-        answer = _run(client, source, translate=translate, options=options)
-        cli_common.write(answer, output)
+    # Ray takes seconds to import, which no other command has to wait for.
+    from serve_app import start  # noqa: PLC0415
 
-
-def _run(
-    client: Client, source: Path | str, *, translate: bool, options: dict[str, str | list[str]]
-) -> Any:
-    """The whole answer; progress meanwhile, if a person is looking."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
-        bars = _Bars(progress, source)
-        answer = None
-        for event in client.transcribe(
-            source, translate=translate, options=options, on_upload=bars.uploaded
-        ):
-            match event["type"]:
-                case "transcript.progress":
-                    bars.recognized(event)
-                case "transcript.text.done":
-                    answer = event["output"]
-        return answer
-
-
-class _Bars:
-    """The upload, then the transcription, in seconds of audio."""
-
-    def __init__(self, progress: Progress, source: Path | str) -> None:
-        self._progress = progress
-        self._upload: TaskID | None = None
-        if isinstance(source, Path):
-            self._upload = progress.add_task("Uploading", total=source.stat().st_size)
-        self._transcription = progress.add_task("Transcribing", total=None)
-
-    def uploaded(self, sent: int) -> None:
-        if self._upload is not None:
-            self._progress.update(self._upload, completed=sent)
-
-    def recognized(self, event: dict[str, Any]) -> None:
-        self._progress.update(
-            self._transcription, completed=event["recognized"], total=event["total"]
-        )
+    start.prepare(profile)
+    start.main(profile, port, dashboard=dashboard, logs=logs)
 
 
 def main() -> None:
     app()
-
-
-if __name__ == "__main__":
-    main()

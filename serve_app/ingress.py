@@ -14,7 +14,8 @@ from interchange.blobs import BlobStore
 from serve_app.handles import ray_transcriber
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig, Services
-from serve_app.jobs.service import JobService, database_of
+from serve_app.jobs.frontend import JobFrontend
+from serve_app.jobs.store.configured import configured_database
 
 
 class ServeReadiness:
@@ -66,9 +67,9 @@ class Ingress:
             ),
             transcriber=transcriber,
             uploads=blobs,
-            jobs=JobService(
+            jobs=JobFrontend(
                 settings.jobs,
-                database_of(settings.jobs, secrets),
+                configured_database(settings.jobs, secrets),
                 blobs,
                 transcriber,
                 notify=lambda: _wake(jobs),

@@ -1,4 +1,5 @@
-"""Start the graph of a profile on this machine and stay with it: what `make serve` runs.
+"""Start the graph of a profile on this machine and stay with it: what `make serve` and
+`rayscribe serve` run.
 
 Beside `serve run`, it refuses a port in use before anything starts, says which stage is ready
 and which failed, and needs neither Ray's dashboard nor its memory.
@@ -6,8 +7,12 @@ and which failed, and needs neither Ray's dashboard nor its memory.
 
 import logging
 import os
+import shlex
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -35,6 +40,10 @@ import yaml
 from ray import serve
 from ray.serve.schema import ApplicationStatus, ServeDeploySchema
 
+import configs
+from configs.settings import Settings
+from deployments.models import torchaudio_mend
+from deployments.models.bundled import PREFIX as BUNDLED
 from deployments.scheduling import give_way
 
 _POLL_S = 0.5
@@ -46,6 +55,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _FAILED = (ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.UNHEALTHY)
 
 
+PAGE = "/docs"
+"""What a person opens in a browser."""
+
+
 class StartFailed(Exception):
     """The service did not come up. The message says why."""
 
@@ -55,16 +68,16 @@ class _Stop(BaseException):
 
 
 def main(
-    config: Annotated[Path, typer.Argument(help="A profile, such as configs/cpu.yaml.")],
+    config: Annotated[str, typer.Argument(help="A profile, such as configs/cpu.yaml.")],
     port: Annotated[int | None, typer.Option(help="Listen on this port.")] = None,
     dashboard: Annotated[bool, typer.Option(help="Start Ray's dashboard (about 1 GB).")] = False,
     logs: Annotated[bool, typer.Option(help="Show the replicas' logs here.")] = False,
 ) -> None:
-    """Start the graph and serve until Ctrl-C."""
+    """Start the graph and serve until Ctrl-C. `config` is the file of a profile, or its name."""
     for number in _SIGNALS:
         signal.signal(number, _stop)
     try:
-        profile = load(config, port)
+        profile = load(profile_path(config), port)
         check_port(profile.http_options.host, profile.http_options.port)
         with _cluster(dashboard=dashboard, logs=logs):
             for number in _SIGNALS:  # Ray put a handler of its own
@@ -77,6 +90,32 @@ def main(
         raise typer.Exit(1) from None
     except _Stop:
         typer.echo("Stopped.")
+
+
+def profile_path(profile: str) -> Path:
+    """The file of that path, or the profile of that name which is installed with the program."""
+    installed = Path(configs.__file__).parent / f"{profile}.yaml"
+    return installed if not Path(profile).is_file() and installed.is_file() else Path(profile)
+
+
+def prepare(profile: str) -> None:
+    """Have in place what `make serve` sets up: what is bundled, and a torchaudio that imports.
+
+    A process of its own fetches the models, so that the memory it takes is given back.
+    """
+    try:
+        torchaudio_mend.mend()
+        application = load(profile_path(profile), None).applications[0]
+        settings = Settings.from_args(application.args)
+    except (RuntimeError, ValueError, StartFailed) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    named = (settings.recognition.model, settings.diarization.model)
+    if models := [model for model in named if model.startswith(BUNDLED)]:
+        typer.echo("Checking the bundled models")
+        fetch = [sys.executable, "-m", "deployments.models", "fetch", *models]
+        if code := subprocess.run(fetch, check=False).returncode:
+            raise typer.Exit(code)
 
 
 def load(path: Path, port: int | None) -> ServeDeploySchema:
@@ -103,7 +142,7 @@ def check_port(host: str, port: int) -> None:
         except (OSError, OverflowError) as error:
             raise StartFailed(
                 f"Port {port} of {host} cannot be used ({error}). Stop what listens there, or "
-                "choose another port: make serve PORT=8001."
+                "choose another port: make serve PORT=8001, or rayscribe serve --port 8001."
             ) from error
 
 
@@ -186,14 +225,36 @@ def _reason(application: Any) -> str:
 
 def _announce(profile: ServeDeploySchema) -> None:
     host, port = profile.http_options.host, profile.http_options.port
+    for line in announcement(host, port, with_key="ADMIN_KEY" in os.environ):
+        typer.echo(line)
+
+
+def announcement(host: str, port: int, *, with_key: bool) -> list[str]:
+    """What a person does next: a page to open, and a command that works as it stands."""
     shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
-    address = f"http://{shown}:{port}"
-    key = ' -H "x-admin-api-key: $ADMIN_KEY"' if "ADMIN_KEY" in os.environ else ""
-    typer.echo(f"Ctrl-C stops it. API: {address}/docs")
-    typer.echo(
-        f"Rayscribe is ready on {address}. Try: "
-        f"curl{key} -F model=whisper-1 -F file=@{_sample()} {address}/v1/audio/transcriptions"
-    )
+    address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
+    command = shlex.join([*_rayscribe(), "transcribe", _sample(), "--speakers"])
+    server = "" if address == "http://127.0.0.1:8000" else f" --server {address}"
+    key = ' --api-key "$ADMIN_KEY"' if with_key else ""
+    return [
+        "Rayscribe is ready; Ctrl-C stops it. Try it from another terminal:",
+        f"  {command}{server}{key}",
+        f"Or open {address}{PAGE}",
+    ]
+
+
+def _rayscribe() -> list[str]:
+    """How the command is called from here: it lies beside this Python."""
+    script = Path(sys.executable).with_name("rayscribe")
+    if not script.is_file():
+        return [sys.executable, "-m", "serve_app"]
+    if shutil.which("rayscribe") == str(script):
+        return ["rayscribe"]
+    return [_from_here(script)]
+
+
+def _from_here(path: Path) -> str:
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _sample() -> str:
@@ -202,8 +263,7 @@ def _sample() -> str:
     for folder in (spec.submodule_search_locations or []) if spec else []:
         sample = Path(folder) / "sample" / "sample.wav"
         if sample.is_file():
-            shown = sample.relative_to(Path.cwd()) if sample.is_relative_to(Path.cwd()) else sample
-            return str(shown)
+            return _from_here(sample)
     return "recording.wav"
 
 

@@ -1,12 +1,37 @@
 """One cluster for all tests that need one, with the bundled models, on loopback."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.remote import RemoteServer, remote_server
 from tests.support.service import Service, service
 from tests.support.speech import SAMPLE, SPEECH
+from tests.support.wanting import summary
+
+
+def pytest_configure() -> None:
+    # What a script starts in the background ignores Ctrl-C, and so would what tests start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # An example takes as long as whatever else runs lets it.
+    settings.register_profile(
+        "any time", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("any time")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line for all that the processor could not be asked for."""
+    skipped = [
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.getreports("skipped")
+        if isinstance(report.longrepr, tuple)
+    ]
+    if line := summary(skipped):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

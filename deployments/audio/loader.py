@@ -39,6 +39,9 @@ _FIRST = 120 * SAMPLE_RATE
 """Samples after which a load stands back: a recognizer has some windows then, and on the
 same machine better use for the processor. Not where a diarizer waits for the whole waveform."""
 
+_EARLY = 60 * SAMPLE_RATE
+"""Samples whose speech is found as they come, before more is done at a time."""
+
 Events = Generator[LoadEvent, None, None]
 
 
@@ -183,10 +186,10 @@ class Loader:
     ) -> Events:
         """`notes` is read at the end, when the decoder has filled it.
 
-        Until the recording is `complete` the next block may be long in coming, so all that can
-        be said of this one is said at once.
+        Until the recording is `complete` the next block may be long in coming, and somebody
+        waits for the first windows: all that can be said of a block is said at once then.
         """
-        segmenter = Segmenter(self._network, self._settings.audio, self._pool)
+        segmenter = Segmenter(self._network, self._settings.audio, options, self._pool)
         waveform = PcmBlocks() if options.pcm else None
         will_stand_back = self._stands_back and waveform is None
         for block in blocks:
@@ -198,7 +201,8 @@ class Loader:
                 will_stand_back = False
                 stand_back()
                 segmenter.use(self._patient_pool)
-            yield from segmenter.feed(block, at_once=not complete())
+            early = segmenter.samples < _EARLY
+            yield from segmenter.feed(block, at_once=early or not complete())
         if waveform is not None:
             yield from waveform.flush()
         yield from segmenter.flush()

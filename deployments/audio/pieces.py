@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deployments.audio.voice_activity import FRAME, Frames
+from interchange.stages import SAMPLE_RATE
 
 _HYSTERESIS = 0.15
 _MIN_SPEECH = 3  # frames: 96 ms, shorter than any word
-_MIN_PAUSE = 4  # frames: 128 ms, longer than the closure of a plosive
+MIN_PAUSE_S = 0.128
+"""Four frames, longer than the closure of a plosive."""
+
 _LONG = 62  # frames: two seconds
 _LEVEL_RANGE = 40.0  # dB
 
@@ -45,12 +48,14 @@ class PieceFinder:
     """Finds the pieces of one recording as its frames come.
 
     A piece is at most about two seconds long: longer speech is divided at its weakest frame,
-    so that there is somewhere to cut when nobody pauses.
+    so that there is somewhere to cut when nobody pauses. It ends where `min_pause_s` seconds are
+    silent.
     """
 
-    def __init__(self, threshold: float) -> None:
+    def __init__(self, threshold: float, min_pause_s: float = MIN_PAUSE_S) -> None:
         self._enter = threshold
         self._leave = max(threshold - _HYSTERESIS, threshold / 2)
+        self._min_pause = max(1, round(min_pause_s * SAMPLE_RATE / FRAME))
         self._frame = 0
         self._open: _Open | None = None
 
@@ -86,7 +91,7 @@ class PieceFinder:
         if piece.quiet_since is None:
             if len(piece.probabilities) >= _LONG:
                 yield self._divide(piece)
-        elif self._frame + 1 - piece.quiet_since >= _MIN_PAUSE:
+        elif self._frame + 1 - piece.quiet_since >= self._min_pause:
             yield from self._close(piece, piece.quiet_since)
 
     def _close(self, piece: _Open, end: int) -> Iterator[Piece]:

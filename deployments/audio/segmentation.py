@@ -7,11 +7,20 @@ from concurrent.futures import Executor
 import numpy as np
 
 from configs.settings import AudioSettings
-from deployments.audio.pieces import PieceFinder
+from deployments.audio.pieces import MIN_PAUSE_S, PieceFinder
 from deployments.audio.voice_activity import Frames, SileroNetwork, VoiceActivity
 from deployments.audio.windows import PAD, Stretch, WindowPlanner
 from interchange.samples import as_int16
-from interchange.stages import SAMPLE_RATE, Float32, PcmBlock, Window
+from interchange.stages import (
+    SAMPLE_RATE,
+    Float32,
+    LoadOptions,
+    PcmBlock,
+    SpeechDetection,
+    Window,
+)
+
+DEFAULT_OPTIONS = LoadOptions()
 
 _PCM_SAMPLES = 30 * SAMPLE_RATE
 
@@ -50,11 +59,19 @@ class Segmenter:
     """
 
     def __init__(
-        self, network: SileroNetwork, settings: AudioSettings, pool: Executor | None = None
+        self,
+        network: SileroNetwork,
+        settings: AudioSettings,
+        options: LoadOptions = DEFAULT_OPTIONS,
+        pool: Executor | None = None,
     ) -> None:
+        detection = options.detection or SpeechDetection(
+            settings.vad_threshold, MIN_PAUSE_S, PAD / SAMPLE_RATE
+        )
         self._activity = VoiceActivity(network, pool)
-        self._finder = PieceFinder(settings.vad_threshold)
-        self._planner = WindowPlanner(settings.window_s)
+        self._finder = PieceFinder(detection.threshold, detection.silence_s)
+        self._lead = round(detection.padding_s * SAMPLE_RATE)
+        self._planner = WindowPlanner(settings.window_s, options.first_window_s, self._lead)
         self._buffer = SampleBuffer()
         self._index = 0
         self.speech = 0
@@ -75,7 +92,7 @@ class Segmenter:
             yield from self._windows(self._plan(frames))
         yield from self._windows(self._planner.advance(self._finder.settled))
         pending = self._planner.needed_from
-        settled = self._finder.settled - PAD
+        settled = self._finder.settled - self._lead
         self._buffer.drop_before(settled if pending is None else min(settled, pending))
 
     def flush(self) -> Iterator[Window]:

@@ -47,22 +47,28 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """A piece, the samples that a window beginning with it has before it, the cost of that cut."""
+    """A piece, the samples that a window beginning with it has before it, those that the window
+    ahead has behind its last, the cost of that cut."""
 
     piece: Piece
     lead: int
+    trail: int
     cost: float
 
 
 class WindowPlanner:
     """Plans the windows of one recording as its pieces come, in order.
 
-    Windows do not overlap, hold every piece, and are at most `window_s` long. The same pieces
-    give the same windows, whenever they come.
+    Windows do not overlap, hold every piece, and are at most `window_s` long, the first at most
+    `first_s`. A window begins `lead` samples before speech. The same pieces give the same windows,
+    whenever they come.
     """
 
-    def __init__(self, window_s: float) -> None:
+    def __init__(self, window_s: float, first_s: float | None = None, lead: int = PAD) -> None:
         self._limit = math.floor(window_s * SAMPLE_RATE)
+        # None once the first window is settled, after which it is one like the others.
+        self._first_limit = math.floor(first_s * SAMPLE_RATE) if first_s is not None else None
+        self._lead = lead
         self._nodes: list[_Node] = []
         self._last_end: int | None = None
 
@@ -74,15 +80,16 @@ class WindowPlanner:
     def add(self, piece: Piece) -> Iterator[Stretch]:
         """The windows that `piece` settles."""
         if self._last_end is None:
-            node = _Node(piece, min(PAD, piece.start), 0.0)
+            node = _Node(piece, min(self._lead, piece.start), 0, 0.0)
         else:
             pause = piece.start - self._last_end
             if pause >= MAX_PAUSE:
                 yield from self._settle_all(PAD)
-            node = _Node(piece, min(PAD, pause // 2), _cut_cost(pause, piece.bond))
+            half = pause // 2
+            node = _Node(piece, min(self._lead, half), min(PAD, half), _cut_cost(pause, piece.bond))
         self._nodes.append(node)
         self._last_end = piece.end
-        while piece.end - self._nodes[0].piece.start > _HORIZON * self._limit:
+        while self._nodes and piece.end - self._nodes[0].piece.start > self._horizon:
             yield self._settle_first()
 
     def advance(self, position: int) -> Iterator[Stretch]:
@@ -95,18 +102,26 @@ class WindowPlanner:
         if self._last_end is not None:
             yield from self._settle_all(min(PAD, length - self._last_end))
 
+    @property
+    def _horizon(self) -> int:
+        """Samples of speech after which the next window is settled: whoever waits for the first
+        gets it as soon as it is full."""
+        return _HORIZON * self._limit if self._first_limit is None else self._first_limit
+
     def _settle_first(self) -> Stretch:
         # What follows the last piece is not known yet: one that goes on leaves no room.
-        count = self._shortest_path(trail=0, open_end=True)[0]
-        stretch = self._stretch(count, trail=0)
-        del self._nodes[:count]
-        return stretch
+        return self._take(self._shortest_path(trail=0, open_end=True)[0], trail=0)
 
     def _settle_all(self, trail: int) -> Iterator[Stretch]:
         if self._nodes:
             for count in self._shortest_path(trail, open_end=False):
-                yield self._stretch(count, trail)
-                del self._nodes[:count]
+                yield self._take(count, trail)
+
+    def _take(self, count: int, trail: int) -> Stretch:
+        stretch = self._stretch(count, trail)
+        del self._nodes[:count]
+        self._first_limit = None
+        return stretch
 
     def _bounds(self, first: int, last: int, trail: int) -> tuple[int, int]:
         """Start and end of the window of nodes `first` to `last`.
@@ -115,15 +130,21 @@ class WindowPlanner:
         thirty seconds, give or take a few samples, are common.
         """
         lead = self._nodes[first].lead
-        after = self._nodes[last + 1].lead if last + 1 < len(self._nodes) else trail
+        after = self._nodes[last + 1].trail if last + 1 < len(self._nodes) else trail
         start = self._nodes[first].piece.start - lead
         end = self._nodes[last].piece.end + after
-        excess = end - start - self._limit
+        excess = end - start - self._limit_of(first)
         if excess > 0:
             from_end = min(excess, max(after - _SPEECH_PAD, 0))
             end -= from_end
             start += min(excess - from_end, max(lead - _SPEECH_PAD, 0))
         return start, end
+
+    def _limit_of(self, first: int) -> int:
+        """The longest window that begins with node `first`."""
+        if first == 0 and self._first_limit is not None:
+            return min(self._first_limit, self._limit)
+        return self._limit
 
     def _stretch(self, count: int, trail: int) -> Stretch:
         """The window of the first `count` nodes; `trail` samples follow the very last one."""
@@ -154,7 +175,7 @@ class WindowPlanner:
             for first in range(last, -1, -1):
                 start, end = self._bounds(first, last, trail)
                 length = end - start
-                if length > self._limit:
+                if length > self._limit_of(first):
                     break
                 share = length / self._limit if open_end and at_end else 1.0
                 cost = costs[first] + _WINDOW_COST * share + length / SAMPLE_RATE + cut

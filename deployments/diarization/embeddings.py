@@ -1,132 +1,233 @@
-"""Speaker embeddings of every chunk from one pass of the network over the recording.
+"""Speaker embeddings of every chunk from one pass of the network over the recording's speech.
 
 pyannote cuts a recording into 10 s chunks that overlap, and embeds each local speaker of each
-chunk: every second passes the embedding network ten times or more. Here it passes once. The
-network runs over consecutive blocks, and a chunk's speaker is the mean and standard deviation
-of the frames in which that speaker talks, projected as the network projects them. Frames see
-0.1 s around them through convolutions and the block through CAM++'s context masks, so which
-chunk or speaker they are pooled for makes no difference to them.
+chunk: every second passes the embedding network ten times or more. Here speech passes once,
+in blocks, and silence does not. A chunk's speaker is the mean and standard deviation of the
+frames in which that speaker talks, projected as the network projects them. Frames see little
+beyond their own time, so which chunk or speaker they are pooled for makes no difference.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
-import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
-from deployments.diarization.campplus import CamPlusPlus
-from deployments.diarization.filterbank import (
-    FRAME_LENGTH,
-    FRAME_SHIFT,
-    SAMPLE_RATE,
-    Filterbank,
-)
+from deployments.diarization.grid import Grid, UInt8
+from deployments.diarization.waveforms import pieces
 from interchange.stages import Float32
 
-BLOCK_S = 10
-"""Seconds that the network sees at once: as long as a chunk, so that contexts are alike."""
+_CHUNKS_TOGETHER = {"cpu": 32, "cuda": 128}
+"""Chunks whose frames are at hand, and are pooled, at once."""
 
-_FRAME = 2 * FRAME_SHIFT
-"""Samples between two frames of the network."""
-_BLOCK_FRAMES = BLOCK_S * SAMPLE_RATE // _FRAME
-_SCALE = 1 / 32768
+
+class Trunk(Protocol):
+    """An embedding network in two steps, so that speakers and chunks share the first.
+
+    `hop` is samples between two frames, `block` how many frames it is given at once, `reach`
+    the samples that the last one sees beyond its own hop.
+    """
+
+    hop: int
+    block: int
+    reach: int
+    dimension: int
+
+    def frames(self, waveforms: Tensor) -> Tensor:
+        """(blocks, frames × hop + reach) → (blocks, frames, channels)."""
+        ...
+
+    def embed(self, statistics: Tensor) -> Tensor:
+        """(rows, 2 × channels), means and then deviations → (rows, dimension)."""
+        ...
 
 
 class SpeakerEmbedder:
-    """Embeds the speakers of a recording's chunks.
+    """Embeds the speakers of a recording's chunks; `batch_size` blocks pass the trunk at once."""
 
-    `batch_size` is how many blocks pass the network at once.
-    """
-
-    def __init__(self, network: CamPlusPlus, device: torch.device, batch_size: int) -> None:
-        self._filterbank = Filterbank().to(device)
-        self._network = network.eval().to(device)
+    def __init__(self, trunk: Trunk, device: torch.device, batch_size: int) -> None:
+        self._trunk = trunk
         self._device = device
         self._batch_size = batch_size
+        self._together = _CHUNKS_TOGETHER[device.type]
+
+    @property
+    def dimension(self) -> int:
+        return self._trunk.dimension
 
     @torch.inference_mode()
     def embed(
-        self,
-        waveform: Tensor,
-        masks: Float32,
-        duration: float,
-        step: float,
-        progress: Callable[[int, int], None],
+        self, waveform: Tensor, masks: UInt8, grid: Grid, progress: Callable[[int, int], None]
     ) -> Float32:
         """(chunks, speakers, dimension) embeddings; NaN where a speaker is silent.
 
         `waveform` is (samples,) int16 at 16 kHz. `masks` is (chunks, frames, speakers), 1 where
-        a speaker talks; chunk n begins at n × `step` seconds and lasts `duration`. `progress`
-        is called with (done, total) chunks as they are embedded; what it raises passes through.
+        a speaker talks. `progress` is called with (done, total) chunks; what it raises ends the
+        work.
         """
         chunks, _, speakers = masks.shape
-        embeddings = np.full((chunks, speakers, self._network.dimension), np.nan, np.float32)
-        per_chunk = round(duration * SAMPLE_RATE / _FRAME)
-        blocks = self._blocks(waveform)
-        # Frames of the blocks that the chunk at hand touches: (512, frames), from `first` on.
-        frames, first = next(blocks), 0
-        for chunk in range(chunks):
-            begin = round(chunk * step * SAMPLE_RATE / _FRAME)
-            while begin + per_chunk > first + frames.shape[1]:
-                following = next(blocks, None)
-                if following is None:
-                    break
-                keep = max(0, begin - first)
-                frames, first = torch.cat([frames[:, keep:], following], dim=1), first + keep
-            window = frames[:, begin - first : begin - first + per_chunk]
-            weights = torch.from_numpy(masks[chunk].T.copy()).to(self._device)
-            weights = F.interpolate(weights[None], size=per_chunk, mode="nearest")[0]
-            # The last chunk may reach past the end of the recording.
-            weights = weights[:, : window.shape[1]]
-            talking = weights.sum(dim=1) > 0
-            if talking.any():
-                statistics = pool(window, weights[talking])
-                embeddings[chunk, talking.cpu().numpy()] = (
-                    self._network.embed(statistics).cpu().numpy()
-                )
-            progress(chunk + 1, chunks)
+        if not masks.any():
+            return np.full((chunks, speakers, self.dimension), np.nan, np.float32)
+        blocks = _Blocks(self._trunk, grid, len(waveform), masks)
+        batches = self._passed(waveform, blocks)
+        # What the chunks at hand need of the trunk's output: blocks from `first` on.
+        kept: list[Tensor] = []
+        first, known = 0, 0
+        found: list[Tensor] = []
+        pace = _Pace(self._device)
+        for chunk in range(0, chunks, self._together):
+            progress(chunk, chunks)
+            some = slice(chunk, min(chunk + self._together, chunks))
+            wanted = blocks.of_chunks(some)
+            while kept and first + len(kept[0]) <= wanted.start:
+                first += len(kept.pop(0))
+            while known < wanted.stop:
+                kept.append(next(batches))
+                known += len(kept[-1])
+            frames = torch.cat(kept).flatten(0, 1) if kept else None
+            found.append(self._pooled(frames, blocks, first, masks[some], some))
+            pace.keep()
+        embeddings: Float32 = torch.cat(found).cpu().numpy()
+        progress(chunks, chunks)
+        embeddings[~masks.any(axis=1)] = np.nan
         return embeddings
 
-    def _blocks(self, waveform: Tensor) -> Iterator[Tensor]:
-        """(512, frames) of one batch of blocks after the other."""
-        samples = len(waveform)
-        size = BLOCK_S * SAMPLE_RATE
-        for start in range(0, samples, size * self._batch_size):
-            whole = min(self._batch_size, (samples - start) // size)
-            if whole:
-                yield self._frames(waveform, start, whole).transpose(0, 1).flatten(1)
-            rest = start + whole * size
-            if whole < self._batch_size and rest < samples:
-                yield self._frames(waveform, rest, 1)[0]
+    def _passed(self, waveform: Tensor, blocks: "_Blocks") -> Iterator[Tensor]:
+        """(blocks, frames, channels) of one batch of blocks after the other."""
+        hop, samples = self._trunk.hop, blocks.length * self._trunk.hop + self._trunk.reach
+        for begin in range(0, len(blocks.starts), self._batch_size):
+            starts = blocks.starts[begin : begin + self._batch_size] * hop
+            yield self._trunk.frames(pieces(waveform, starts.tolist(), samples, self._device))
 
-    def _frames(self, waveform: Tensor, start: int, blocks: int) -> Tensor:
-        """(blocks, 512, frames) of consecutive blocks; the last of a recording may be shorter."""
-        size = BLOCK_S * SAMPLE_RATE
-        # A frame of the filterbank reaches into the next block by its length less its shift.
-        reach = FRAME_LENGTH - FRAME_SHIFT
-        piece = waveform[start : start + blocks * size + reach].to(self._device).float() * _SCALE
-        if blocks == 1:
-            missing = FRAME_LENGTH - len(piece)
-            features = self._filterbank(F.pad(piece, (0, max(0, missing))))[None]
-            features = features[:, : BLOCK_S * SAMPLE_RATE // FRAME_SHIFT]
-        else:
-            piece = F.pad(piece, (0, blocks * size + reach - len(piece)))
-            features = self._filterbank(piece.unfold(0, size + reach, size))
-        features = features - features.mean(dim=1, keepdim=True)
-        return self._network.frames(features)[..., :_BLOCK_FRAMES]
+    def _pooled(
+        self, frames: Tensor | None, blocks: "_Blocks", first: int, masks: UInt8, some: slice
+    ) -> Tensor:
+        """(chunks, speakers, dimension) of some chunks."""
+        if frames is None:
+            shape = (len(masks), masks.shape[2], self.dimension)
+            return torch.zeros(shape, device=self._device)
+        places, seen = blocks.places(some)
+        places = places - first * blocks.length
+        # Frames outside all blocks have no weight; any other may stand for them.
+        absent = (places < 0) | (places >= len(frames))
+        weights = masks[:, seen].transpose(0, 2, 1) * ~absent[:, None]
+        statistics = pool(
+            frames[torch.from_numpy(np.where(absent, 0, places)).to(self._device)],
+            torch.from_numpy(weights).to(self._device).float(),
+        )
+        rows = self._trunk.embed(statistics.flatten(0, 1))
+        return rows.view(masks.shape[0], masks.shape[2], -1)
+
+
+class _Blocks:
+    """Which stretches of a recording pass the trunk, and where each frame is found then.
+
+    `starts` are their first frames, in order; all are `length` frames long.
+    """
+
+    def __init__(self, trunk: Trunk, grid: Grid, samples: int, masks: UInt8) -> None:
+        self._grid, self._hop = grid, trunk.hop
+        frames = max(1, -(-samples // trunk.hop))
+        self.length = min(trunk.block, frames)
+        # A frame of the trunk belongs to the frame of segmentation with the nearest middle.
+        self._offset = (trunk.hop - grid.field) / 2
+        spoken = grid.united(np.any(masks, axis=2))
+        nearest = np.rint((np.arange(frames) * trunk.hop + self._offset) / grid.hop)
+        needed = np.flatnonzero(spoken[nearest.clip(0, len(spoken) - 1).astype(np.intp)])
+        self.starts = np.array(_cover(needed, self.length, frames), np.int64)
+        self._place = np.full(frames, -1, np.int64)
+        for number, start in enumerate(self.starts):
+            self._place[start : start + self.length] = np.arange(self.length) + (
+                number * self.length
+            )
+
+    def _begin(self, chunk: int) -> int:
+        return round(chunk * self._grid.step_samples / self._hop)
+
+    @property
+    def _of_chunk(self) -> int:
+        return round(self._grid.chunk / self._hop)
+
+    def of_chunks(self, some: slice) -> slice:
+        """The blocks that the chunks touch."""
+        begin, end = self._begin(some.start), self._begin(some.stop - 1) + self._of_chunk
+        return slice(
+            int(np.searchsorted(self.starts, begin - self.length, "right")),
+            int(np.searchsorted(self.starts, end)),
+        )
+
+    def places(self, some: slice) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.intp]]:
+        """(chunks, frames of the trunk): each frame's place among those of all blocks, less
+        than 0 where there is none; and (frames of the trunk,): the nearest frame of
+        segmentation."""
+        within = np.arange(self._of_chunk)
+        at = np.array([self._begin(chunk) for chunk in range(some.start, some.stop)])
+        frames = at[:, None] + within
+        places = self._place[np.minimum(frames, len(self._place) - 1)]
+        nearest = np.rint((within * self._hop + self._offset) / self._grid.hop)
+        return (
+            np.where(frames < len(self._place), places, -1),
+            nearest.clip(0, self._grid.frames - 1).astype(np.intp),
+        )
+
+
+def _cover(needed: npt.NDArray[np.intp], length: int, frames: int) -> list[int]:
+    """Beginnings of stretches of `length` frames that hold all `needed` ones."""
+    starts = []
+    at = 0
+    while at < len(needed):
+        start = min(int(needed[at]), frames - length)
+        starts.append(start)
+        at = int(np.searchsorted(needed, start + length))
+    return starts
+
+
+class _Pace:
+    """Keeps the host from running more than a piece of work ahead of a GPU.
+
+    A recording's whole work would be queued within moments, and nothing could end it then.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._queued: deque[torch.cuda.Event] = deque()
+        self._gpu = device.type == "cuda"
+
+    def keep(self) -> None:
+        if self._gpu:
+            event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            event.record()
+            self._queued.append(event)
+            if len(self._queued) > 2:
+                self._queued.popleft().synchronize()
+
+
+def alone(masks: UInt8, least: int) -> UInt8:
+    """Masks without the frames in which several talk, unless `least` or fewer are left.
+
+    (chunks, frames, speakers). Overlapped speech blurs an embedding, but too little clean
+    speech is not enough for one.
+    """
+    clean = masks * (masks.sum(axis=2, keepdims=True, dtype=np.uint8) < 2)
+    enough = clean.sum(axis=1, keepdims=True, dtype=np.int32) > least
+    chosen: UInt8 = np.where(enough, clean, masks)
+    return chosen
 
 
 def pool(frames: Tensor, weights: Tensor) -> Tensor:
-    """(channels, frames) pooled by (speakers, frames) weights → (speakers, 2 × channels).
+    """(chunks, frames, channels) under (chunks, speakers, frames) → (chunks, speakers, 2 ×
+    channels); zeros under a mask of zeros.
 
-    Means, then standard deviations with Bessel's correction, as the network was trained with.
+    Means, then standard deviations with Bessel's correction, as the networks were trained with.
     """
-    total = weights.sum(dim=1, keepdim=True)
-    mean = weights @ frames.T / total
+    total = weights.sum(dim=2, keepdim=True)
+    least = total.clamp(min=1)
+    mean = weights @ frames / least
     # Deviations from the mean of all frames: squares of raw values would cancel badly.
     centre = frames.mean(dim=1, keepdim=True)
-    squares = weights @ (frames - centre).square().T / total
-    variance = (squares - (mean - centre.T).square()).clamp(min=0)
+    squares = weights @ (frames - centre).square() / least
+    variance = (squares - (mean - centre).square()).clamp(min=0)
     variance = variance * total / (total - 1).clamp(min=1)
-    return torch.cat([mean, variance.sqrt()], dim=1)
+    return torch.cat([mean, variance.sqrt()], dim=2)

@@ -1,11 +1,9 @@
-"""From a whole recording to its speaker turns, by pyannote.audio's pipeline. Knows no Ray."""
+"""From a whole recording to its speaker turns. Knows no Ray."""
 
 import os
 import threading
 import time
 import warnings
-from pathlib import Path
-from typing import Any
 
 # Threads of OpenMP that wait in a loop would take the cores that words are recognized on. It
 # reads this when torch is imported.
@@ -13,13 +11,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import torch
-import yaml
-from huggingface_hub.errors import GatedRepoError
 
 from configs.settings import DiarizationSettings
 from deployments.models.resolve import resolve
-from deployments.models.wheels import WeightsUnavailable
-from interchange.errors import DiarizationFailed, InvalidOption, MissingToken, Unavailable
+from interchange.errors import DiarizationFailed, InvalidOption, Unavailable
 from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16
 from interchange.transcript import Turn
 
@@ -29,11 +24,10 @@ os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "false")
 with warnings.catch_warnings():
     # torchcodec reads files for pyannote; here waveforms come decoded.
     warnings.filterwarnings("ignore", r"\s*torchcodec is not installed", UserWarning)
-    from pyannote.audio import Pipeline
-    from pyannote.audio.pipelines import SpeakerDiarization
-
-    from deployments.diarization.bundled import BundledDiarization, NoPlda
-    from deployments.diarization.shared_chunks import ShareChunks, as_float
+    from deployments.diarization import bundled, published
+    from deployments.diarization.clustering import Bounds
+    from deployments.diarization.diarization import Diarization, Progress
+    from deployments.diarization.reconstruction import Spoken
 
 _BUNDLED = "bundled:diarization"
 
@@ -57,6 +51,9 @@ class Diarizer:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         if device == "cpu":
             torch.set_num_threads(settings.cpu_threads)
+        else:
+            # Speakers are near each other in few digits, of which TensorFloat has three.
+            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         self._pipeline = _load(settings, token, torch.device(device))
         self._moved_at: float | None = None
 
@@ -76,46 +73,41 @@ class Diarizer:
         waveform: Int16,
         options: DiarizationOptions,
         cancelled: threading.Event | None = None,
+        on_progress: Progress | None = None,
     ) -> tuple[Turn, ...]:
         """Speaker turns in order of their start; empty where nobody speaks.
 
         `waveform` is the whole recording, mono at 16 kHz; it is not copied. Speakers are
-        SPEAKER_00, SPEAKER_01, … in order of appearance. Raises Cancelled within a batch once
-        `cancelled` is set, InvalidOption for bounds that contradict each other,
-        DiarizationFailed otherwise.
+        SPEAKER_00, SPEAKER_01, … in order of appearance. `on_progress` is told of each batch.
+        Raises Cancelled within a batch once `cancelled` is set, InvalidOption for bounds that
+        contradict each other, DiarizationFailed otherwise.
         """
         _check(options)
         if len(waveform) == 0:
             return ()
-        with warnings.catch_warnings():
-            # numpy and torch warn of read-only memory (nothing here writes to it), pyannote of
-            # bounds that a short recording cannot meet.
-            warnings.simplefilter("ignore")
-            file = {"waveform": torch.from_numpy(waveform)[None], "sample_rate": SAMPLE_RATE}
 
-            def hook(*_: Any, **__: Any) -> None:
-                self._moved_at = time.monotonic()
-                if cancelled is not None and cancelled.is_set():
-                    raise Cancelled
+        def progress(stage: str, done: int, total: int) -> None:
+            self._moved_at = time.monotonic()
+            if cancelled is not None and cancelled.is_set():
+                raise Cancelled
+            if on_progress is not None:
+                on_progress(stage, done, total)
 
-            try:
-                hook()
-                output = self._pipeline(
-                    file,
-                    num_speakers=options.num_speakers,
-                    min_speakers=options.min_speakers,
-                    max_speakers=options.max_speakers,
-                    hook=hook,
-                )
-            except (RuntimeError, ValueError, MemoryError, FloatingPointError) as error:
-                raise DiarizationFailed(
-                    f"The speakers of a recording of {len(waveform) / SAMPLE_RATE:.1f} s could "
-                    f"not be told apart: {error}"
-                ) from error
-            finally:
-                self._moved_at = None
-        annotation = getattr(output, "speaker_diarization", output)
-        return _turns(annotation, len(waveform) / SAMPLE_RATE)
+        try:
+            progress("start", 0, 1)
+            with warnings.catch_warnings():
+                # torch warns of read-only memory, which nothing here writes to.
+                warnings.simplefilter("ignore")
+                samples = torch.from_numpy(waveform)
+                spoken = self._pipeline(samples, Bounds.of(options), progress)
+        except (RuntimeError, ValueError, MemoryError, FloatingPointError) as error:
+            raise DiarizationFailed(
+                f"The speakers of a recording of {len(waveform) / SAMPLE_RATE:.1f} s could "
+                f"not be told apart: {error}"
+            ) from error
+        finally:
+            self._moved_at = None
+        return _turns(spoken, len(waveform) / SAMPLE_RATE)
 
 
 def _check(options: DiarizationOptions) -> None:
@@ -130,73 +122,21 @@ def _check(options: DiarizationOptions) -> None:
         )
 
 
-def _turns(annotation: Any, duration: float) -> tuple[Turn, ...]:
+def _turns(spoken: list[Spoken], duration: float) -> tuple[Turn, ...]:
     """Turns within the recording, by start, with speakers numbered as they appear."""
-    names: dict[Any, str] = {}
+    names: dict[int, str] = {}
     turns = []
-    tracks = annotation.itertracks(yield_label=True)
-    for segment, _, label in sorted(tracks, key=lambda track: (track[0].start, track[0].end)):
-        start, end = max(0.0, segment.start), min(duration, segment.end)
+    for each in sorted(spoken, key=lambda each: (each.start, each.end)):
+        start, end = max(0.0, each.start), min(duration, each.end)
         # Chunks are padded to their length: a turn may begin behind a recording's end.
         if start < end:
-            speaker = names.setdefault(label, f"SPEAKER_{len(names):02d}")
+            speaker = names.setdefault(each.speaker, f"SPEAKER_{len(names):02d}")
             turns.append(Turn(start, end, speaker))
     return tuple(turns)
 
 
-# ------------------------------------------------------------------------------- loading
-
-
-def _load(
-    settings: DiarizationSettings, token: str | None, device: torch.device
-) -> SpeakerDiarization:
+def _load(settings: DiarizationSettings, token: str | None, device: torch.device) -> Diarization:
     folder = resolve(settings.model, settings.revision, token)
     if settings.model == _BUNDLED:
-        pipeline = BundledDiarization(folder, device, settings.batch_size)
-    else:
-        pipeline = _from_folder(folder, token)
-        pipeline.to(device)
-        pipeline.segmentation_batch_size = settings.batch_size
-        embedding = pipeline._embedding
-        if ShareChunks.fits(getattr(embedding, "model_", None)):
-            pipeline._embedding = ShareChunks(embedding.model_, device)
-        # pyannote counts a chunk once for each of its local speakers: batches hold whole chunks.
-        local = len(pipeline._segmentation.model.specifications.classes)
-        pipeline.embedding_batch_size = settings.batch_size * local
-        embedding.model_.register_forward_pre_hook(_to_float)
-    pipeline._segmentation.model.register_forward_pre_hook(_to_float)
-    return pipeline
-
-
-def _from_folder(folder: Path, token: str | None) -> SpeakerDiarization:
-    """A pipeline as published: a folder with `config.yaml`, which may name models of the hub.
-
-    Raises WeightsUnavailable for a folder without one, MissingToken where a model is gated.
-    """
-    path = folder / "config.yaml"
-    try:
-        config = yaml.safe_load(path.read_text())
-        name, params = config["pipeline"]["name"], config["pipeline"].get("params", {})
-    except (OSError, yaml.YAMLError, LookupError, TypeError) as error:
-        raise WeightsUnavailable(
-            f"{path} describes no pipeline of pyannote.audio ({error!r}); name the folder of a "
-            "downloaded speaker-diarization model."
-        ) from error
-    if not name.endswith("SpeakerDiarization"):
-        raise WeightsUnavailable(f"{path} is a pipeline of another kind: {name}.")
-    checkpoint: Path | dict[str, Any] = folder
-    if params.get("clustering") == "AgglomerativeClustering" and "plda" not in params:
-        # Else pyannote would fetch the PLDA of another gated repository, and not use it.
-        params["plda"] = NoPlda()
-        checkpoint = config
-    try:
-        return Pipeline.from_pretrained(checkpoint, token=token)
-    except GatedRepoError as error:
-        raise MissingToken(
-            f"{folder.name} builds on a gated model that the hub refuses: accept the conditions "
-            "of every model that its page names, and set HF_TOKEN."
-        ) from error
-
-
-def _to_float(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-    return tuple(as_float(value) for value in inputs)
+        return bundled.load(folder, device, settings.batch_size)
+    return published.load(folder, device, settings.batch_size, token)

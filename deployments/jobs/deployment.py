@@ -1,4 +1,4 @@
-"""The Ray Serve deployment that works on jobs; the work is in `serve_app.jobs.manager`."""
+"""The Ray Serve deployment that works on jobs; the work is in `serve_app.jobs.worker`."""
 
 import asyncio
 import logging
@@ -10,8 +10,8 @@ from ray.serve.handle import DeploymentHandle
 from configs.settings import Secrets, Settings
 from interchange.errors import StoreUnavailable
 from serve_app.handles import ray_transcriber
-from serve_app.http.seed_answers import webhook_body
-from serve_app.jobs.manager import Manager
+from serve_app.http.seed.answers import webhook_body
+from serve_app.jobs.worker import JobWorker
 
 log = logging.getLogger("ray.serve")
 
@@ -38,7 +38,7 @@ class JobManager:
         diarizer: DeploymentHandle,
     ) -> None:
         secrets = Secrets()
-        self._manager = Manager(
+        self._manager = JobWorker(
             settings,
             secrets,
             ray_transcriber(loader, recognizer, diarizer, settings.windows_in_flight),

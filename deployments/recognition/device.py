@@ -3,6 +3,7 @@
 import importlib.util
 import logging
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
@@ -12,18 +13,27 @@ from deployments.recognition.attention.kernels import Kernel
 log = logging.getLogger(__name__)
 
 
+Way = Literal["ragged", "captured"]
+
+
 @dataclass(frozen=True, slots=True)
 class DevicePolicy:
     """`dtype` is what matrices are multiplied in, and what the decoder keeps of the encoder's
-    output. `encode_together` is how many windows the encoder takes at once, `threads` how many
-    a CPU has for all."""
+    output. `threads` is how many a CPU has for all.
+
+    `way` is how rows are decoded: "ragged", each over memory as long as its window, in compiled
+    loops for CPUs; or "captured", all in slots of one size, by recorded steps (`graphs`) and
+    kernels (`kernels`) for GPUs. A CPU can go the captured way too, with neither, to check it.
+    """
 
     device: torch.device
     dtype: torch.dtype
     attention: Kernel
-    encode_together: int
     reason: str
     threads: int = 1
+    way: Way = "ragged"
+    graphs: bool = False
+    kernels: bool = False
 
     @property
     def between(self) -> torch.dtype:
@@ -33,20 +43,43 @@ class DevicePolicy:
         """
         return torch.float32 if self.device.type == "cpu" else self.dtype
 
+    @property
+    def encode_together(self) -> int:
+        """Windows in a batch of the encoder. On a CPU a batch is no faster than one window."""
+        return 1 if self.way == "ragged" else 8
+
+    @property
+    def encoded_step(self) -> int:
+        """To a multiple of how many positions the encoder rounds a window's length up, so that few
+        shapes occur: a batch has windows of one length, and each length is recorded."""
+        return 1 if self.way == "ragged" else 250
+
+    @property
+    def groups_silence(self) -> bool:
+        """Whether the encoder reads silence in groups. That takes a mask, for which a GPU's fastest
+        kernels have no place."""
+        return self.way == "ragged"
+
     @classmethod
     def choose(cls, settings: RecognitionSettings) -> "DevicePolicy":
         """Raises ValueError for settings that this machine cannot fulfil."""
         device = _device(settings)
+        if settings.capture == "cuda_graph" and device.type == "cpu":
+            raise ValueError(
+                "`recognition.capture` is cuda_graph, but the model runs on a CPU; use auto."
+            )
         dtype = _dtype(settings, device)
         attention, reason = _attention(settings, device, dtype)
+        gpu = device.type == "cuda"
         return cls(
             device,
             dtype,
             attention,
-            # On a CPU a batch is no faster than one window, and would have to be padded.
-            encode_together=1 if device.type == "cpu" else 8,
             reason=f"{device}, {dtype}, {attention} attention: {reason}",
-            threads=settings.cpu_threads if device.type == "cpu" else 1,
+            threads=1 if gpu else settings.cpu_threads,
+            way="captured" if gpu else "ragged",
+            graphs=gpu and settings.capture != "off",
+            kernels=gpu and importlib.util.find_spec("triton") is not None,
         )
 
 
@@ -69,8 +102,7 @@ def _dtype(settings: RecognitionSettings, device: torch.device) -> torch.dtype:
         return chosen
     if device.type == "cuda":
         return torch.float16
-    # Without the instructions for it, bfloat16 takes longer than float32.
-    return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
+    return torch.bfloat16 if multiplies_bfloat16() else torch.float32
 
 
 def _attention(
@@ -101,9 +133,35 @@ def _flash_missing(device: torch.device, dtype: torch.dtype) -> str | None:
     return None
 
 
+_OUT_OF_MEMORY = (
+    "out of memory",  # CUDA's own, where torch does not raise its class
+    "not enough memory",  # torch's allocator for CPUs
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUFFT_ALLOC_FAILED",
+)
+
+
 def out_of_memory(error: Exception) -> bool:
-    """Whether an error says that the device, or the machine, had no memory left."""
+    """Whether an error says that the device, or the machine, had no memory left.
+
+    Only torch's own allocator has a class for it. Libraries say it in words.
+    """
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    # torch's allocator for CPUs raises a plain RuntimeError.
-    return isinstance(error, RuntimeError) and "not enough memory" in str(error)
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in _OUT_OF_MEMORY)
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the processor has instructions for it, and oneDNN may use them
+    (`ONEDNN_MAX_CPU_ISA`). Without them it takes longer than float32."""
+    if not (torch.cpu._is_avx512_bf16_supported() and has_onednn()):
+        return False
+    used: bool = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return used
+
+
+def has_onednn() -> bool:
+    """The operations are torch's own and not promised: a build may come without them."""
+    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return available and hasattr(torch.ops.mkldnn, "_linear_pointwise")

@@ -7,15 +7,19 @@ ones, on a store of the test's own.
 
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
 
 from interchange.stages import BlobSource
 from interchange.transcript import Transcript
-from serve_app.jobs.service import JobService
-from serve_app.transcription.transcriber import Event, TranscriptionRequest
+from serve_app.jobs.frontend import JobFrontend
+from serve_app.transcription.events import Event
+from serve_app.transcription.request import TranscriptionRequest
 
 
-class Transcriber(Protocol):
+class StreamingTranscriber(Protocol):
     """`serve_app.transcription.transcriber.Transcriber`, as far as HTTP uses it."""
 
     def transcribe(self, request: TranscriptionRequest) -> AsyncGenerator[Event, None]:
@@ -61,7 +65,16 @@ class HttpConfig:
 @dataclass(frozen=True, slots=True)
 class Services:
     config: HttpConfig
-    transcriber: Transcriber
+    transcriber: StreamingTranscriber
     uploads: Uploads
     readiness: Readiness
-    jobs: JobService
+    jobs: JobFrontend
+
+
+def _given(connection: HTTPConnection) -> Services:
+    services: Services = connection.app.state.services
+    return services
+
+
+Given = Annotated[Services, Depends(_given)]
+"""The app's services, as a parameter of a route."""

@@ -13,10 +13,10 @@ from typing import Any, Protocol, cast
 from interchange.errors import Conflict, RayscribeError, ServerError, StoreUnavailable
 from interchange.transcript import Transcript
 from serve_app.jobs.job import CANCELLED, Claim, Failure, Job, NewJob
-from serve_app.jobs.keeper import Keeper
-from serve_app.jobs.leases import LeaseLost, Leases
-from serve_app.jobs.store import JobStore
-from serve_app.transcription.transcriber import TranscriptionRequest
+from serve_app.jobs.runner.lease_keeper import LeaseKeeper
+from serve_app.jobs.store.job_store import JobStore
+from serve_app.jobs.store.leases import LeaseLost, Leases
+from serve_app.transcription.request import TranscriptionRequest
 
 log = logging.getLogger("ray.serve")
 
@@ -27,7 +27,7 @@ class WholeTranscriber(Protocol):
     async def run(self, request: TranscriptionRequest) -> Transcript: ...
 
 
-class Attended:
+class AttendedRequests:
     """`poll_s` is how often a repeated request looks whether the first has ended, in seconds.
 
     `notify` is called when a webhook is owed.
@@ -37,7 +37,7 @@ class Attended:
         self,
         store: JobStore,
         leases: Leases,
-        keeper: Keeper,
+        keeper: LeaseKeeper,
         transcriber: WholeTranscriber,
         owner: str,
         *,

@@ -3,21 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
+from interchange.stages import BlobSource
 from interchange.transcript import Quality
-from serve_app.transcription.transcriber import Resume, TranscriptionRequest
+from serve_app.jobs.delivery import WebhookTarget
+from serve_app.transcription.events import Resume
+from serve_app.transcription.request import TranscriptionRequest
 
-Status = Literal["queued", "running", "completed", "failed", "cancelled"]
+JobStatus = Literal["queued", "running", "completed", "failed", "cancelled"]
 
-ENDED: tuple[Status, ...] = ("completed", "failed", "cancelled")
-
-
-@dataclass(frozen=True, slots=True)
-class Webhook:
-    """Where the end of a job is announced, with the headers the client wants sent."""
-
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+ENDED: tuple[JobStatus, ...] = ("completed", "failed", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +34,16 @@ class NewJob:
     """A job to accept.
 
     `task_id` is the name in the original's dialect, unique among live jobs; the job's own id
-    is `request.id`. `fingerprint` tells whether a repeated request is the same one.
+    is `request.id`. `fingerprint` tells whether a repeated request is the same one. `metadata`
+    is the client's own, kept and given back unread.
     """
 
     request: TranscriptionRequest
     task_id: str
     fingerprint: str
-    webhook: Webhook | None = None
+    webhook: WebhookTarget | None = None
     idempotency_key: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +60,11 @@ class Job:
     id: str
     task_id: str
     attended: bool
-    status: Status
+    status: JobStatus
     request: TranscriptionRequest
     fingerprint: str
-    webhook: Webhook | None
+    webhook: WebhookTarget | None
+    metadata: Mapping[str, str]
     created_at: float
     started_at: float | None
     ended_at: float | None
@@ -85,6 +84,18 @@ class Job:
     @property
     def ended(self) -> bool:
         return self.status in ENDED
+
+    @property
+    def name(self) -> str:
+        """What the recording is called: the name of its file, or the end of its address.
+
+        Of an address nothing else: what stands behind a `?` is often a secret.
+        """
+        source = self.request.source
+        if isinstance(source, BlobSource):
+            return source.name
+        address = urlsplit(source.url)
+        return unquote(address.path.rstrip("/").rpartition("/")[2]) or address.hostname or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,44 +117,3 @@ class Page:
 
     jobs: tuple[Job, ...]
     cursor: str | None
-
-
-DeliveryState = Literal["pending", "delivered", "failed", "gone"]
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One try at a delivery: when, how many seconds it took, and the answer or the fault."""
-
-    at: float
-    seconds: float
-    status: int | None
-    error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One webhook. `id` is its `webhook-id`, the same for every try.
-
-    `gone`: the receiver answered 410 and wants no more. `due_at` is the next try.
-    """
-
-    id: str
-    job_id: str
-    webhook: Webhook
-    state: DeliveryState
-    created_at: float
-    due_at: float | None
-    attempts: tuple[Attempt, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class DueDelivery:
-    """A delivery that is to be tried now. `since` is when its tries began, `tries` how many
-    there were."""
-
-    id: str
-    job_id: str
-    webhook: Webhook
-    since: float
-    tries: int

@@ -1,4 +1,7 @@
-"""The languages Whisper knows, by ISO code and by English name."""
+"""The languages Whisper knows, by code, by tag and by English name."""
+
+import langcodes
+from langcodes.tag_parser import LanguageTagError
 
 NAMES = {
     "af": "afrikaans", "am": "amharic", "ar": "arabic", "as": "assamese", "az": "azerbaijani",
@@ -24,33 +27,48 @@ NAMES = {
 }  # fmt: skip
 """Whisper's code to the name that Whisper and OpenAI's API use."""
 
-_ALIASES = {
+_OTHER_NAMES = {
     "burmese": "my", "castilian": "es", "filipino": "tl", "flemish": "nl", "haitian": "ht",
-    "iw": "he", "jv": "jw", "letzeburgesch": "lb", "mandarin": "zh",
-    "moldavian": "ro", "moldovan": "ro", "nb": "no", "panjabi": "pa", "pushto": "ps",
-    "sinhalese": "si", "valencian": "ca",
+    "letzeburgesch": "lb", "mandarin": "zh", "moldavian": "ro", "moldovan": "ro",
+    "panjabi": "pa", "pushto": "ps", "sinhalese": "si", "valencian": "ca",
 }  # fmt: skip
 
-_CODES = {code: code for code in NAMES} | {name: code for code, name in NAMES.items()} | _ALIASES
+_WHISPERS = {"fil": "tl", "jv": "jw", "nb": "no"}
+"""The codes of today's standards for which Whisper has others."""
+
+_CODES = {code: code for code in NAMES} | {name: code for code, name in NAMES.items()}
+_CODES |= _OTHER_NAMES | _WHISPERS
 
 _AUTOMATIC = frozenset({"", "none", "auto"})
 
 
 def parse_language(text: str) -> str | None:
-    """Whisper's code for a code or an English name in any case; None where it is to be detected.
+    """Whisper's code for what people write for a language; None where it is to be detected.
 
-    "None", "auto" and the empty string mean detection. Raises ValueError for any other text.
+    That is a code or an English name in any case, or a tag whose script and region do not
+    matter here (`pt_BR`, `zh-Hant-TW`), by BCP 47 with the codes of ISO 639-1, -2 and -3. "None",
+    "auto" and the empty string mean detection. Raises ValueError for any other text.
     """
     wanted = text.strip().lower()
     if wanted in _AUTOMATIC:
         return None
+    for name in (wanted, *_base_codes(wanted)):
+        if name in _CODES:
+            return _CODES[name]
+    raise ValueError(
+        f"{text!r} is not a language that Whisper knows; give a code such as 'en' or 'pt-BR', an "
+        "English name such as 'french', or 'None' to have it detected"
+    )
+
+
+def _base_codes(tag: str) -> tuple[str, ...]:
+    """The language of a tag, and that which it belongs to (`arb` to `ar`); none of no tag."""
     try:
-        return _CODES[wanted]
-    except KeyError:
-        raise ValueError(
-            f"{text!r} is not a language that Whisper knows; give an ISO 639-1 code such as "
-            "'en', an English name such as 'french', or 'None' to have it detected"
-        ) from None
+        own = langcodes.Language.get(tag).language
+        whole = langcodes.standardize_tag(tag, macro=True)
+    except LanguageTagError:
+        return ()
+    return (own or "", whole.partition("-")[0])
 
 
 def language_name(code: str) -> str:

@@ -9,13 +9,13 @@ from starlette.testclient import TestClient
 
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig
-from serve_app.jobs.database import Database
-from serve_app.jobs.service import JobService
+from serve_app.jobs.frontend import JobFrontend
+from serve_app.jobs.store.database import Database
 from tests.fakes.services import (
     FakeReadiness,
     FakeTranscriber,
     FakeUploads,
-    job_service,
+    job_frontend,
     services,
 )
 
@@ -47,17 +47,17 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def jobs(transcriber: FakeTranscriber, migrated: Path, tmp_path: Path) -> JobService:
+def jobs(transcriber: FakeTranscriber, migrated: Path, tmp_path: Path) -> JobFrontend:
     """Real jobs, whose attended requests the fake transcriber serves. No runner takes others."""
     folder = tmp_path / "jobs"
     folder.mkdir()
     shutil.copy(migrated, folder)
-    return job_service(transcriber, folder)
+    return job_frontend(transcriber, folder)
 
 
 @pytest.fixture
 def make_client(
-    jobs: JobService, transcriber: FakeTranscriber, uploads: FakeUploads
+    jobs: JobFrontend, transcriber: FakeTranscriber, uploads: FakeUploads
 ) -> Iterator[MakeClient]:
     """Builds a client of an app over the fakes, with the configuration of the test's choice."""
     with ExitStack() as stack:

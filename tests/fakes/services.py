@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from configs.settings import JobSettings
@@ -13,15 +13,16 @@ from interchange.stages import BlobSource
 from interchange.transcript import Quality, Segment, Transcript, Turn, Word
 from serve_app.http.services import HttpConfig, Services
 from serve_app.jobs.attended import WholeTranscriber
-from serve_app.jobs.database import Database
-from serve_app.jobs.service import JobService
-from serve_app.transcription.transcriber import (
-    Completed,
+from serve_app.jobs.frontend import JobFrontend
+from serve_app.jobs.store.database import Database
+from serve_app.transcription.events import (
     Event,
     Progress,
     SegmentReady,
-    TranscriptionRequest,
+    TranscriptReady,
+    TurnsReady,
 )
+from serve_app.transcription.request import TranscriptionRequest
 
 MODEL = "openai/whisper-tiny"
 
@@ -58,6 +59,13 @@ DIALOGUE = transcript(
     turns=(Turn(0.0, 1.6, "SPEAKER_00"), Turn(1.9, 3.3, "SPEAKER_01")),
 )
 
+TRUNCATED = replace(
+    DIALOGUE,
+    quality=replace(
+        DIALOGUE.quality, notes=("The file ends after 3.8 s although it announces 60.0 s.",)
+    ),
+)
+
 SILENCE = transcript()
 SILENCE_WITH_SPEAKERS = transcript(turns=())
 
@@ -66,11 +74,15 @@ SILENCE_WITH_SPEAKERS = transcript(turns=())
 class FakeTranscriber:
     """Answers every request with one transcript, or with an error before or after its events.
 
+    `heard` are the segments before anybody knows who speaks, and `turns` those before anybody has
+    a name, where they differ.
     `forever` never answers: `started` and `stopped` say when the work began, and when it was
     given up.
     """
 
     result: Transcript = GREETING
+    heard: tuple[Segment, ...] | None = None
+    turns: tuple[Turn, ...] | None = None
     error: Exception | None = None
     late_error: Exception | None = None
     forever: bool = False
@@ -87,21 +99,24 @@ class FakeTranscriber:
             yield Progress(self.result.duration, 0.0, self.result.duration)
             if self.forever:
                 await asyncio.Event().wait()
-            for part in self.result.segments:
+            for part in self.result.segments if self.heard is None else self.heard:
                 yield SegmentReady(part)
                 yield Progress(self.result.duration, part.end, self.result.duration)
             if self.late_error is not None:
                 raise self.late_error
-            yield Completed(self.result)
+            turns = self.result.turns if self.turns is None else self.turns
+            if turns is not None:
+                yield TurnsReady(turns)
+            yield TranscriptReady(self.result)
         finally:
             self.stopped.set()
 
     async def run(self, request: TranscriptionRequest) -> Transcript:
         async with aclosing(self.transcribe(request)) as events:
             async for event in events:
-                if isinstance(event, Completed):
+                if isinstance(event, TranscriptReady):
                     return event.transcript
-        raise AssertionError("the events end with Completed")
+        raise AssertionError("the events end with TranscriptReady")
 
 
 @dataclass
@@ -139,17 +154,17 @@ class FakeReadiness:
         return self.state
 
 
-def job_service(
+def job_frontend(
     transcriber: WholeTranscriber, folder: Path, *, notify: Callable[[], None] = lambda: None
-) -> JobService:
+) -> JobFrontend:
     """The real one, over SQLite and blobs in a folder; it looks for changes all the time."""
     settings = JobSettings(database_url=f"sqlite:///{folder}/jobs.sqlite", poll_s=0.01)
     blobs = BlobStore(f"file://{folder}/blobs")
-    return JobService(settings, Database(settings.database_url), blobs, transcriber, notify)
+    return JobFrontend(settings, Database(settings.database_url), blobs, transcriber, notify)
 
 
 def services(
-    jobs: JobService,
+    jobs: JobFrontend,
     transcriber: FakeTranscriber | None = None,
     uploads: FakeUploads | None = None,
     readiness: FakeReadiness | None = None,

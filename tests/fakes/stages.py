@@ -18,6 +18,7 @@ from interchange.stages import (
     Window,
 )
 from interchange.transcript import Segment, Turn, WindowTranscript, Word
+from serve_app.transcription.transcriber import Transcriber
 
 
 def window(index: int, seconds: float = 10.0, start: float | None = None) -> Window:
@@ -29,9 +30,15 @@ def window(index: int, seconds: float = 10.0, start: float | None = None) -> Win
 class FakeLoader:
     """Yields what it was given; `closed` tells that its consumer let go of it."""
 
-    def __init__(self, windows: Sequence[Window], error: Exception | None = None) -> None:
+    def __init__(
+        self,
+        windows: Sequence[Window],
+        error: Exception | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
         self.windows = windows
         self.error = error
+        self.notes = notes
         self.loads: list[tuple[Source, LoadOptions]] = []
         self.yielded = 0
         self.closed = False
@@ -49,7 +56,7 @@ class FakeLoader:
             if self.error is not None:
                 raise self.error
             duration = max((each.end for each in self.windows), default=3.0)
-            yield Loaded(duration=duration, speech=duration)
+            yield Loaded(duration=duration, speech=duration, notes=self.notes)
         finally:
             self.closed = True
 
@@ -114,3 +121,15 @@ class FakeDiarizer:
         if self.error is not None:
             raise self.error
         return self.answer
+
+
+def graph(
+    recognizer: FakeRecognizer | None = None, windows: int = 3, error: Exception | None = None
+) -> Transcriber:
+    """A transcriber over these stages, for a recording of `windows` with one speaker."""
+    turns = (Turn(0, 10.0 * windows, "SPEAKER_00"),)
+    return Transcriber(
+        FakeLoader([window(index) for index in range(windows)], error),
+        recognizer or FakeRecognizer(),
+        FakeDiarizer(turns),
+    )

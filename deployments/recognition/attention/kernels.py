@@ -32,7 +32,8 @@ is as fast as theirs together."""
 
 def attention(kernel: Kernel, threads: int = 1) -> Attention:
     """`threads` are those of a CPU in all. The kernel does not depend on how many are in use at a
-    time, and so a window's numbers do not.
+    time. Its order of sums does, in float32 without AVX-512, and with it the last digits of what is
+    encoded.
 
     Raises ImportError where FlashAttention 2 is asked for and not installed.
     """

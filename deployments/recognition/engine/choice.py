@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deployments.recognition.model.rules import NEVER, Rules, RuleState
+from deployments.recognition.attention.memory import NEVER
+from deployments.recognition.model.rules import Rules, RuleState
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,29 +29,12 @@ def token_starts(scores: Tensor, median_width: int) -> list[float]:
 
 
 def warp(cost: Matrix) -> npt.NDArray[np.int64]:
-    """The first column of each row on the cheapest monotonic path through (rows, columns).
+    """The first column of each row on the cheapest monotonic path through (rows, columns)."""
+    # Its compiler is loaded only where it is used.
+    from deployments.recognition.compiled.warp import warp as compiled  # noqa: PLC0415
 
-    The recurrence along a row, c[j] = m[j] + min(a[j], c[j-1]), is a running minimum once the
-    row's prefix sums are taken off, so that each row is a few vector operations.
-    """
-    rows, columns = cost.shape
-    total = np.empty((rows, columns))
-    total[0] = np.cumsum(cost[0])
-    for i in range(1, rows):
-        above = total[i - 1]
-        entry = np.minimum(above, np.concatenate(([np.inf], above[:-1])))
-        sums = np.cumsum(cost[i])
-        total[i] = sums + np.minimum.accumulate(entry - sums + cost[i])
-    starts = np.zeros(rows, dtype=np.int64)
-    column = columns - 1
-    for i in range(rows - 1, 0, -1):
-        above = total[i - 1]
-        # Walk left while staying in the row is what the path did.
-        while column > 0 and total[i, column - 1] <= min(above[column], above[column - 1]):
-            column -= 1
-        starts[i] = column
-        if column > 0 and above[column - 1] <= above[column]:
-            column -= 1
+    starts = np.zeros(len(cost), np.int64)
+    compiled(np.ascontiguousarray(cost), np.empty(cost.shape), starts)
     return starts
 
 

@@ -6,81 +6,54 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
-from deployments.recognition.attention.cross import CrossAttention, Shape
-from deployments.recognition.attention.cross_slab import SlabAttention
 from deployments.recognition.attention.kernels import Attention
-from deployments.recognition.attention.past import CompiledSelfAttention, MaskedSelfAttention
+from deployments.recognition.attention.memory import NEVER, Shape
 from deployments.recognition.model.linear import Product
-from deployments.recognition.model.rules import NEVER
-from deployments.recognition.model.slots import Slots
+from deployments.recognition.model.state import DecoderState
 from deployments.recognition.model.weights import DecoderWeights
 
 
 class Decoder:
     def __init__(self, weights: DecoderWeights, attend: Attention) -> None:
-        self._weights = weights
+        self.weights = weights
         self._attend = attend
         self._heads = weights.heads
         self._head_size = weights.tokens.shape[1] // weights.heads
         self.layers = len(weights.layers)
         self.dtype = weights.dtype
 
-    def slots(self, count: int, source: int, *, ragged: bool = False) -> Slots:
-        """Empty slots for `count` rows of up to `source` encoder positions.
-
-        `ragged` is the fast way on a CPU, where nothing is captured. It reads no float16.
-        """
-        ragged = ragged and self._weights.dtype != torch.float16
-        tokens = self._weights.tokens
-        shape = Shape(self.layers, self._heads, self._head_size, source)
-        return Slots(
-            count,
-            shape,
-            CompiledSelfAttention(shape.head_size) if ragged else MaskedSelfAttention(self._attend),
-            self._ragged(count, shape) if ragged else self._slab(count, shape),
-            target=len(self._weights.positions),
-            dtype=tokens.dtype,
-            device=tokens.device,
-        )
-
-    def _ragged(self, count: int, shape: Shape) -> CrossAttention:
-        # Its compiler is loaded only where it is used.
-        from deployments.recognition.attention.cross_ragged import RaggedAttention  # noqa: PLC0415
-
-        return RaggedAttention(count, shape, dtype=self._weights.dtype)
-
-    def _slab(self, count: int, shape: Shape) -> CrossAttention:
-        tokens = self._weights.tokens
-        return SlabAttention(
-            count,
-            shape,
-            self._attend,
-            dtype=self._weights.dtype,
-            mask_dtype=tokens.dtype,
-            device=tokens.device,
-        )
+    def state(self, count: int, source: int) -> DecoderState:
+        """Empty slots for `count` rows of up to `source` encoder positions."""
+        target = len(self.weights.positions)
+        shape = Shape(self.layers, self._heads, self._head_size, source, target)
+        return DecoderState(count, shape, self.dtype)
 
     def cross(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
         """(length, width) of encoder output -> keys, values (layers, heads, length, head size).
 
         In the type that the encoder multiplies in.
         """
-        projected = self._weights.cross(encoded)
+        projected = self.weights.cross(encoded)
         split = projected.view(len(encoded), self.layers, 2, self._heads, self._head_size)
         keys, values = split.permute(2, 1, 3, 0, 4)
         return keys, values
 
-    def prefill(self, slots: Slots, prompts: Mapping[int, Sequence[int]]) -> dict[int, Tensor]:
+    def prefill(
+        self, state: DecoderState, prompts: Mapping[int, Sequence[int]]
+    ) -> dict[int, Tensor]:
         """Start rows with their prompts, beside others that run on.
 
         Gives each row's logits (prompt, vocabulary).
         """
         rows = list(prompts)
-        x = self._pass(slots, prompts, keep=True)
+        x = self._pass(state, prompts, keep=True)
         return {row: self._logits(x[i, : len(prompts[row])]) for i, row in enumerate(rows)}
 
     def align(
-        self, slots: Slots, texts: Mapping[int, Sequence[int]], heads: Sequence[tuple[int, int]]
+        self,
+        state: DecoderState,
+        texts: Mapping[int, Sequence[int]],
+        heads: Sequence[tuple[int, int]],
     ) -> dict[int, Tensor]:
         """Where certain heads (layer, head) look while rows are told their text again.
 
@@ -94,17 +67,17 @@ class Decoder:
 
         def collect(index: int, row: int, queries: Tensor) -> None:
             if index in by_layer:
-                keys = slots.cross.keys(index, row)[by_layer[index]]
+                keys = state.cross.keys(index, row)[by_layer[index]]
                 asking = queries[by_layer[index], : len(texts[row])].to(keys.dtype)
                 scores = asking @ keys.transpose(1, 2)
                 collected[row].append(scores)
 
-        self._pass(slots, texts, keep=False, collect=collect, layers=max(by_layer) + 1)
+        self._pass(state, texts, keep=False, collect=collect, layers=max(by_layer) + 1)
         return {row: torch.cat(scores) for row, scores in collected.items()}
 
     def _pass(
         self,
-        slots: Slots,
+        state: DecoderState,
         texts: Mapping[int, Sequence[int]],
         *,
         keep: bool,
@@ -115,16 +88,16 @@ class Decoder:
 
         What stands behind the end of a shorter text is without meaning.
         """
-        device, longest = slots.tokens.device, max(map(len, texts.values()))
+        device, longest = state.tokens.device, max(map(len, texts.values()))
         padded = [[*text, *[0] * (longest - len(text))] for text in texts.values()]
         x = self._embed(torch.tensor(padded, device=device), torch.arange(longest, device=device))
         causal = torch.full((longest, longest), NEVER, dtype=x.dtype, device=device).triu(1)
-        for index, layer in enumerate(self._weights.layers[:layers]):
+        for index, layer in enumerate(self.weights.layers[:layers]):
             queries, keys, values = self._project(index, x).permute(2, 0, 3, 1, 4)
             if keep:
                 for i, (row, text) in enumerate(texts.items()):
                     own = slice(len(text))
-                    slots.past.load(index, row, keys[i, :, own], values[i, :, own])
+                    state.past.load(index, row, keys[i, :, own], values[i, :, own])
             x = x + self._join(layer.attention.out, self._attend(queries, keys, values, causal))
             queries = self._cross_queries(index, x)
             # Each row by itself: its keys and values are read where they lie, at their length.
@@ -133,48 +106,44 @@ class Decoder:
                 if collect is not None:
                     collect(index, row, queries[i])
                 one = slice(row, row + 1)
-                contexts.append(
-                    slots.cross.context(index, queries[i : i + 1], one, slots.owned[row])
-                )
+                contexts.append(state.cross.context(index, queries[i : i + 1], one))
             x = x + self._join(layer.cross.out, torch.cat(contexts))
             x = x + layer.feed_forward(x)
         return x
 
-    def step(self, slots: Slots, rows: int, length: int, span: int, first: int = 0) -> Tensor:
+    def step(self, state: DecoderState, rows: int, first: int = 0) -> Tensor:
         """One token on for `rows` rows from `first` on: the logits (rows, vocabulary) of the next.
 
-        `tokens` at `positions` are taken in. `length` bounds the rows' positions, `span` their
-        encoder positions. Unless the slots are ragged, every shape follows from the three
-        numbers and nothing reads the device, so that the step can be captured. On a CPU a row's
-        logits are the same bit for bit whoever its neighbours are.
+        `tokens` at `positions` are taken in. In either type that is chosen for a CPU, a row's
+        logits are the same bit for bit whoever its neighbours are and however many threads there
+        are, up to `linear.FEW` rows.
         """
         which = slice(first, first + rows)
-        positions = slots.positions[which]
-        x = self._embed(slots.tokens[which], positions)[:, None]
-        attend = slots.attention(slots.past, positions, which, length)
-        for index, layer in enumerate(self._weights.layers):
-            context = attend(index, self._project(index, x)[:, 0])
+        positions = state.positions[which]
+        x = self._embed(state.tokens[which], positions)[:, None]
+        for index, layer in enumerate(self.weights.layers):
+            context = state.past.attend(index, self._project(index, x)[:, 0], positions, first)
             x = x + layer.attention.out(context.flatten(1)[:, None])
-            context = slots.cross.context(index, self._cross_queries(index, x), which, span)
+            context = state.cross.context(index, self._cross_queries(index, x), which)
             x = x + self._join(layer.cross.out, context)
             x = x + layer.feed_forward(x)
         return self._logits(x[:, 0])
 
     def _embed(self, tokens: Tensor, positions: Tensor) -> Tensor:
-        x = F.embedding(tokens, self._weights.tokens)
-        if self._weights.scale != 1.0:
-            x = x * self._weights.scale
-        return x + F.embedding(positions, self._weights.positions)
+        x = F.embedding(tokens, self.weights.tokens)
+        if self.weights.scale != 1.0:
+            x = x * self.weights.scale
+        return x + F.embedding(positions, self.weights.positions)
 
     def _project(self, index: int, x: Tensor) -> Tensor:
         """Queries, keys and values (batch, length, 3, heads, head size)."""
-        attention = self._weights.layers[index].attention
+        attention = self.weights.layers[index].attention
         projected = attention.project(attention.norm(x)).to(x.dtype)
         batch, length, _ = projected.shape
         return projected.view(batch, length, 3, self._heads, self._head_size)
 
     def _cross_queries(self, index: int, x: Tensor) -> Tensor:
-        cross = self._weights.layers[index].cross
+        cross = self.weights.layers[index].cross
         queries = cross.query(cross.norm(x)).to(x.dtype)
         batch, length, _ = queries.shape
         return queries.view(batch, length, self._heads, self._head_size).transpose(1, 2)
@@ -183,4 +152,4 @@ class Decoder:
         return out(context.transpose(1, 2).flatten(2))
 
     def _logits(self, x: Tensor) -> Tensor:
-        return self._weights.vocabulary(self._weights.norm(x))
+        return self.weights.vocabulary(self.weights.norm(x))

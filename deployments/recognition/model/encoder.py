@@ -7,6 +7,7 @@ costs is then its own length. The idea approximates: in the padded encoder the s
 would attend to the speech too.
 """
 
+import math
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -18,7 +19,12 @@ from torch import Tensor
 from deployments.recognition.attention.kernels import Attention
 from deployments.recognition.attention.silence import Groups
 from deployments.recognition.model.log_mel import silence
-from deployments.recognition.model.weights import EncoderLayer, EncoderWeights
+from deployments.recognition.model.weights import (
+    AddNorm,
+    EncoderLayer,
+    EncoderWeights,
+    add_and_norm,
+)
 
 PEAK = 1.3
 """The maximum that features are shifted to where the silent suffix is used: the median of what they
@@ -44,11 +50,18 @@ def all_layers(layers: Layers[T]) -> T:
 class Encoder:
     """`grouped` reads silence in groups (`silence`). That takes a mask, and FlashAttention none."""
 
-    def __init__(self, weights: EncoderWeights, attend: Attention, *, grouped: bool) -> None:
-        self._weights = weights
+    def __init__(
+        self,
+        weights: EncoderWeights,
+        attend: Attention,
+        *,
+        grouped: bool,
+        add_norm: AddNorm = add_and_norm,
+    ) -> None:
+        self._weights, self._add_norm = weights, add_norm
         self._attend = attend
         self._grouped = grouped
-        self.positions = len(weights.positions)
+        self.positions, self.width = weights.positions.shape
         self.dtype = weights.positions.dtype
         self._silent: _Silence | None = None
 
@@ -97,21 +110,23 @@ class Encoder:
         self, x: Tensor, suffix: "_Silence | None", record: "list[_SilentLayer] | None" = None
     ) -> Layers[Tensor]:
         heads, length = self._weights.heads, x.shape[1]
-        for index, layer in enumerate(self._weights.layers):
+        layers, norm = self._weights.layers, self._weights.norm
+        limit = torch.finfo(x.dtype).max - 1000 if x.dtype == torch.float16 else math.inf
+        h = layers[0].attention.norm(x)
+        for index, layer in enumerate(layers):
             yield
-            queries, keys, values = _heads(layer, x, heads)
+            queries, keys, values = _heads(layer, h, heads)
             if record is not None:
                 record.append(_SilentLayer.of(keys, values, grouped=self._grouped))
             mask = None
             if suffix is not None and length < self.positions:
                 keys, values, mask = suffix.layers[index].behind(keys, values)
             context = self._attend(queries, keys, values, mask)
-            x = x + layer.attention.out(context.transpose(1, 2).flatten(2))
-            x = x + layer.feed_forward(x)
-            if x.dtype == torch.float16:
-                limit = torch.finfo(x.dtype).max - 1000
-                x = x.clamp(-limit, limit)
-        return self._weights.norm(x)
+            found = layer.attention.out(context.transpose(1, 2).flatten(2))
+            x, h = self._add_norm(x, found, layer.feed_forward.norm)
+            following = layers[index + 1].attention.norm if index + 1 < len(layers) else norm
+            x, h = self._add_norm(x, layer.feed_forward.of(h), following, limit)
+        return h
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +141,7 @@ class _SilentLayer:
     @classmethod
     def of(cls, keys: Tensor, values: Tensor, *, grouped: bool) -> "_SilentLayer":
         if not grouped:
-            return cls(keys, values, None)
+            return cls(keys.contiguous(), values.contiguous(), None)
         groups = Groups.of(keys[0].transpose(0, 1).flatten(1))
         return cls(groups.means(keys), groups.means(values), groups)
 
@@ -154,9 +169,9 @@ class _Silence:
     output: Tensor
 
 
-def _heads(layer: EncoderLayer, x: Tensor, heads: int) -> Iterator[Tensor]:
+def _heads(layer: EncoderLayer, normed: Tensor, heads: int) -> Iterator[Tensor]:
     """Queries, keys and values, each (batch, heads, length, head size)."""
-    projected = layer.attention.project(layer.attention.norm(x))
+    projected = layer.attention.project(normed)
     batch, length, width = projected.shape
     split = projected.view(batch, length, 3, heads, width // 3 // heads)
     return iter(split.permute(2, 0, 3, 1, 4))

@@ -1,8 +1,10 @@
 """Products with a weight matrix, which are most of what a recognizer computes.
 
-For float32 torch takes MKL, which leaves half of an AMD processor's AVX-512 unused and lays the
-weights out anew in each call. oneDNN, with the weights laid out once, takes half to a third of
-the time; the sums are the same but for their order.
+For float32 torch takes MKL, whose order of sums changes with the number of rows and of threads: a
+row's numbers would depend on its neighbours and on how busy the processor is. It also lays the
+weights out anew in each call. oneDNN, with the weights laid out once, keeps one order whatever
+instructions there are. Steps of few rows take two thirds of MKL's time with AVX2 and less with
+AVX-512; whole windows as long with AVX2, and half on an AMD processor with AVX-512.
 """
 
 import os
@@ -12,6 +14,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
+
+from deployments.recognition.device import has_onednn, multiplies_bfloat16
 
 # oneDNN and torch's layer above it each keep what they made for the last 1,024 shapes, about
 # 6 MB for every length of a window: a gigabyte after 170 windows. Decoding has some 60 shapes, and
@@ -26,6 +30,9 @@ Product = Callable[[Tensor], Tensor]
 
 ROWS = 8
 """The layout is chosen for products of so many rows: decoding steps, that is."""
+
+FEW = 32
+"""Rows up to which bfloat16 is multiplied without AMX."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,13 @@ class Linear:
 
 
 class Packed:
-    """A linear layer whose weights lie as oneDNN wants them, on a CPU."""
+    """A linear layer whose weights lie as oneDNN wants them, on a CPU.
+
+    Sums have one order, and so a row's result the same bits, whoever its neighbours are and however
+    many threads there are. In bfloat16 that holds for few rows: beyond them oneDNN takes AMX where
+    there is any, whose order is another one, and depends on rows and threads. So windows of several
+    tokens each are multiplied together only while they are few.
+    """
 
     def __init__(self, linear: Linear) -> None:
         self._dtype, self._bias = linear.weight.dtype, linear.bias
@@ -57,12 +70,16 @@ class Packed:
 
     def __call__(self, x: Tensor) -> Tensor:
         x = x.to(self._dtype)
+        # One window's, or rows that are not told apart by windows.
+        whole = x.dim() < 3 or len(x) == 1
+        if self._dtype != torch.bfloat16 or whole or x.shape[:2].numel() <= FEW:
+            return self._product(x)
+        return torch.cat([self._product(few) for few in torch.split(x, max(1, FEW // x.shape[1]))])
+
+    def _product(self, x: Tensor) -> Tensor:
         if x.numel() == x.shape[-1]:
             # A single row would be summed up in another order than the same one among others.
             return self._product(torch.cat([x, x]))[:1]
-        return self._product(x)
-
-    def _product(self, x: Tensor) -> Tensor:
         product: Tensor = torch.ops.mkldnn._linear_pointwise(
             x, self._weight, self._bias, "none", [], ""
         )
@@ -70,14 +87,8 @@ class Packed:
 
 
 def _can_be_packed(weight: Tensor) -> bool:
-    """Whether there is a gain: without AVX-512, MKL and oneDNN are equally fast.
-
-    The two operations are torch's own and not promised: a build may come without them.
-    """
-    if not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
-        return False
-    if weight.device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    if weight.device.type != "cpu" or not has_onednn():
         return False
     if weight.dtype == torch.bfloat16:
-        return torch.cpu._is_avx512_bf16_supported()
-    return weight.dtype == torch.float32 and torch.cpu._is_avx512_supported()
+        return multiplies_bfloat16()
+    return weight.dtype == torch.float32 and torch.cpu._is_avx2_supported()

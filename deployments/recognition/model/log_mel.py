@@ -38,8 +38,7 @@ class LogMel:
 
     def padded(self, samples: Float32) -> Tensor:
         """The features (mels, max_frames) of audio followed by silence up to 30 s."""
-        decades = self._decades(samples, self.max_frames, FLOOR)
-        return (torch.clamp(decades, min=decades.max() - DECADES) + 4) / 4
+        return self.pad(self._audio(samples, self.max_frames))[0]
 
     def leveled(self, samples: Float32, frames: int, peak: float) -> Tensor:
         """The first `frames` features (mels, frames), shifted so that their maximum is `peak`.
@@ -47,27 +46,50 @@ class LogMel:
         A shift of log-mel is a gain: silence then is `peak` - 2 whatever the loudness was. What
         the extractor would take for silence throughout stays silent.
         """
-        decades = self._decades(samples, frames, NOTHING)
-        loudest = decades.max().clamp(min=math.log10(FLOOR))
+        return self.level(self._audio(samples, frames), frames, peak)[0]
+
+    def pad(self, audio: Tensor) -> Tensor:
+        """As `padded`, of audio that lies on the device: (n, samples_for(max_frames))."""
+        decades = self._decades(audio, self.max_frames, FLOOR)
+        return (torch.maximum(decades, _loudest(decades) - DECADES) + 4) / 4
+
+    def level(self, audio: Tensor, frames: int, peak: float) -> Tensor:
+        """As `leveled`, of audio that lies on the device: (n, samples_for(frames))."""
+        decades = self._decades(audio, frames, NOTHING)
+        loudest = _loudest(decades).clamp(min=math.log10(FLOOR))
         return torch.clamp((decades - loudest) / 4 + peak, min=silence(peak))
 
-    def _decades(self, samples: Float32, frames: int, floor: float) -> Tensor:
-        half = self._n_fft // 2
-        needed = frames * self._hop + half
+    def samples_for(self, frames: int) -> int:
+        """How many samples `frames` features look at. Zeros stand for those that there are not."""
+        return frames * self._hop + self._n_fft // 2
+
+    def kept(self, samples: int, frames: int) -> int:
+        """How many of a window's samples are looked at."""
+        return min(samples, self.max_frames * self._hop, self.samples_for(frames))
+
+    def _audio(self, samples: Float32, frames: int) -> Tensor:
+        audio = torch.zeros((1, self.samples_for(frames)), device=self._device)
+        kept = self.kept(len(samples), frames)
         # What arrives from another replica is read-only, which torch would warn about: copy.
-        audio = torch.zeros(needed, device=self._device)
-        kept = min(len(samples), self.max_frames * self._hop, needed)
-        audio[:kept] = torch.tensor(samples[:kept], device=self._device)
-        audio = F.pad(audio[None], (half, 0), mode="reflect")
+        audio[0, :kept] = torch.tensor(samples[:kept], device=self._device)
+        return audio
+
+    def _decades(self, audio: Tensor, frames: int, floor: float) -> Tensor:
+        half, needed = self._n_fft // 2, audio.shape[1]
+        audio = F.pad(audio[:, None], (half, 0), mode="reflect")[:, 0]
         beyond = needed - self.max_frames * self._hop
         if beyond > 0:
             # The extractor mirrors the audio at the end of its 30 s as it does at its start.
-            audio[0, -beyond:] = audio[0, -2 * beyond - 1 : -beyond - 1].flip(0)
+            audio[:, -beyond:] = audio[:, -2 * beyond - 1 : -beyond - 1].flip(1)
         spectrum = torch.stft(
             audio, self._n_fft, self._hop, window=self._window, center=False, return_complex=True
         )
-        power = (spectrum[0, :, :frames].abs() ** 2).contiguous()
+        power = (spectrum[:, :, :frames].abs() ** 2).contiguous()
         return torch.clamp(self._filters @ power, min=floor).log10()
+
+
+def _loudest(decades: Tensor) -> Tensor:
+    return decades.amax((1, 2), keepdim=True)
 
 
 def silence(peak: float) -> float:

@@ -9,9 +9,8 @@ numbers, so that a step has no loop over rows and can be captured as a graph.
 import torch
 from torch import Tensor
 
+from deployments.recognition.attention.memory import NEVER
 from deployments.recognition.window.vocabulary import Vocabulary
-
-NEVER = float("-inf")
 
 
 class RuleState:
@@ -56,12 +55,12 @@ class Rules:
         at_begin[: self.begin] = True
         if self._max_initial is not None:
             at_begin[self.begin + self._max_initial + 1 :] = True
-        self._never_at_begin = at_begin.to(device)
+        self.never_at_begin = at_begin.to(device)
         self._steps = torch.arange(vocabulary.size - self.begin, device=device)
 
     def first(self, logits: Tensor) -> Tensor:
         """Mask the logits (rows, vocabulary) of each row's first token, in place."""
-        return logits.masked_fill_(self._never_at_begin, NEVER)
+        return logits.masked_fill_(self.never_at_begin, NEVER)
 
     def apply(self, logits: Tensor, state: RuleState, rows: int, first: int = 0) -> Tensor:
         """Mask the logits (rows, vocabulary) of `rows` rows from `first` on, in place."""

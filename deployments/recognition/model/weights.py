@@ -8,9 +8,10 @@ The matrices may have a shorter type than what goes between them: then inputs ar
 for the product, which itself sums in float32.
 """
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
@@ -29,6 +30,24 @@ class Norm:
         return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
 
 
+class AddNorm(Protocol):
+    def __call__(
+        self, x: Tensor, added: Tensor, norm: Norm, limit: float = ...
+    ) -> tuple[Tensor, Tensor]:
+        """(…, width) twice -> their sum, kept within ± `limit`, and that normalised."""
+        ...
+
+
+def add_and_norm(
+    x: Tensor, added: Tensor, norm: Norm, limit: float = math.inf
+) -> tuple[Tensor, Tensor]:
+    """See `AddNorm`, by torch's operations."""
+    total = x + added
+    if limit < math.inf:
+        total = total.clamp(-limit, limit)
+    return total, norm(total)
+
+
 @dataclass(frozen=True, slots=True)
 class FeedForward:
     norm: Norm
@@ -37,11 +56,15 @@ class FeedForward:
     activation: Callable[[Tensor], Tensor]
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self.narrow(self.activation(self.widen(self.norm(x))))
+        return self.of(self.norm(x))
+
+    def of(self, normed: Tensor) -> Tensor:
+        """Of what is normalised already."""
+        return self.narrow(self.activation(self.widen(normed)))
 
 
 @dataclass(frozen=True, slots=True)
-class SelfAttention:
+class SelfAttentionWeights:
     """`project` gives queries, keys and values beside each other: (…, 3 × width)."""
 
     norm: Norm
@@ -50,7 +73,7 @@ class SelfAttention:
 
 
 @dataclass(frozen=True, slots=True)
-class CrossAttention:
+class CrossAttentionWeights:
     norm: Norm
     query: Product
     out: Product
@@ -58,14 +81,14 @@ class CrossAttention:
 
 @dataclass(frozen=True, slots=True)
 class EncoderLayer:
-    attention: SelfAttention
+    attention: SelfAttentionWeights
     feed_forward: FeedForward
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderLayer:
-    attention: SelfAttention
-    cross: CrossAttention
+    attention: SelfAttentionWeights
+    cross: CrossAttentionWeights
     feed_forward: FeedForward
 
 
@@ -93,6 +116,17 @@ class DecoderWeights:
     cross: Product
     norm: Norm
     vocabulary: Product
+
+
+def aligned(weights: DecoderWeights, multiple: int = 8) -> DecoderWeights:
+    """With rows of zeros behind the vocabulary's matrix, up to a multiple that a GPU multiplies
+    fast. The embeddings are the same matrix, and lie in it."""
+    vocabulary, count = weights.vocabulary, len(weights.tokens)
+    assert isinstance(vocabulary, Linear)
+    assert vocabulary.bias is None
+    filled = F.pad(vocabulary.weight, (0, 0, 0, -count % multiple))
+    tokens = filled[:count] if torch.equal(weights.tokens, vocabulary.weight) else weights.tokens
+    return replace(weights, vocabulary=Linear(filled, None), tokens=tokens)
 
 
 def encoder_weights(model: Any, dtype: torch.dtype) -> EncoderWeights:
@@ -127,7 +161,7 @@ def decoder_weights(model: Any, dtype: torch.dtype) -> DecoderWeights:
         layers=tuple(
             DecoderLayer(
                 _self_attention(layer.self_attn, layer.self_attn_layer_norm, dtype),
-                CrossAttention(
+                CrossAttentionWeights(
                     norm=_norm(layer.encoder_attn_layer_norm),
                     query=_scaled(layer.encoder_attn).ready(dtype),
                     out=_linear(layer.encoder_attn.out_proj).ready(dtype),
@@ -143,9 +177,9 @@ def decoder_weights(model: Any, dtype: torch.dtype) -> DecoderWeights:
     )
 
 
-def _self_attention(module: Any, norm: nn.LayerNorm, dtype: torch.dtype) -> SelfAttention:
+def _self_attention(module: Any, norm: nn.LayerNorm, dtype: torch.dtype) -> SelfAttentionWeights:
     keys, values = _linear(module.k_proj), _linear(module.v_proj)
-    return SelfAttention(
+    return SelfAttentionWeights(
         norm=_norm(norm),
         project=_fused([_scaled(module), keys, values]).ready(dtype),
         out=_linear(module.out_proj).ready(dtype),

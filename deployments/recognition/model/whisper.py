@@ -13,12 +13,18 @@ from deployments.recognition.attention.silence import Groups
 from deployments.recognition.device import DevicePolicy
 from deployments.recognition.model.decoder import Decoder
 from deployments.recognition.model.encoder import FRAMES_PER_POSITION, PEAK, Encoder, Layers
-from deployments.recognition.model.log_mel import LogMel, silence
+from deployments.recognition.model.log_mel import LogMel
 from deployments.recognition.model.rules import Rules
-from deployments.recognition.model.slots import Slots
-from deployments.recognition.model.weights import decoder_weights, encoder_weights
+from deployments.recognition.model.state import DecoderState
+from deployments.recognition.model.weights import (
+    AddNorm,
+    add_and_norm,
+    aligned,
+    decoder_weights,
+    encoder_weights,
+)
 from deployments.recognition.window.vocabulary import Text, Vocabulary
-from interchange.stages import SAMPLE_RATE, Float32
+from interchange.stages import Float32
 
 POSITIONS_PER_SECOND = 50
 MARGIN_S = 1.0
@@ -27,28 +33,47 @@ MARGIN_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """What the decoder reads of a window: the output of the encoder (length, width), and the
-    keys and values (layers, heads, length, head size) that its cross-attention makes of it.
-    `trimmed` if silence has to follow."""
+    """What the decoder reads of a window: the output of the encoder (length, width). `trimmed` if
+    silence has to follow."""
 
     output: Tensor
+    trimmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Projected(Encoded):
+    """And the keys and values (layers, heads, length, head size) that cross-attention makes of
+    it."""
+
     keys: Tensor
     values: Tensor
-    trimmed: bool
 
 
 class WhisperModel:
     """Weights, features and rules on one device. Not for several threads."""
 
-    def __init__(self, model: Any, extractor: Any, tokenizer: Any, policy: DevicePolicy) -> None:
+    def __init__(
+        self,
+        model: Any,
+        extractor: Any,
+        tokenizer: Any,
+        policy: DevicePolicy,
+        add_norm: AddNorm = add_and_norm,
+    ) -> None:
         model = model.to(policy.device, policy.between).eval()
         attend = attention(policy.attention, policy.threads)
-        self.device = policy.device
+        self.device, self.policy = policy.device, policy
         self.vocabulary = Vocabulary.of(model)
         self.encoder = Encoder(
-            encoder_weights(model, policy.dtype), attend, grouped=policy.device.type == "cpu"
+            encoder_weights(model, policy.dtype),
+            attend,
+            grouped=policy.groups_silence,
+            add_norm=add_norm,
         )
-        self.decoder = Decoder(decoder_weights(model, policy.dtype), attend)
+        weights = decoder_weights(model, policy.dtype)
+        if policy.device.type == "cuda":
+            weights = aligned(weights)
+        self.decoder = Decoder(weights, attend)
         self.rules = Rules(self.vocabulary, policy.device)
         self.log_mel = LogMel(extractor, policy.device)
         self.alignment_heads = _alignment_heads(model)
@@ -57,7 +82,9 @@ class WhisperModel:
         self.text = Text(self.vocabulary, tokenizer, self.max_tokens // 2 - 1)
 
     @classmethod
-    def load(cls, folder: Path, policy: DevicePolicy) -> "WhisperModel":
+    def load(
+        cls, folder: Path, policy: DevicePolicy, add_norm: AddNorm = add_and_norm
+    ) -> "WhisperModel":
         """From the folder of a `transformers` checkpoint."""
         # Seconds to import, and needed in the engine's process only.
         from transformers import (  # noqa: PLC0415
@@ -72,6 +99,7 @@ class WhisperModel:
                 AutoFeatureExtractor.from_pretrained(folder),
                 AutoTokenizer.from_pretrained(folder),
                 policy,
+                add_norm,
             )
 
     def positions(self, speech_end_s: float) -> int:
@@ -79,37 +107,31 @@ class WhisperModel:
         needed = -int(-(speech_end_s + MARGIN_S) * POSITIONS_PER_SECOND // 1)
         return max(1, min(self.encoder.positions, needed))
 
-    def encode_padded(self, windows: Sequence[Float32]) -> Layers[list[Encoded]]:
+    def encode_padded(self, windows: Sequence[Float32]) -> Layers[list[Projected]]:
         features = torch.stack([self.log_mel.padded(samples) for samples in windows])
         outputs = yield from self.encoder.padded(features)
-        return [self._encoded(output, trimmed=False) for output in outputs]
+        return [self._projected(output, trimmed=False) for output in outputs]
 
-    def encode_trimmed(self, windows: Sequence[tuple[Float32, int]]) -> Layers[list[Encoded]]:
-        """Windows with their positions, in one batch as long as the longest."""
-        longest = max(positions for _, positions in windows)
-        frames = FRAMES_PER_POSITION * longest
-        batch = torch.full(
-            (len(windows), self.log_mel.mels, frames), silence(PEAK), device=self.device
-        )
-        for row, (samples, positions) in enumerate(windows):
-            own = FRAMES_PER_POSITION * positions
-            batch[row, :, :own] = self.log_mel.leveled(samples, own, PEAK)
-        outputs = yield from self.encoder.trimmed(batch)
-        return [
-            self._encoded(output[:positions], trimmed=True)
-            for output, (_, positions) in zip(outputs, windows, strict=True)
-        ]
+    def encode_trimmed(self, windows: Sequence[tuple[Float32, int]]) -> Layers[list[Projected]]:
+        """Windows with their positions, one by one: neighbours change nothing."""
+        encoded = []
+        for samples, positions in windows:
+            frames = FRAMES_PER_POSITION * positions
+            features = self.log_mel.leveled(samples, frames, PEAK)[None]
+            output = yield from self.encoder.trimmed(features)
+            encoded.append(self._projected(output[0], trimmed=True))
+        return encoded
 
-    def _encoded(self, output: Tensor, *, trimmed: bool) -> Encoded:
-        return Encoded(output, *self.decoder.cross(output), trimmed)
+    def _projected(self, output: Tensor, *, trimmed: bool) -> Projected:
+        return Projected(output, trimmed, *self.decoder.cross(output))
 
-    def load_slot(self, slots: Slots, row: int, encoded: Encoded) -> None:
+    def load_slot(self, state: DecoderState, row: int, encoded: Projected) -> None:
         """Give a row the keys and values of its window."""
-        if encoded.trimmed and not slots.cross.hushed:
+        if encoded.trimmed and not state.cross.knows_silence:
             output = self.encoder.silent(self.device)
             groups = Groups.of(output)
-            slots.cross.hush(groups, *self.decoder.cross(groups.means(output)))
-        slots.load(row, encoded.keys, encoded.values, silent=encoded.trimmed)
+            state.cross.set_silence(groups, *self.decoder.cross(groups.means(output)))
+        state.load(row, encoded.keys, encoded.values, silent=encoded.trimmed)
 
 
 def _alignment_heads(model: Any) -> tuple[tuple[int, int], ...]:
@@ -119,7 +141,3 @@ def _alignment_heads(model: Any) -> tuple[tuple[int, int], ...]:
         return tuple((layer, head) for layer, head in heads)
     layers, per_layer = model.config.decoder_layers, model.config.decoder_attention_heads
     return tuple((layer, h) for layer in range(layers // 2, layers) for h in range(per_layer))
-
-
-def seconds(samples: int) -> float:
-    return samples / SAMPLE_RATE

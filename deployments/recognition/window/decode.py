@@ -1,64 +1,44 @@
 """A window's way to its transcript: language, decoding, second decodings, words.
 
-Written as a generator that asks the engine for one thing after another (`requests`). The
+Written as a generator that asks the engine for one thing after another (`questions`). The
 engine may serve many of them at once.
+
+A decoding may leave speech out: behind its last timestamp, between two, or within a segment that
+says little for its length. Such stretches are decoded by themselves, and may be in another language
+than their window.
 """
 
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from itertools import groupby
 
-from deployments.recognition.window import quality
+from deployments.recognition.window import lost, quality
+from deployments.recognition.window.attempt import Attempt, Attempts
 from deployments.recognition.window.questions import (
     Align,
     Aligned,
-    Decode,
-    Decoded,
     DetectLanguage,
     LanguageProbabilities,
     Piece,
     Request,
     WindowDecoding,
 )
-from deployments.recognition.window.segments import (
-    TokenSegment,
-    first_text_tokens,
-    prompt_tokens,
-    split_segments,
-)
+from deployments.recognition.window.repeats import repeats, surplus
+from deployments.recognition.window.segments import TokenSegment, split_segments, without
 from deployments.recognition.window.speech import Speech
+from deployments.recognition.window.times import placed
 from deployments.recognition.window.vocabulary import Text
-from deployments.recognition.window.words import time_words, within
-from interchange.stages import SAMPLE_RATE, RecognitionOptions, Window
-from interchange.transcript import Segment, WindowTranscript, Word
+from deployments.recognition.window.words import time_words
+from interchange.stages import RecognitionOptions, Window
+from interchange.transcript import Segment, Token, WindowTranscript, Word
 
 TOP_LANGUAGES = 5
-LOST_SPEECH_S = 1.0
-"""Speech behind the last timestamp that is worth another decoding."""
-LEAST_PROGRESS_S = 1.0
-MOST_PIECES = 8
+MOST_PIECES = 12
+SURE_LANGUAGE = 0.7
+"""Probability from which a part of a window is decoded in another language than the window."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    """A decoding and what the checks say of it. `decoded` has a loop at its end cut off."""
-
-    decoded: Decoded
-    temperature: float
-    compression_ratio: float
-    looped: bool
-    text: str
-
-    @property
-    def failed(self) -> bool:
-        return (
-            self.looped
-            or self.compression_ratio > quality.COMPRESSION_RATIO
-            or self.decoded.avg_logprob < quality.AVG_LOGPROB
-        )
-
-    @property
-    def silent(self) -> bool:
-        return quality.silent(self.decoded.no_speech_prob, self.decoded.avg_logprob)
+Segments = Generator[Request, object, list[Segment]]
+"""Asks what it needs, and returns segments in order, in seconds from the window's start."""
 
 
 def decode_window(window: Window, options: RecognitionOptions, text: Text) -> WindowDecoding:
@@ -72,34 +52,28 @@ class _WindowDecoder:
         self._options = options
         self._text = text
         self._speech = Speech.of(window)
-        self._decodings = 0
+        self._attempts = Attempts(options, text, self._speech, window.offset)
+        self._pieces_left = MOST_PIECES
+        self._no_speech_prob: float | None = None
 
     def run(self) -> WindowDecoding:
-        piece = Piece(0, len(self._window.samples))
-        language, probabilities = yield from self._language(piece)
-        segments: list[Segment] = []
-        no_speech_prob: float | None = None
-        for _ in range(MOST_PIECES):
-            attempt = yield from self._attempt(piece, language)
-            if no_speech_prob is None:
-                no_speech_prob = attempt.decoded.no_speech_prob
-            if attempt.silent:
-                break
-            found = split_segments(attempt.decoded, self._text.vocabulary)
-            segments.extend((yield from self._segments(piece, found, attempt, language)))
-            following = self._rest(piece, found)
-            if following is None:
-                break
-            piece = following
+        whole = Piece(0, len(self._window.samples))
+        language, probabilities = yield from self._language(whole)
+        found = yield from self._piece(whole, language)
+        found = yield from self._in_their_languages(found, language)
+        if not self._options.word_timestamps:
+            found = [replace(segment, words=()) for segment in found]
+        found = placed(found, self._speech, lost.seconds(whole)[1])
         return WindowTranscript(
             index=self._window.index,
             start=self._window.start,
             end=self._window.end,
-            segments=tuple(segments),
+            segments=tuple(_later(segment, self._window.start) for segment in found),
             language=language,
             language_probabilities=probabilities,
-            decoded_again=self._decodings - 1,
-            no_speech_prob=no_speech_prob or 0.0,
+            decoded_again=self._attempts.count - 1,
+            no_speech_prob=self._no_speech_prob or 0.0,
+            prompt_left_out=self._attempts.prompt_left_out,
         )
 
     # ------------------------------------------------------------------------- language
@@ -115,89 +89,117 @@ class _WindowDecoder:
         assert isinstance(probabilities, tuple)
         return probabilities[0][0], probabilities[:TOP_LANGUAGES]
 
+    def _own_language(self, piece: Piece, language: str) -> Generator[Request, object, str]:
+        """The language of a part of the window: that of the whole, unless it is surely another."""
+        own, probabilities = yield from self._language(piece)
+        return own if probabilities and probabilities[0][1] >= SURE_LANGUAGE else language
+
+    def _in_their_languages(self, found: list[Segment], language: str) -> Segments:
+        """What was decoded in the window's language, after a part of it turned out to be in
+        another: the rest may be in a third one."""
+        if all(segment.language == language for segment in found):
+            return found
+        result: list[Segment] = []
+        for own, run in groupby(found, key=lambda segment: segment.language):
+            stretch = list(run)
+            piece = lost.samples(stretch[0].start, stretch[-1].end)
+            if own == language and self._pieces_left:
+                spoken = yield from self._own_language(piece, language)
+                if spoken != language:
+                    stretch = (yield from self._piece(piece, spoken, surely=True)) or stretch
+            result += stretch
+        return result
+
     # ------------------------------------------------------------------------- decoding
 
-    def _attempt(self, piece: Piece, language: str) -> Generator[Request, object, _Attempt]:
-        """The first decoding that passes the checks, or the best of those that do not."""
-        attempts: list[_Attempt] = []
-        for temperature in self._temperatures():
-            decoded = yield self._decode(piece, language, temperature)
-            assert isinstance(decoded, Decoded)
-            self._decodings += 1
-            attempt = self._judge(decoded, temperature)
-            if attempt.silent or not attempt.failed:
-                return attempt
-            attempts.append(attempt)
-        return max(attempts, key=lambda a: (not a.looped, a.decoded.avg_logprob))
-
-    def _temperatures(self) -> Iterator[float]:
-        first = self._options.temperature
-        yield first
-        yield from (t for t in quality.TEMPERATURES if t > first)
-
-    def _decode(self, piece: Piece, language: str, temperature: float) -> Decode:
-        vocabulary = self._text.vocabulary
-        previous = prompt_tokens(
-            self._options.prompt, self._text.tokenizer, self._text.prompt_limit
-        )
-        lead = (vocabulary.previous, *previous) if previous else ()
-        return Decode(
-            piece,
-            prompt=lead + vocabulary.start_of_transcript(language, self._options.task),
-            start_of_transcript=len(lead),
-            temperature=temperature,
-            # The same window is decoded the same way each time, also on another replica.
-            seed=self._window.offset + piece.start + round(temperature * 100),
-        )
-
-    def _judge(self, decoded: Decoded, temperature: float) -> _Attempt:
-        cut = quality.loop([t for t in decoded.tokens if t < self._text.vocabulary.eot])
-        whole = self._text.of(decoded.tokens)
-        if cut is not None:
-            decoded = first_text_tokens(decoded, cut, self._text.vocabulary)
-        return _Attempt(
-            decoded,
-            temperature,
-            compression_ratio=quality.compression_ratio(whole),
-            looped=cut is not None,
-            text=self._text.of(decoded.tokens),
-        )
+    def _piece(self, piece: Piece, language: str, *, surely: bool = False) -> Segments:
+        """All that is said in a piece. With `surely` nothing that fails the checks."""
+        self._pieces_left -= 1
+        attempt = yield from self._attempts.best(piece, language)
+        if self._no_speech_prob is None:
+            self._no_speech_prob = attempt.decoded.no_speech_prob
+        if attempt.silent or (surely and attempt.failed):
+            return []
+        found = yield from self._segments(piece, attempt, language)
+        doubtful = [s for s in found if attempt.looped or self._slow(len(s.tokens), s.start, s.end)]
+        spans: list[lost.Span] = []
+        for segment in found:
+            whole = [(segment.start, segment.end)]
+            spans += lost.covered(segment.words) if segment in doubtful else whole
+        parts = list(lost.gaps(piece, spans, self._speech))
+        if doubtful:
+            parts = [part for gap in parts for part in lost.shorter(gap, self._speech)]
+        for part in parts:
+            if self._pieces_left:
+                own = yield from self._own_language(part, language)
+                found += yield from self._piece(part, own, surely=True)
+        return sorted(found, key=lambda segment: segment.start)
 
     # ------------------------------------------------------------------------- segments
 
-    def _segments(
-        self, piece: Piece, found: list[TokenSegment], attempt: _Attempt, language: str
-    ) -> Generator[Request, object, list[Segment]]:
-        kept = [(self._times(piece, segment), segment) for segment in found]
-        kept = [(times, segment) for times, segment in kept if self._heard(*times, attempt)]
-        words: list[tuple[Word, ...]] = [()] * len(kept)
-        if self._options.word_timestamps and kept:
-            words = yield from self._words(piece, kept, language)
+    def _segments(self, piece: Piece, attempt: Attempt, language: str) -> Segments:
+        """The segments of a decoding in which somebody was heard, with words if they matter."""
+        found = split_segments(attempt.decoded, self._text.vocabulary)
+        found = [s for s in found if self._heard(*self._times(piece, s), attempt)]
+        tokens = [token for segment in found for token in segment.tokens]
+        doubtful = (
+            attempt.looped
+            or repeats(tokens)
+            or any(self._slow(len(s.tokens), *self._times(piece, s)) for s in found)
+        )
+        words: list[list[Word]] = [[]] * len(found)
+        if found and (self._options.word_timestamps or doubtful):
+            starts = yield from self._aligned(piece, tokens, language)
+            found, times = without(found, surplus(tokens, starts), starts)
+            words = [
+                time_words(segment, own, self._text.tokenizer, language)
+                for segment, own in zip(found, times, strict=True)
+            ]
         return [
-            Segment(
-                start=self._window.start + start,
-                end=self._window.start + end,
-                text=self._text.of(segment.tokens),
-                language=language,
-                tokens=segment.tokens,
-                temperature=attempt.temperature,
-                avg_logprob=attempt.decoded.avg_logprob,
-                compression_ratio=attempt.compression_ratio,
-                no_speech_prob=attempt.decoded.no_speech_prob,
-                words=spoken,
-            )
-            for ((start, end), segment), spoken in zip(kept, words, strict=True)
+            self._segment(piece, segment, said, attempt, language)
+            for segment, said in zip(found, words, strict=True)
         ]
 
+    def _spelled(self, segment: TokenSegment) -> tuple[Token, ...]:
+        if not self._options.logprobs:
+            return ()
+        return tuple(
+            Token(self._text.content(token), logprob)
+            for token, logprob in zip(segment.tokens, segment.logprobs, strict=True)
+        )
+
+    def _segment(
+        self,
+        piece: Piece,
+        segment: TokenSegment,
+        words: Sequence[Word],
+        attempt: Attempt,
+        language: str,
+    ) -> Segment:
+        start, end = self._times(piece, segment)
+        return Segment(
+            start=start,
+            end=end,
+            text=self._text.of(segment.tokens),
+            language=language,
+            tokens=segment.tokens,
+            temperature=attempt.temperature,
+            avg_logprob=attempt.decoded.avg_logprob,
+            compression_ratio=attempt.compression_ratio,
+            no_speech_prob=attempt.decoded.no_speech_prob,
+            words=tuple(words),
+            spelled=self._spelled(segment),
+        )
+
     def _times(self, piece: Piece, segment: TokenSegment) -> tuple[float, float]:
-        """A segment's seconds from the window's start, inside the window."""
-        offset, last = piece.start / SAMPLE_RATE, piece.end / SAMPLE_RATE
+        """A segment's seconds from the window's start, inside its piece."""
+        offset, last = lost.seconds(piece)
         start = min(offset + segment.start, last)
         open_end = max(self._speech.end, start)
         end = open_end if segment.end is None else offset + segment.end
         return start, min(max(end, start), last)
 
-    def _heard(self, start: float, end: float, attempt: _Attempt) -> bool:
+    def _heard(self, start: float, end: float, attempt: Attempt) -> bool:
         """Whether somebody speaks during a segment, or the model is sure that somebody does."""
         return self._speech.within(start, end) > 0.1 * (end - start) or (
             attempt.decoded.avg_logprob > quality.AVG_LOGPROB / 2
@@ -205,41 +207,29 @@ class _WindowDecoder:
             and start < self._speech.end
         )
 
-    def _rest(self, piece: Piece, found: list[TokenSegment]) -> Piece | None:
-        """The part of a piece whose speech was left out behind the last timestamp."""
-        if not found or found[-1].end is None:
-            return None
-        reached = piece.start + round(found[-1].end * SAMPLE_RATE)
-        lost = self._speech.within(reached / SAMPLE_RATE, piece.end / SAMPLE_RATE)
-        if lost < LOST_SPEECH_S or reached - piece.start < LEAST_PROGRESS_S * SAMPLE_RATE:
-            return None
-        return replace(piece, start=reached)
+    def _slow(self, tokens: int, start: float, end: float) -> bool:
+        return lost.slow(tokens, (start, end), self._speech)
 
-    # ---------------------------------------------------------------------------- words
-
-    def _words(
-        self,
-        piece: Piece,
-        kept: list[tuple[tuple[float, float], TokenSegment]],
-        language: str,
-    ) -> Generator[Request, object, list[tuple[Word, ...]]]:
+    def _aligned(
+        self, piece: Piece, tokens: Sequence[int], language: str
+    ) -> Generator[Request, object, list[float]]:
+        """When each token was said, and when the last one ended, from the window's start."""
         vocabulary = self._text.vocabulary
-        tokens = tuple(t for _, segment in kept for t in segment.tokens)
         start = vocabulary.start_of_transcript(language, self._options.task)
-        aligned = yield Align(piece, (*start, vocabulary.no_timestamps), tokens)
+        aligned = yield Align(piece, (*start, vocabulary.no_timestamps), tuple(tokens))
         assert isinstance(aligned, Aligned)
-        offset = piece.start / SAMPLE_RATE
-        starts = [offset + seconds for seconds in aligned.starts]
-        words, used = [], 0
-        for (begin, end), segment in kept:
-            times = starts[used : used + len(segment.tokens) + 1]
-            used += len(segment.tokens)
-            timed = time_words(segment, times, self._text.tokenizer, language)
-            inside = within(timed, begin, end)
-            words.append(
-                tuple(
-                    replace(w, start=self._window.start + w.start, end=self._window.start + w.end)
-                    for w in inside
-                )
-            )
-        return words
+        offset, _ = lost.seconds(piece)
+        return [offset + seconds for seconds in aligned.starts]
+
+
+def _later(segment: Segment, seconds: float) -> Segment:
+    """A segment and its words in the recording's time."""
+    return replace(
+        segment,
+        start=seconds + segment.start,
+        end=seconds + segment.end,
+        words=tuple(
+            replace(word, start=seconds + word.start, end=seconds + word.end)
+            for word in segment.words
+        ),
+    )

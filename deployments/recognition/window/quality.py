@@ -1,7 +1,6 @@
 """Signs of a decoding that went wrong, and the thresholds Whisper's authors chose for them."""
 
 import zlib
-from collections.abc import Sequence
 
 COMPRESSION_RATIO = 2.4
 """A text that compresses better repeats itself."""
@@ -28,19 +27,3 @@ def silent(no_speech_prob: float, avg_logprob: float) -> bool:
     """
     surplus = max(0.0, no_speech_prob - NO_SPEECH_SURE) / (1 - NO_SPEECH_SURE)
     return no_speech_prob > NO_SPEECH and avg_logprob < AVG_LOGPROB * (1 - surplus / 2)
-
-
-def loop(tokens: Sequence[int], most: int = 4, longest: int = 24) -> int | None:
-    """Where to cut a text that ends by repeating itself, so that what it repeats is said once.
-
-    None where its last tokens do not repeat an n-gram of up to `longest` tokens more than
-    `most` times and over more than 16 tokens in all.
-    """
-    for size in range(1, min(longest, len(tokens) // 2) + 1):
-        unit = tokens[len(tokens) - size :]
-        count, at = 1, len(tokens) - 2 * size
-        while at >= 0 and tokens[at : at + size] == unit:
-            count, at = count + 1, at - size
-        if count > most and count * size > 16:
-            return at + 2 * size
-    return None

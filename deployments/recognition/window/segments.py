@@ -1,9 +1,10 @@
-"""From tokens to segments, and from options to a prompt."""
+"""From tokens to segments."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from deployments.recognition.window.questions import Decoded
-from deployments.recognition.window.vocabulary import Tokenizer, Vocabulary
+from deployments.recognition.window.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +44,60 @@ def split_segments(decoded: Decoded, vocabulary: Vocabulary) -> list[TokenSegmen
     return segments
 
 
-def first_text_tokens(decoded: Decoded, count: int, vocabulary: Vocabulary) -> Decoded:
-    """A decoding cut behind its first `count` tokens of text."""
+def text_span(
+    decoded: Decoded, first: int, end: int, vocabulary: Vocabulary
+) -> tuple[float, float | None]:
+    """The timestamps around the tokens of text from `first` to `end`; None if none follows."""
+    start, seen = 0.0, 0
+    for token in decoded.tokens:
+        if token < vocabulary.eot:
+            seen += 1
+        elif vocabulary.is_timestamp(token):
+            if seen <= first:
+                start = vocabulary.seconds(token)
+            elif seen >= end:
+                return start, vocabulary.seconds(token)
+    return start, None
+
+
+def without_text(decoded: Decoded, first: int, end: int, vocabulary: Vocabulary) -> Decoded:
+    """A decoding without its tokens of text from `first` to `end`; timestamps stay."""
+    kept: list[int] = []
     seen = 0
     for index, token in enumerate(decoded.tokens):
-        seen += token < vocabulary.eot
-        if seen == count:
-            return replace(
-                decoded,
-                tokens=decoded.tokens[: index + 1],
-                logprobs=decoded.logprobs[: index + 1],
-                end_logprob=None,
+        is_text = token < vocabulary.eot
+        if not (is_text and first <= seen < end):
+            kept.append(index)
+        seen += is_text
+    return replace(
+        decoded,
+        tokens=tuple(decoded.tokens[index] for index in kept),
+        logprobs=tuple(decoded.logprobs[index] for index in kept),
+    )
+
+
+def without(
+    segments: Sequence[TokenSegment], unsaid: Collection[int], starts: Sequence[float]
+) -> tuple[list[TokenSegment], list[list[float]]]:
+    """Segments without some of their tokens, which are counted over all of them.
+
+    `starts` are the times of all tokens and of the end. With each segment that has tokens left
+    come the times of these and of its end.
+    """
+    kept: list[TokenSegment] = []
+    times: list[list[float]] = []
+    first = 0
+    for segment in segments:
+        end = first + len(segment.tokens)
+        indices = [index for index in range(first, end) if index not in unsaid]
+        if indices:
+            kept.append(
+                replace(
+                    segment,
+                    tokens=tuple(segment.tokens[index - first] for index in indices),
+                    logprobs=tuple(segment.logprobs[index - first] for index in indices),
+                )
             )
-    return decoded
-
-
-def prompt_tokens(prompt: str | None, tokenizer: Tokenizer, limit: int) -> tuple[int, ...]:
-    """The last `limit` tokens of a prompt; it reads as if the transcript followed it."""
-    if prompt is None or not prompt.strip():
-        return ()
-    tokens = tokenizer.encode(" " + prompt.strip(), add_special_tokens=False)
-    return tuple(tokens[-limit:])
+            times.append([*(starts[index] for index in indices), starts[end]])
+        first = end
+    return kept, times

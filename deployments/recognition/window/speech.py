@@ -1,7 +1,9 @@
 """Where somebody speaks within a window."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
+from deployments.recognition.window.questions import Piece
 from interchange.stages import SAMPLE_RATE, Window
 
 
@@ -21,6 +23,20 @@ class Speech:
     def end(self) -> float:
         return self.spans[-1][1]
 
+    def next_start(self, at: float) -> float:
+        """When somebody speaks next: then, or later; `at` itself if nobody does."""
+        return next((max(at, start) for start, end in self.spans if end > at), at)
+
+    def pauses(self) -> list[tuple[float, float]]:
+        """The silences between the spans."""
+        return [(one[1], two[0]) for one, two in pairwise(self.spans) if two[0] > one[1]]
+
     def within(self, start: float, end: float) -> float:
         """Seconds of speech between two times."""
         return sum(max(0.0, min(end, e) - max(start, s)) for s, e in self.spans)
+
+
+def speech_end(window: Window, piece: Piece) -> float:
+    """Seconds from a piece's start to the end of the window's speech."""
+    end = round(Speech.of(window).end * SAMPLE_RATE)
+    return (min(max(end, piece.start), piece.end) - piece.start) / SAMPLE_RATE

@@ -5,10 +5,11 @@ marks, `no_timestamps`, and then one token for each 0.02 s from 0 to 30 s.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Protocol
 
-from interchange.errors import InvalidOption
+from interchange.errors import InvalidOption, ServerError
 from interchange.stages import Task
 
 SECONDS_PER_TIMESTAMP = 0.02
@@ -92,18 +93,58 @@ class Tokenizer(Protocol):
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]: ...
     def decode(self, token_ids: list[int]) -> str: ...
+    def convert_ids_to_tokens(self, ids: int) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
     """What turns tokens into text and back, of one checkpoint.
 
-    `prompt_limit` is how many tokens of a prompt the decoder takes.
+    `prompt_limit` is how many tokens of a prompt the decoder takes. `terms` are names and terms
+    that every recording may hold.
     """
 
     vocabulary: Vocabulary
     tokenizer: Tokenizer
     prompt_limit: int
+    terms: tuple[str, ...] = ()
 
     def of(self, tokens: tuple[int, ...]) -> str:
         return self.tokenizer.decode([t for t in tokens if t < self.vocabulary.eot])
+
+    def content(self, token: int) -> tuple[int, ...]:
+        """The bytes that a token of text stands for."""
+        return tuple(_bytes()[char] for char in self.tokenizer.convert_ids_to_tokens(token))
+
+    def prompt(self, prompt: str | None) -> tuple[tuple[int, ...], int]:
+        """The tokens of the terms and a prompt, and how many were left out at the front.
+
+        It reads as if the transcript followed it. What is left out is the service's before the
+        request's.
+        """
+        listed = f"{', '.join(self.terms)}." if self.terms else ""
+        whole = f"{listed} {(prompt or '').strip()}".strip()
+        if not whole:
+            return (), 0
+        tokens = self.tokenizer.encode(f" {whole}", add_special_tokens=False)
+        return tuple(tokens[-self.prompt_limit :]), max(0, len(tokens) - self.prompt_limit)
+
+    def with_terms(self, terms: tuple[str, ...]) -> "Text":
+        """Raises ServerError for more terms than the decoder takes."""
+        text = replace(self, terms=terms)
+        _, left_out = text.prompt(None)
+        if left_out:
+            raise ServerError(
+                f"The vocabulary of {len(terms)} terms takes {self.prompt_limit + left_out} "
+                f"tokens, and the model reads {self.prompt_limit}: leave some of them out."
+            )
+        return text
+
+
+@cache
+def _bytes() -> Mapping[str, int]:
+    """The byte behind each character by which Whisper's vocabulary, GPT-2's, writes bytes."""
+    # Needed where a request asks for log-probabilities only.
+    from transformers.convert_slow_tokenizer import bytes_to_unicode  # noqa: PLC0415
+
+    return {char: byte for byte, char in bytes_to_unicode().items()}

@@ -25,18 +25,10 @@ def time_words(
     for text, count in split_words(segment.tokens, tokenizer, language):
         logprobs = segment.logprobs[used : used + count]
         probability = float(np.exp(logprobs).mean())
-        words.append(Word(text, starts[used], starts[used + count], probability))
+        start, end = starts[used], starts[used + count]
+        words.append(Word(text, start, end, probability, token_count=count))
         used += count
     return words
-
-
-def within(words: list[Word], begin: float, end: float) -> list[Word]:
-    """Words moved inside a segment's times, in order and never ending before they start."""
-    moved: list[Word] = []
-    for word in words:
-        start = min(max(word.start, begin), end)
-        moved.append(Word(word.text, start, min(max(word.end, start), end), word.probability))
-    return moved
 
 
 # ------------------------------------------------------------------------------- splitting

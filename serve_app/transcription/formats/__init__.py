@@ -1,4 +1,4 @@
-"""A transcript as a file: plain text, JSON, SubRip, WebVTT."""
+"""A transcript as a file: plain text, JSON, SubRip, WebVTT, tab-separated values."""
 
 from collections.abc import Callable
 from types import MappingProxyType
@@ -6,11 +6,12 @@ from types import MappingProxyType
 from interchange.transcript import Transcript
 from serve_app.transcription.formats.document import json_text
 from serve_app.transcription.formats.srt import srt
+from serve_app.transcription.formats.tsv import tsv
 from serve_app.transcription.formats.txt import txt
 from serve_app.transcription.formats.vtt import vtt
 
 RENDERERS: MappingProxyType[str, Callable[[Transcript], str]] = MappingProxyType(
-    {"txt": txt, "json": json_text, "srt": srt, "vtt": vtt}
+    {"txt": txt, "json": json_text, "srt": srt, "vtt": vtt, "tsv": tsv}
 )
 
 MEDIA_TYPES = MappingProxyType(
@@ -19,6 +20,7 @@ MEDIA_TYPES = MappingProxyType(
         "json": "application/json",
         "srt": "application/x-subrip",
         "vtt": "text/vtt",
+        "tsv": "text/tab-separated-values",
     }
 )
 """Media type by format; all are UTF-8."""

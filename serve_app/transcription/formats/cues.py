@@ -1,122 +1,170 @@
 """Cutting a transcript into subtitles that can be read.
 
-The limits are those that broadcasters' guides agree on: two lines of 42 columns, and no cue
-longer than 7 s.
+The limits are those that broadcasters' guides agree on: two lines of 42 columns, from one second
+to seven, and 20 characters a second.
+
+Where a cue ends is a shortest path over all that one speaker says without a pause. Its nodes are
+the places where a line may break, its edges the cues that fit, and an edge costs what disturbs a
+reader: the cue itself, an end within a sentence, a word left alone, too little time. A cue that
+is filled up and then cut leaves such a word behind; the path does not.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from interchange.transcript import Transcript
-from serve_app.transcription.formats.pieces import Piece, pieces, width
+from serve_app.transcription.formats.lines import LINE_COLUMNS, Strip
+from serve_app.transcription.formats.spoken import Spoken, spoken
+from serve_app.transcription.formats.units import SPACELESS, units, width
 
-LINE_COLUMNS = 42
-LINES = 2
-CUE_SECONDS = 7.0
+LEAST_SECONDS = 1.0
+MOST_SECONDS = 7.0
+LETTERS_PER_SECOND = 20.0
 PAUSE_SECONDS = 1.0
 """A silence this long between two words ends a cue."""
 
-_MINIMUM_SECONDS = 0.001
-_SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？")
-_CLAUSE_ENDS = (*_SENTENCE_ENDS, ",", ";", ":", "、", "，", "；")
+_CUE_COST = 4.0
+_WITHIN_CLAUSE_COST = 9.0  # of an end there
+_WITHIN_SENTENCE_COST = 3.0
+_WITHIN_WORD_COST = 30.0
+_ALONE_COST = 60.0  # of a word that is a cue, though others are around it
+_NARROW_COST = 0.2  # a column below half a line
+_HURRY_COST = 12.0  # a second that reading it lacks
+_PAUSE_WORTH = 8.0  # a second of silence behind a cue
+_MOST_LABEL_COLUMNS = LINE_COLUMNS // 2
+
+Label = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One subtitle: `start` < `end` in seconds, one or two lines without markup."""
+    """One subtitle: `start` < `end` in milliseconds, one or two lines without markup.
 
-    start: float
-    end: float
+    Where labels were asked for, the first line begins with that of the speaker.
+    """
+
+    start: int
+    end: int
     lines: tuple[str, ...]
     speaker: str | None = None
 
 
-def cues(transcript: Transcript) -> Iterator[Cue]:
-    """The cues of a transcript, in order, none starting before the one ahead of it."""
-    previous = 0.0
-    for group in _groups(pieces(transcript)):
-        lines = break_lines([piece.text for piece in group])
-        if not lines:
-            continue
-        start = max(previous, group[0].start)
-        end = max(start + _MINIMUM_SECONDS, group[-1].end)
-        previous = start
-        yield Cue(start, end, lines, group[0].speaker)
+def cues(transcript: Transcript, label: Label | None = None) -> Iterator[Cue]:
+    """The cues of a transcript, in order; none begins before the one ahead of it has ended.
 
-
-def _groups(stream: Iterator[Piece]) -> Iterator[list[Piece]]:
-    group: list[Piece] = []
-    for piece in stream:
-        if group and _must_break(group, piece):
-            ready, group = _give_back(group, piece)
-            yield ready
-        group.append(piece)
-        if piece.ends_segment and _is_full_enough(group):
-            yield group
-            group = []
-    if group:
-        yield group
-
-
-def _must_break(group: list[Piece], piece: Piece) -> bool:
-    last = group[-1]
-    return (
-        piece.speaker != last.speaker
-        or piece.start - last.end >= PAUSE_SECONDS
-        or not _fits([*group, piece])
-    )
-
-
-def _fits(group: list[Piece]) -> bool:
-    if group[-1].end - group[0].start > CUE_SECONDS and len(group) > 1:
-        return False
-    return len(break_lines([piece.text for piece in group])) <= LINES
-
-
-def _give_back(group: list[Piece], piece: Piece) -> tuple[list[Piece], list[Piece]]:
-    """Cut a full cue after its last clause rather than in the middle of one.
-
-    Returns what becomes a cue, and what goes on to the next one with `piece`.
+    `label` makes of a speaker's name what stands before the text.
     """
-    forced = piece.speaker == group[-1].speaker and piece.start - group[-1].end < PAUSE_SECONDS
-    if forced:
-        for index in range(len(group) - 1, len(group) // 2, -1):
-            if group[index].text.endswith(_CLAUSE_ENDS) and _fits([*group[index + 1 :], piece]):
-                return group[: index + 1], group[index + 1 :]
-    return group, []
+    ready: Cue | None = None
+    for run in _runs(spoken(transcript)):
+        for cue in _cut(run, label):
+            start = max(cue.start, ready.end if ready else 0)
+            cue = Cue(start, max(cue.end, start + 1), cue.lines, cue.speaker)  # noqa: PLW2901
+            if ready:
+                yield _lasting(ready, cue.start)
+            ready = cue
+    if ready:
+        yield _lasting(ready, max(ready.end, _milliseconds(transcript.duration)))
 
 
-def _is_full_enough(group: list[Piece]) -> bool:
-    """Whether a cue may end with this segment: very short ones are joined to the next."""
-    text = "".join(piece.text for piece in group).rstrip()
-    return text.endswith(_SENTENCE_ENDS) or width(text) > LINE_COLUMNS // 2
+def _runs(stream: Iterator[Spoken]) -> Iterator[list[Spoken]]:
+    """What one speaker says without a pause."""
+    run: list[Spoken] = []
+    for part in stream:
+        last = run[-1] if run else part
+        if part.speaker != last.speaker or part.start - last.end >= PAUSE_SECONDS:
+            yield run
+            run = []
+        run.append(part)
+    yield run
 
 
-def break_lines(texts: list[str]) -> tuple[str, ...]:
-    """Words as balanced lines of at most 42 columns; a longer word has a line of its own."""
-    whole = _line(texts)
-    if not whole:
-        return ()
-    if width(whole) <= LINE_COLUMNS:
-        return (whole,)
-    halves = ((_line(texts[:cut]), _line(texts[cut:])) for cut in range(1, len(texts)))
-    fitting = [pair for pair in halves if max(map(width, pair)) <= LINE_COLUMNS]
-    if fitting:
-        return min(fitting, key=lambda pair: abs(width(pair[0]) - width(pair[1])))
-    return _greedy(texts)
+def _cut(run: list[Spoken], label: Label | None) -> Iterator[Cue]:
+    """The cues of a run; how long they stay is not decided yet."""
+    if not run:
+        return
+    speaker = run[0].speaker
+    before = _shortened(label(speaker)) if label and speaker else ""
+    found = units(run, LINE_COLUMNS - width(before))
+    strip = Strip(found, width(before), spaceless=run[0].language in SPACELESS)
+    for first, end in _shortest_path(strip):
+        lines = strip.lines(first, end)
+        start, stop = found[first].start, found[end - 1].end
+        yield Cue(
+            _milliseconds(start),
+            _milliseconds(min(stop, start + MOST_SECONDS)),
+            (before + lines[0], *lines[1:]),
+            speaker,
+        )
 
 
-def _greedy(texts: list[str]) -> tuple[str, ...]:
-    lines: list[str] = []
-    line: list[str] = []
-    for text in texts:
-        if line and width(_line([*line, text])) > LINE_COLUMNS:
-            lines.append(_line(line))
-            line = []
-        line.append(text)
-    lines.append(_line(line))
-    return tuple(line for line in lines if line)
+def _shortened(label: str) -> str:
+    """A label that leaves room for text beside it."""
+    if width(label) <= _MOST_LABEL_COLUMNS:
+        return label
+    while width(label) > _MOST_LABEL_COLUMNS - 3:
+        label = label[:-1]
+    return f"{label}…: "
 
 
-def _line(texts: list[str]) -> str:
-    return " ".join("".join(texts).split())
+def _shortest_path(strip: Strip) -> list[tuple[int, int]]:
+    """First unit and end of each cue, in order."""
+    count = len(strip.units)
+    costs, origins = [0.0], [0]
+    for end in range(1, count + 1):
+        ending = _ending_cost(strip, end)
+        best, origin = math.inf, end - 1
+        for first in range(end - 1, -1, -1):
+            seconds = strip.units[end - 1].end - strip.units[first].start
+            # A unit is never parted, however long it is held.
+            if first < end - 1 and (seconds > MOST_SECONDS or not strip.fits(first, end)):
+                break
+            cost = costs[first] + ending + _cue_cost(strip, first, end)
+            if cost < best:
+                best, origin = cost, first
+        costs.append(best)
+        origins.append(origin)
+    path = []
+    end = count
+    while end:
+        path.append((origins[end], end))
+        end = origins[end]
+    return path[::-1]
+
+
+def _ending_cost(strip: Strip, end: int) -> float:
+    """What it costs to end a cue there, whatever it holds."""
+    if end == len(strip.units) or strip.ends_sentence(end):
+        return 0.0
+    pause = max(0.0, strip.units[end].start - strip.units[end - 1].end)
+    cost = _WITHIN_SENTENCE_COST if strip.ends_clause(end) else _WITHIN_CLAUSE_COST
+    cost -= min(cost, _PAUSE_WORTH * pause)
+    return cost + _WITHIN_WORD_COST if strip.parts_word(end) else cost
+
+
+def _cue_cost(strip: Strip, first: int, end: int) -> float:
+    """What a cue costs, wherever it ends."""
+    whole = first == 0 and end == len(strip.units)
+    columns = strip.width(first, end)
+    cost = _CUE_COST + _NARROW_COST * max(0, LINE_COLUMNS // 2 - columns)
+    if not whole and strip.words(first, end) == 1:
+        cost += _ALONE_COST
+    last = end == len(strip.units)
+    until = strip.units[end - 1].end + PAUSE_SECONDS if last else strip.units[end].start
+    time = until - strip.units[first].start
+    return cost + _HURRY_COST * max(0.0, _reading_time(columns) - time)
+
+
+def _lasting(cue: Cue, free_until: int) -> Cue:
+    """A cue that stays long enough to be read, where what follows leaves the time."""
+    needed = _milliseconds(min(_reading_time(sum(map(width, cue.lines))), MOST_SECONDS))
+    end = max(cue.end, min(cue.start + needed, free_until))
+    return Cue(cue.start, end, cue.lines, cue.speaker)
+
+
+def _reading_time(columns: int) -> float:
+    return max(LEAST_SECONDS, columns / LETTERS_PER_SECOND)
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from interchange.stages import Task
-from interchange.transcript import Segment, Transcript, Word
+from interchange.transcript import Quality, Segment, Transcript, Word
 from serve_app.transcription.language_names import language_name
 
 
@@ -47,10 +47,16 @@ def verbose_document(
             {"start": seconds(turn.start), "end": seconds(turn.end), "speaker": turn.speaker}
             for turn in transcript.turns
         ]
-    quality = asdict(transcript.quality)
-    document["quality"] = {name: seconds(value) for name, value in quality.items()}
+    document["quality"] = quality_account(transcript.quality)
     document["usage"] = usage(transcript)
     return document
+
+
+def quality_account(quality: Quality) -> dict[str, Any]:
+    """Where each second went, and `notes`: sentences on what is missing."""
+    account = asdict(quality)
+    notes = list(account.pop("notes"))
+    return {name: seconds(value) for name, value in account.items()} | {"notes": notes}
 
 
 def usage(transcript: Transcript) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from itertools import groupby
 
 from interchange.transcript import Transcript
-from serve_app.transcription.formats.pieces import pieces
+from serve_app.transcription.formats.spoken import spoken
 
 
 def txt(transcript: Transcript) -> str:
@@ -12,8 +12,8 @@ def txt(transcript: Transcript) -> str:
     Where speakers were asked for, each turn is a line that begins with its speaker.
     """
     lines = []
-    for speaker, run in groupby(pieces(transcript), key=lambda piece: piece.speaker):
-        text = "".join(piece.text for piece in run).strip()
+    for speaker, run in groupby(spoken(transcript), key=lambda part: part.speaker):
+        text = "".join(part.text for part in run).strip()
         if text:
             lines.append(f"{speaker}: {text}" if speaker else text)
     return "".join(f"{line}\n" for line in lines)

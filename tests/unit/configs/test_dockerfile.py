@@ -42,7 +42,22 @@ def copied_from_the_repository() -> Iterator[str]:
 
 
 def test_the_gpu_image_is_the_default() -> None:
-    assert list(stages()) == ["uv", "gpu-build", "cpu-build", "cpu", "gpu"]
+    assert list(stages()) == [
+        *("uv", "flash-none", "flash-source", "gpu-build", "cpu-build", "cpu", "gpu")
+    ]
+
+
+def test_flash_attention_is_compiled_where_it_is_asked_for_only() -> None:
+    (build,) = [c.value[0] for c in COMMANDS if c.cmd == "FROM" and c.value[-1] == "gpu-build"]
+    assert build == "flash-${FLASH_ATTN}"
+    assert arguments()["FLASH_ATTN"] == "none"
+    (compiled,) = [run for (run,) in of("flash-source", "RUN") if "flash-attn" in run]
+    assert "flash-attn==${FLASH_ATTN_VERSION}" in compiled
+
+
+def test_the_gpu_image_can_compile_kernels() -> None:
+    (packages,) = [run for (run,) in of("gpu", "RUN") if "apt-get install" in run]
+    assert " gcc libc6-dev " in packages
 
 
 @pytest.mark.parametrize("path", sorted(set(copied_from_the_repository())))
@@ -88,9 +103,9 @@ def test_python_is_the_one_the_project_is_checked_with() -> None:
 
 def test_torch_and_flash_attention_are_built_for_the_cuda_of_the_image() -> None:
     major, minor, _ = arguments()["CUDA_VERSION"].split(".")
-    (install,) = [run for (run,) in of("gpu-build", "RUN") if "requirements.lock" in run]
+    (install,) = [run for (run,) in of("flash-none", "RUN") if "requirements.lock" in run]
     assert f"--torch-backend cu{major}{minor}" in install
-    for stage, flavour in {"gpu-build": "devel", "gpu": "base"}.items():
+    for stage, flavour in {"flash-none": "base", "flash-source": "devel", "gpu": "base"}.items():
         (base,) = [
             command.value[0]
             for command in COMMANDS

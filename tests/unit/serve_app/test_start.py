@@ -1,3 +1,5 @@
+import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -5,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from serve_app.start import StartFailed, check_port, load
+from serve_app.start import StartFailed, announcement, check_port, load, profile_path
 
 ROOT = Path(__file__).parents[3]
 
@@ -51,3 +53,27 @@ def test_a_used_port_ends_the_command_before_anything_starts() -> None:
     assert done.returncode == 1
     assert "choose another port: make serve PORT=8001" in done.stderr
     assert "Starting Ray" not in done.stdout
+
+
+def test_profiles_have_names_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert profile_path("gpu") == ROOT / "configs" / "gpu.yaml"
+    (tmp_path / "gpu").touch()
+    assert profile_path("gpu") == Path("gpu"), "a file goes before a name"
+    assert profile_path("mine.yaml") == Path("mine.yaml")
+
+
+def test_the_end_names_a_command_that_is_there_and_the_page() -> None:
+    *_, command, page = announcement("127.0.0.1", 8000, with_key=False)
+    program, *arguments = shlex.split(command)
+    assert arguments[:1] == ["transcribe"]
+    assert Path(program).is_file() or shutil.which(program)
+    assert Path(arguments[1]).is_file()
+    assert "--server" not in command
+    assert "http://127.0.0.1:8000/" in page
+
+
+def test_the_command_reaches_the_service_wherever_it_is() -> None:
+    text = "\n".join(announcement("0.0.0.0", 9000, with_key=True))
+    assert "--server http://127.0.0.1:9000 " in text
+    assert '--api-key "$ADMIN_KEY"' in text

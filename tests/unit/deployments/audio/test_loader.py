@@ -7,6 +7,7 @@ from contextlib import aclosing
 from ipaddress import ip_network
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +35,7 @@ from interchange.stages import (
     LoadOptions,
     PcmBlock,
     Source,
+    SpeechDetection,
     UrlSource,
     Window,
 )
@@ -105,8 +107,10 @@ def in_parts(data: bytes, count: int, pause: float = 0.0, *, announce: bool = Fa
     return answer
 
 
-async def load(loader: Loader, source: Source, *, pcm: bool = False) -> list[LoadEvent]:
-    return [event async for event in loader.load(source, LoadOptions(pcm=pcm))]
+async def load(
+    loader: Loader, source: Source, *, pcm: bool = False, **options: Any
+) -> list[LoadEvent]:
+    return [event async for event in loader.load(source, LoadOptions(pcm, **options))]
 
 
 def windows(events: list[LoadEvent]) -> list[Window]:
@@ -232,6 +236,40 @@ async def test_an_index_at_the_end_is_waited_for(
     (tmp_path / "key").write_bytes(data)
     url = await serve(in_parts(data, 10, announce=announce))
     assert_same(await load(loader, UrlSource(url)), await load(loader, BlobSource("key", "a")))
+
+
+async def test_a_listener_who_waits_gets_a_short_first_window(
+    loader: Loader, tmp_path: Path, recording: bytes
+) -> None:
+    (tmp_path / "upload").write_bytes(recording)
+    source = BlobSource("upload", "upload.flac")
+    early = windows(await load(loader, source, first_window_s=8.0))
+    assert early[0].end - early[0].start <= 8
+    assert max(each.end - each.start for each in early[1:]) > 8
+    assert windows(await load(loader, source))[0].end > 8
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        SpeechDetection(threshold=0.9, silence_s=0.128, padding_s=0.3),
+        SpeechDetection(threshold=0.5, silence_s=1.0, padding_s=0.3),
+        SpeechDetection(threshold=0.5, silence_s=0.128, padding_s=0.0),
+    ],
+)
+async def test_every_value_of_speech_detection_changes_the_windows(
+    loader: Loader, tmp_path: Path, recording: bytes, wanted: SpeechDetection
+) -> None:
+    (tmp_path / "upload").write_bytes(recording)
+    source = BlobSource("upload", "upload.flac")
+
+    async def spans(detection: SpeechDetection | None) -> list[tuple[object, ...]]:
+        found = windows(await load(loader, source, detection=detection))
+        return [(each.start, each.end, each.speech) for each in found]
+
+    as_usual = await spans(None)
+    assert await spans(SpeechDetection(0.5, 0.128, 0.3)) == as_usual
+    assert await spans(wanted) != as_usual
 
 
 async def test_no_speech_gives_no_windows(loader: Loader, tmp_path: Path) -> None:

@@ -37,6 +37,13 @@ def test_short_dips_are_no_pauses_and_blips_no_speech() -> None:
     assert in_frames(find([0.0] * 5 + [0.9] * 3 + [0.0] * 5)) == [(5, 8)]
 
 
+def test_how_long_a_pause_ends_speech_can_be_chosen() -> None:
+    dip = [0.9] * 5 + [0.0] * 6 + [0.9] * 5
+    patient = PieceFinder(0.5, 0.25)
+    assert in_frames([*patient.feed(frames(dip)), *patient.flush()]) == [(0, 16)]
+    assert len(find(dip)) == 2
+
+
 def test_speech_that_the_recording_ends_in() -> None:
     assert in_frames(find([0.0] * 5 + [0.9] * 7)) == [(5, 12)]
 

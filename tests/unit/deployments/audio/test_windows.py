@@ -46,6 +46,47 @@ def test_speech_is_told_from_the_windows_start_and_padded_less() -> None:
     ]
 
 
+def test_how_much_is_kept_before_speech_can_be_chosen() -> None:
+    planner = WindowPlanner(30, lead=round(0.1 * S))
+    pieces = sentences((1, 2), (10, 11))
+    stretches = [each for piece in pieces for each in planner.add(piece)]
+    stretches += planner.finish(20 * S)
+    # What comes behind is not touched.
+    assert seconds(stretches) == [(0.9, 2.3), (9.9, 11.3)]
+
+
+def early(pieces: list[Piece], length: int) -> tuple[list[Stretch], int]:
+    """The windows where the first is short, and how many pieces it had to wait for."""
+    planner = WindowPlanner(30, first_s=8)
+    stretches: list[Stretch] = []
+    waited = 0
+    for piece in pieces:
+        waited += not stretches
+        stretches += planner.add(piece)
+    return [*stretches, *planner.finish(length)], waited
+
+
+def test_a_short_first_window_comes_as_soon_as_it_is_full() -> None:
+    pieces = sentences(*((second, second + 0.8) for second in range(60)))
+    stretches, waited = early(pieces, 60 * S)
+    assert waited == 9
+    # The others are as long as they would be.
+    assert [round((each.end - each.start) / S) for each in stretches] == [8, 22, 30]
+
+
+def test_a_short_first_window_keeps_words_whole_and_nothing_is_lost() -> None:
+    pieces = sentences((0, 3), (4, 6), (6.05, 9), (9.2, 20))
+    stretches, _ = early(pieces, 20 * S)
+    assert seconds(stretches) == [(0, 3.3), (3.7, 20)]
+    assert sum(len(each.speech) for each in stretches) == 4
+
+
+def test_a_recording_shorter_than_the_first_window_is_one() -> None:
+    pieces = sentences((0, 3), (4, 6))
+    stretches, _ = early(pieces, 7 * S)
+    assert stretches == plan(pieces, 7 * S)
+
+
 def test_a_long_silence_is_left_out_and_a_short_one_is_not() -> None:
     assert len(plan(sentences((0, 2), (4, 6)), 10 * S)) == 1
     assert seconds(plan(sentences((0, 2), (60, 62)), 70 * S)) == [(0, 2.3), (59.7, 62.3)]

@@ -116,14 +116,14 @@ def test_work_that_no_longer_moves_is_unhealthy(
 ) -> None:
     seen: list[Exception] = []
 
-    def stuck(*_: Any, **__: Any) -> Annotation:
+    def stuck(*_: Any, **__: Any) -> list[Any]:
         later = time.monotonic() + pipeline.STUCK_S + 1
         monkeypatch.setattr(time, "monotonic", lambda: later)
         try:
             diarizer.check()
         except Unavailable as error:
             seen.append(error)
-        return Annotation()
+        return []
 
     diarizer.check()
     monkeypatch.setattr(diarizer, "_pipeline", stuck)

@@ -1,4 +1,6 @@
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
@@ -21,21 +23,40 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    reference: Any
+    extractor: Any
+    tokenizer: Any
+
+
 @pytest.fixture(scope="package")
-def whisper(one_thread: None) -> Whisper:
-    """The bundled model, of which both sides share the weights."""
+def checkpoint(one_thread: None) -> Checkpoint:
     if not (cache.root() / "whisper-base").is_dir():
         pytest.skip("bundled:whisper-base is not in the cache: run `make weights`")
     from transformers import AutoFeatureExtractor, AutoTokenizer, WhisperForConditionalGeneration
 
     folder = resolve("bundled:whisper-base")
-    reference = WhisperForConditionalGeneration.from_pretrained(folder).eval()
-    extractor = AutoFeatureExtractor.from_pretrained(folder)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    policy = DevicePolicy(torch.device("cpu"), torch.float32, "sdpa", 1, "for a test")
+    return Checkpoint(
+        WhisperForConditionalGeneration.from_pretrained(folder).eval(),
+        AutoFeatureExtractor.from_pretrained(folder),
+        AutoTokenizer.from_pretrained(folder),
+    )
+
+
+@pytest.fixture(scope="package")
+def whisper(request: pytest.FixtureRequest, checkpoint: Checkpoint) -> Whisper:
+    """The bundled model, of which both sides share the weights.
+
+    Ours multiplies in float32, as those of transformers are, unless a test asks for a type.
+    """
+    dtype = getattr(request, "param", torch.float32)
+    policy = DevicePolicy(torch.device("cpu"), dtype, "sdpa", "for a test")
     with torch.inference_mode():
-        ours = WhisperModel(reference, extractor, tokenizer, policy)
-    return Whisper(reference, extractor, tokenizer, ours)
+        ours = WhisperModel(
+            checkpoint.reference, checkpoint.extractor, checkpoint.tokenizer, policy
+        )
+    return Whisper(checkpoint.reference, checkpoint.extractor, checkpoint.tokenizer, ours)
 
 
 @pytest.fixture(scope="package")

@@ -1,18 +1,21 @@
 """What the tests of recognition share: the bundled model, and ways to drive it by hand."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
 from deployments.audio.decode import Decoder as AudioDecoder
-from deployments.recognition.engine.batch import Batch, Seat
-from deployments.recognition.fair_queue import Ticket
-from deployments.recognition.model.whisper import Encoded, WhisperModel
+from deployments.recognition.engine.cpu_batch import CpuBatch, Slot
+from deployments.recognition.engine.cpu_lanes import CpuLanes
+from deployments.recognition.engine.whisper import WhisperEngine
+from deployments.recognition.fair_queue import FairQueue, Metrics, Ticket
+from deployments.recognition.model.whisper import Projected, WhisperModel
 from deployments.recognition.window.questions import Decode, Decoded, Piece
 from deployments.recognition.window.vocabulary import Vocabulary
 from interchange.stages import Float32
@@ -61,30 +64,66 @@ def noise(seconds: float, seed: int = 0, level: float = 0.05) -> Float32:
 
 def decode(
     model: WhisperModel,
-    encoded: Mapping[str, Encoded],
+    encoded: Mapping[str, Projected],
     prompts: Mapping[str, Sequence[int]] | None = None,
     *,
     capacity: int = 8,
     temperature: float = 0.0,
 ) -> dict[str, Decoded]:
     """Decodings side by side in one batch; who waits takes a row as soon as one is free."""
-    batch = Batch(model, capacity)
-    waiting, running = list(encoded), dict[Seat, str]()
+    batch = CpuBatch(model, capacity)
+    waiting, running = list(encoded), dict[Slot, str]()
     done: dict[str, Decoded] = {}
     with torch.inference_mode():
         while waiting or running:
             while waiting and batch.room:
-                name, seat = waiting.pop(0), batch.sit()
+                name, slot = waiting.pop(0), batch.take()
                 prompt = tuple((prompts or {}).get(name, ENGLISH))
-                batch.load(seat, encoded[name])
+                batch.load(slot, encoded[name])
                 start = prompt.index(model.vocabulary.sot)
-                batch.start({seat: Decode(NO_PIECE, prompt, start, temperature)})
-                running[seat] = name
-            for seat in batch.step():
-                assert seat.decoded is not None
-                done[running.pop(seat)] = seat.decoded
-                batch.leave(seat)
+                batch.ask([(slot, Decode(NO_PIECE, prompt, start, temperature))])
+                running[slot] = name
+            for slot, answer in batch.step():
+                assert isinstance(answer, Decoded)
+                done[running.pop(slot)] = answer
+                batch.leave(slot)
     return done
+
+
+def cpu_engine(
+    model: WhisperModel,
+    queue: FairQueue,
+    *,
+    slots: int,
+    silent_suffix: bool = True,
+    threads: int = 1,
+    metrics: Metrics | None = None,
+) -> WhisperEngine[Slot]:
+    """As it is built on a CPU with so many threads."""
+    lanes = CpuLanes(model, silent_suffix=silent_suffix, threads=threads)
+    batch = CpuBatch(model, slots, apart=lanes.concurrent)
+    return WhisperEngine(model.text, batch, lanes, queue, metrics=metrics)
+
+
+def same_speech(ours: WindowTranscript, theirs: WindowTranscript, dtype: torch.dtype) -> None:
+    """That two transcripts of a window differ in nothing that a reader sees.
+
+    Encoded by another number of threads, sums come in another order: in float32 that shows in the
+    seventh digit of logarithms of probabilities, in bfloat16, of eight binary digits, in the third.
+    """
+    close = 1e-5 if dtype == torch.float32 else 2e-2
+    for one, other in zip(ours.segments, theirs.segments, strict=True):
+        assert one.avg_logprob == pytest.approx(other.avg_logprob, abs=close)
+        assert one.no_speech_prob == pytest.approx(other.no_speech_prob, abs=close)
+        alike: dict[str, Any] = {
+            "avg_logprob": other.avg_logprob,
+            "no_speech_prob": other.no_speech_prob,
+            "words": other.words,
+        }
+        assert replace(one, **alike) == other
+        assert [(word.text, word.start, word.end) for word in one.words] == [
+            (word.text, word.start, word.end) for word in other.words
+        ]
 
 
 def done(ticket: Ticket) -> WindowTranscript:

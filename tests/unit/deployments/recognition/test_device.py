@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from configs.settings import RecognitionSettings
+from deployments.recognition import device
 from deployments.recognition.device import DevicePolicy
 
 
@@ -22,7 +23,7 @@ def machine(
     bfloat16: bool = False,
 ) -> None:
     """Tell torch of a GPU that need not be there, and of what the CPU multiplies."""
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bfloat16)
+    monkeypatch.setattr(device, "multiplies_bfloat16", lambda: bfloat16)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
     spec = importlib.machinery.ModuleSpec("flash_attn", None) if flash else None

@@ -7,10 +7,10 @@ import pytest
 import sqlalchemy as sa
 
 from interchange.blobs import BlobStore
-from serve_app.jobs.database import Database
-from serve_app.jobs.leases import Leases
-from serve_app.jobs.outbox import Outbox
-from serve_app.jobs.store import JobStore
+from serve_app.jobs.store.database import Database
+from serve_app.jobs.store.job_store import JobStore
+from serve_app.jobs.store.leases import Leases
+from serve_app.jobs.store.outbox import Outbox
 from tests.fakes.postgres import drop_database, fresh_database, postgres_server
 
 

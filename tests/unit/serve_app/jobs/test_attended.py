@@ -12,15 +12,14 @@ from interchange.errors import (
     StoreUnavailable,
     UndecodableRecording,
 )
-from serve_app.jobs.attended import Attended
-from serve_app.jobs.job import Webhook
-from serve_app.jobs.keeper import Keeper
-from serve_app.jobs.leases import Leases
-from serve_app.jobs.outbox import Outbox
-from serve_app.jobs.store import JobStore
-from tests.fakes.stages import FakeRecognizer
-from tests.unit.serve_app.jobs.examples import new_job
-from tests.unit.serve_app.jobs.test_runner import graph, until
+from serve_app.jobs.attended import AttendedRequests
+from serve_app.jobs.delivery import WebhookTarget
+from serve_app.jobs.runner.lease_keeper import LeaseKeeper
+from serve_app.jobs.store.job_store import JobStore
+from serve_app.jobs.store.leases import Leases
+from serve_app.jobs.store.outbox import Outbox
+from tests.fakes.stages import FakeRecognizer, graph
+from tests.support.jobs import new_job, until
 
 
 @asynccontextmanager
@@ -30,11 +29,13 @@ async def serving(
     recognizer: FakeRecognizer,
     error: Exception | None = None,
     notify: Callable[[], None] = lambda: None,
-) -> AsyncIterator[Attended]:
-    keeper = Keeper(leases, "ingress", poll_s=0.01, lease_s=1000)
+) -> AsyncIterator[AttendedRequests]:
+    keeper = LeaseKeeper(leases, "ingress", poll_s=0.01, lease_s=1000)
     keeping = asyncio.create_task(keeper.run())
     transcriber = graph(recognizer, error=error)
-    subject = Attended(store, leases, keeper, transcriber, "ingress", poll_s=0.01, notify=notify)
+    subject = AttendedRequests(
+        store, leases, keeper, transcriber, "ingress", poll_s=0.01, notify=notify
+    )
     try:
         yield subject
     finally:
@@ -69,7 +70,7 @@ async def test_its_webhook_is_made_known_at_once(
     store: JobStore, leases: Leases, *, owed: bool
 ) -> None:
     known: list[str] = []
-    new = new_job("t", webhook=Webhook("http://receiver.example/") if owed else None)
+    new = new_job("t", webhook=WebhookTarget("http://receiver.example/") if owed else None)
     async with serving(
         store, leases, FakeRecognizer(), notify=lambda: known.append("a webhook")
     ) as attended:

@@ -20,3 +20,36 @@ def test_unknown_languages() -> None:
         parse_language("klingon")
     assert language_name("und") == "unknown"
     assert language_name("pt") == "portuguese"
+
+
+@pytest.mark.parametrize(
+    ("tag", "code"),
+    [
+        ("en-US", "en"),
+        ("pt_BR", "pt"),
+        ("zh-Hant-TW", "zh"),
+        ("ZH_hans", "zh"),
+        ("eng", "en"),
+        ("ger", "de"),
+        ("deu-AT", "de"),
+        ("fil", "tl"),
+        ("fil-PH", "tl"),
+        ("tgl", "tl"),
+        ("jv", "jw"),
+        ("jav", "jw"),
+        ("nb-NO", "no"),
+        ("iw", "he"),
+        ("arb", "ar"),
+        ("zh-yue", "yue"),
+    ],
+)
+def test_tags_mean_their_base_language(tag: str, code: str) -> None:
+    assert parse_language(f" {tag} ") == code
+
+
+@pytest.mark.parametrize(
+    "tag", ["tlh", "en-", "en US", "x-private", "und", "en-US.UTF-8", "\ud800"]
+)
+def test_tags_of_no_language_of_whispers(tag: str) -> None:
+    with pytest.raises(ValueError, match="not a language that Whisper knows"):
+        parse_language(tag)

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from interchange.transcript import Segment, Turn, Word
-from serve_app.transcription.speakers import assign, utterances
+from serve_app.transcription.speakers import assign, named, utterances
 
 A, B = "SPEAKER_00", "SPEAKER_01"
 
@@ -23,19 +26,26 @@ def who(segments: tuple[Segment, ...]) -> list[tuple[str, str | None]]:
 
 def test_a_word_goes_to_who_talks_longest_while_it_is_said() -> None:
     turns = [Turn(0.0, 1.4, A), Turn(1.4, 3.0, B)]
-    found = assign([segment(("hello", 0.0, 1.0), ("there", 1.0, 1.5), ("yes", 1.5, 2.5))], turns)
-    assert who(found) == [("hello", A), ("there", A), ("yes", B)]
+    found = assign([segment(("hello", 0.0, 1.0), ("there.", 1.0, 1.5), ("Yes.", 1.5, 2.5))], turns)
+    assert who(found) == [("hello", A), ("there.", A), ("Yes.", B)]
 
 
-def test_a_segment_is_split_where_the_speaker_changes() -> None:
+def test_a_segment_is_split_where_the_speaker_changes_and_its_parts_have_their_tokens() -> None:
     turns = [Turn(0.0, 1.0, A), Turn(1.0, 3.0, B)]
-    first, second = assign(
-        [segment(("one", 0.1, 0.9), ("two", 1.1, 2.0), ("three", 2.0, 3.0))], turns
-    )
-    assert (first.text, first.speaker, first.start, first.end) == (" one", A, 0.1, 0.9)
-    assert (second.text, second.speaker, second.start, second.end) == (" two three", B, 1.1, 3.0)
-    assert first.tokens == (1, 2)
-    assert second.tokens == ()
+    said = segment(("one.", 0.1, 0.9), ("Two", 1.1, 2.0), ("three", 2.0, 3.0))
+    counted = tuple(replace(w, token_count=n) for w, n in zip(said.words, (2, 1, 3), strict=True))
+    said = replace(said, words=counted, tokens=(11, 12, 21, 31, 32, 33))
+    first, second = assign([said], turns)
+    assert (first.text, first.speaker, first.start, first.end) == (" one.", A, 0.1, 0.9)
+    assert (second.text, second.speaker, second.start, second.end) == (" Two three", B, 1.1, 3.0)
+    assert first.tokens == (11, 12)
+    assert second.tokens == (21, 31, 32, 33)
+
+
+def test_tokens_that_words_do_not_count_stay_with_the_first_part() -> None:
+    turns = [Turn(0.0, 1.0, A), Turn(1.0, 3.0, B)]
+    first, second = assign([segment(("one.", 0.1, 0.9), ("Two", 1.1, 2.0))], turns)
+    assert (first.tokens, second.tokens) == ((1, 2), ())
 
 
 def test_words_outside_every_turn_go_to_the_nearest() -> None:
@@ -43,27 +53,54 @@ def test_words_outside_every_turn_go_to_the_nearest() -> None:
     found = assign(
         [
             segment(
-                ("early", 0.0, 0.5), ("after", 3.2, 3.6), ("before", 4.7, 4.9), ("late", 9.0, 9.5)
+                ("early", 0.0, 0.5), ("after.", 3.2, 3.6), ("Before", 4.7, 4.9), ("late", 9.0, 9.5)
             )
         ],
         turns,
     )
-    assert who(found) == [("early", A), ("after", A), ("before", B), ("late", B)]
+    assert who(found) == [("early", A), ("after.", A), ("Before", B), ("late", B)]
 
 
-def test_a_lone_word_of_an_overlapping_speaker_stays_with_the_sentence() -> None:
-    spoken = segment(("we", 0.0, 0.5), ("really", 0.5, 1.0), ("do", 1.0, 1.5))
-    overlapped = assign([spoken], [Turn(0.0, 1.5, A), Turn(0.4, 1.1, B)])
-    assert who(overlapped) == [("we", A), ("really", A), ("do", A)]
-    alone = assign([spoken], [Turn(0.0, 0.5, A), Turn(0.5, 1.0, B), Turn(1.0, 1.5, A)])
-    assert who(alone) == [("we", A), ("really", B), ("do", A)]
+@pytest.mark.parametrize("overlap", [True, False])
+def test_one_or_two_words_within_a_clause_stay_with_it(overlap: bool) -> None:
+    spoken = segment(("we", 0.0, 0.5), ("really", 0.5, 1.0), ("always", 1.0, 1.4), ("do", 1.4, 2.0))
+    around = [Turn(0.0, 2.0, A)] if overlap else [Turn(0.0, 0.5, A), Turn(1.4, 2.0, A)]
+    assert {name for _, name in who(assign([spoken], [*around, Turn(0.5, 1.4, B)]))} == {A}
+
+
+def test_what_another_says_between_two_sentences_is_that_ones() -> None:
+    spoken = segment(("We", 0.0, 0.5), ("do.", 0.5, 1.0), ("Really?", 1.0, 1.6), ("Yes.", 1.6, 2.0))
+    turns = [Turn(0.0, 1.0, A), Turn(1.0, 1.6, B), Turn(1.6, 2.0, A)]
+    assert who(assign([spoken], turns)) == [("We", A), ("do.", A), ("Really?", B), ("Yes.", A)]
+
+
+@pytest.mark.parametrize("change", [0.9, 1.2, 1.9])
+def test_a_change_snaps_to_the_end_of_the_sentence(change: float) -> None:
+    spoken = segment(
+        *(("Good", 0.0, 0.5), ("morning,", 0.5, 1.0), ("Steve.", 1.0, 1.5)),
+        *(("Good", 1.6, 2.0), ("morning,", 2.0, 2.5), ("Katie.", 2.5, 3.0)),
+    )
+    first, second = assign([spoken], [Turn(0.0, change, A), Turn(change, 3.0, B)])
+    assert (first.text, first.speaker) == (" Good morning, Steve.", A)
+    assert (second.text, second.speaker) == (" Good morning, Katie.", B)
+
+
+def test_a_longer_turn_within_a_clause_is_believed() -> None:
+    spoken = segment(*((f"word{i}", i * 0.5, i * 0.5 + 0.5) for i in range(24)))
+    turns = [Turn(0.0, 4.0, A), Turn(4.0, 8.0, B), Turn(8.0, 12.0, A)]
+    assert [name for _, name in who(assign([spoken], turns))] == [A] * 8 + [B] * 8 + [A] * 8
+
+
+def test_a_change_carries_over_from_one_segment_to_the_next() -> None:
+    parts = [segment(("and", 0.0, 0.5), ("then", 0.5, 1.0)), segment(("he", 1.0, 1.4))]
+    assert who(assign(parts, [Turn(0.0, 1.1, A), Turn(1.1, 1.4, B)]))[-1] == ("he", A)
 
 
 def test_equal_shares_go_on_with_the_speaker_before() -> None:
     turns = [Turn(0.0, 1.0, B), Turn(1.0, 2.0, A), Turn(1.0, 2.0, B)]
-    assert who(assign([segment(("one", 0.0, 1.0), ("two", 1.0, 2.0))], turns)) == [
-        ("one", B),
-        ("two", B),
+    assert who(assign([segment(("one.", 0.0, 1.0), ("Two.", 1.0, 2.0))], turns)) == [
+        ("one.", B),
+        ("Two.", B),
     ]
 
 
@@ -74,27 +111,28 @@ def test_a_segment_without_words_goes_whole_to_the_greatest_share() -> None:
 
 
 def test_words_that_do_not_spell_the_text_leave_it_whole() -> None:
-    odd = Segment(0.0, 2.0, " one, two", "en", words=words(("one", 0.0, 1.0), ("two", 1.0, 2.0)))
-    (found,) = assign([odd], [Turn(0.0, 1.0, A), Turn(1.0, 2.0, B)])
-    assert found.text == " one, two"
+    odd = Segment(0.0, 2.5, " one, two", "en", words=words(("one.", 0.0, 1.0), ("Two", 1.0, 2.5)))
+    (found,) = assign([odd], [Turn(0.0, 1.0, A), Turn(1.0, 2.5, B)])
+    assert (found.text, found.speaker) == (" one, two", B)
     assert [word.speaker for word in found.words] == [A, B]
 
 
 def test_without_turns_nothing_changes() -> None:
     spoken = (segment(("one", 0.0, 1.0)),)
     assert assign(spoken, []) == spoken
+    assert assign([], [Turn(0.0, 1.0, A)]) == ()
     assert utterances(spoken) == ()
 
 
 def test_utterances_join_what_one_speaker_says() -> None:
     turns = [Turn(0.0, 2.0, A), Turn(2.0, 3.0, B)]
     spoken = assign(
-        [segment(("one", 0.0, 1.0)), segment(("two", 1.0, 2.0)), segment(("three", 2.0, 3.0))],
+        [segment(("One", 0.0, 1.0)), segment(("two.", 1.0, 2.0)), segment(("Three.", 2.0, 3.0))],
         turns,
     )
     assert [(u.speaker, u.start, u.end, u.text) for u in utterances(spoken)] == [
-        (A, 0.0, 2.0, " one two"),
-        (B, 2.0, 3.0, " three"),
+        (A, 0.0, 2.0, " One two."),
+        (B, 2.0, 3.0, " Three."),
     ]
 
 
@@ -117,3 +155,13 @@ def test_no_word_is_lost_moved_or_left_without_a_speaker(
     for part in after:
         assert {word.speaker for word in part.words} == {part.speaker}
         assert part.speaker in {"A", "B", "C"}
+
+
+def test_names_stand_for_labels_in_their_order() -> None:
+    turns = (Turn(0, 1, B), Turn(1, 2, A), Turn(2, 3, "SPEAKER_02"))
+    assert [turn.speaker for turn in named(turns, ["Ann", "SPEAKER_00"])] == [
+        "SPEAKER_00",
+        "Ann",
+        "SPEAKER_02",
+    ]
+    assert named(turns, []) == turns

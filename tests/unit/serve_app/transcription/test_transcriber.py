@@ -8,22 +8,24 @@ from interchange.errors import DiarizationFailed, QueueFull, RecognitionFailed, 
 from interchange.stages import (
     SAMPLE_RATE,
     DiarizationOptions,
+    LoadOptions,
     RecognitionOptions,
+    SpeechDetection,
     UrlSource,
     Window,
 )
 from interchange.transcript import Turn, WindowTranscript
-from serve_app.transcription.transcriber import (
-    Completed,
+from serve_app.transcription.events import (
     Event,
     Progress,
     Resume,
     SegmentReady,
-    Transcriber,
-    TranscriptionRequest,
+    TranscriptReady,
     TurnsReady,
     WindowDone,
 )
+from serve_app.transcription.request import TranscriptionRequest
+from serve_app.transcription.transcriber import Transcriber
 from tests.fakes.stages import FakeDiarizer, FakeLoader, FakeRecognizer, window, words_of
 
 REQUEST = TranscriptionRequest(id="r", source=UrlSource("http://recordings.test/a.wav"))
@@ -67,7 +69,7 @@ async def test_segments_come_in_order_whatever_the_order_of_recognition() -> Non
 
     texts = [event.segment.text for event in events if isinstance(event, SegmentReady)]
     assert texts == [" window 0", " window 1", " window 2", " window 3"]
-    assert isinstance(events[-1], Completed)
+    assert isinstance(events[-1], TranscriptReady)
     assert events[-1].transcript.text == "".join(texts)
     assert events[-1].transcript.duration == 40.0
 
@@ -119,6 +121,8 @@ async def test_speakers_are_given_to_words() -> None:
     assert diarizer.options == DiarizationOptions(num_speakers=2)
     assert [segment.speaker for segment in transcript.segments] == ["SPEAKER_00", "SPEAKER_01"]
     assert transcript.turns == turns
+    called = await subject.run(replace(WITH_SPEAKERS, speaker_names=("Ann",)))
+    assert [segment.speaker for segment in called.segments] == ["Ann", "SPEAKER_01"]
 
 
 async def test_no_speakers_unless_asked_for() -> None:
@@ -135,6 +139,12 @@ async def test_a_recording_without_speech_has_an_empty_transcript() -> None:
     assert transcript.turns == ()
     assert transcript.quality.silent == transcript.duration == 3.0
     assert transcript.quality.silence_score == 1.0
+
+
+async def test_what_loading_says_is_missing_comes_into_the_account() -> None:
+    loader = FakeLoader([window(0)], notes=("The file ends early.",))
+    transcript = await transcriber(loader).run(REQUEST)
+    assert transcript.quality.notes == ("The file ends early.",)
 
 
 async def test_every_second_is_accounted_for() -> None:
@@ -155,6 +165,10 @@ async def test_every_second_is_accounted_for() -> None:
     assert quality.failed == 10.0
     assert quality.decoded_again == 10.0
     assert quality.transcribed + quality.silent + quality.failed == 70.0
+    assert quality.notes == (
+        "10.0 s of the recording could not be recognized, the first of them from 20.0 s to "
+        "30.0 s: The device was lost.",
+    )
     # Thirty seconds between the windows, in which voice activity found nobody, and the first.
     assert quality.silence_score == pytest.approx((30 * 1 + 10 * 0.7) / 40)
 
@@ -231,8 +245,8 @@ async def test_an_outvoted_window_is_decoded_again_in_the_language_of_the_others
     calls = len(recognizer.calls)
     resumed = await events_of(transcriber(FakeLoader(windows), recognizer), resume=Resume(done))
     assert len(recognizer.calls) == calls, "what was overruled once is not decoded a third time"
-    assert isinstance(events[-1], Completed)
-    assert isinstance(resumed[-1], Completed)
+    assert isinstance(events[-1], TranscriptReady)
+    assert isinstance(resumed[-1], TranscriptReady)
     assert resumed[-1].transcript.segments == events[-1].transcript.segments
     assert resumed[-1].transcript.language == events[-1].transcript.language
 
@@ -263,8 +277,8 @@ async def test_a_resumed_recording_repeats_no_finished_window() -> None:
     second = await events_of(transcriber(loader, recognizer), WITH_SPEAKERS, Resume(kept, ()))
     assert [window.index for window, _ in recognizer.calls] == [2]
     assert not loader.loads[0][1].pcm, "the turns are known: diarization is not run again"
-    assert isinstance(first[-1], Completed)
-    assert isinstance(second[-1], Completed)
+    assert isinstance(first[-1], TranscriptReady)
+    assert isinstance(second[-1], TranscriptReady)
     assert second[-1].transcript.segments == first[-1].transcript.segments
 
 
@@ -273,6 +287,13 @@ async def test_progress_ends_at_the_whole_recording() -> None:
     progress = [event for event in events if isinstance(event, Progress)]
     assert progress[-1] == Progress(loaded=20.0, recognized=20.0, total=20.0)
     assert [event.recognized for event in progress] == sorted(e.recognized for e in progress)
+
+
+async def test_what_nobody_said_is_recognized_too() -> None:
+    """Silence behind the last window must not look like work that is left."""
+    events = await events_of(transcriber(FakeLoader([])))
+    progress = [event for event in events if isinstance(event, Progress)]
+    assert progress[-1] == Progress(loaded=3.0, recognized=3.0, total=3.0)
 
 
 async def test_a_window_is_kept_as_soon_as_it_is_recognized() -> None:
@@ -309,3 +330,12 @@ async def test_a_failed_window_is_given_another_chance() -> None:
     loader = FakeLoader([window(0), window(1)])
     events = await events_of(transcriber(loader, FakeRecognizer(fail)))
     assert [e.window.index for e in events if isinstance(e, WindowDone)] == [0]
+
+
+async def test_what_is_asked_of_loading_and_recognition_reaches_them() -> None:
+    loader, recognizer = FakeLoader([window(0)]), FakeRecognizer()
+    detection = SpeechDetection(threshold=0.7, silence_s=0.5, padding_s=0.1)
+    asked = replace(REQUEST, first_window_s=8.0, detection=detection, logprobs=True)
+    await events_of(transcriber(loader, recognizer), asked)
+    assert loader.loads[0][1] == LoadOptions(False, 8.0, detection)
+    assert recognizer.calls[0][1].logprobs

@@ -1,39 +1,25 @@
-"""What both ways to attend have to do, held against a softmax written out."""
+"""Cross-attention, held against a softmax written out."""
 
 import pytest
 import torch
 from torch import Tensor
 
-from deployments.recognition.attention.cross import CrossAttention, Shape
-from deployments.recognition.attention.cross_ragged import RaggedAttention
-from deployments.recognition.attention.cross_slab import SlabAttention
-from deployments.recognition.attention.kernels import attention as attention_by
+from deployments.recognition.attention.cross import CrossAttention
+from deployments.recognition.attention.memory import Shape
 from deployments.recognition.attention.silence import Groups
+from tests.support.processor import with_fewer_too
+
+pytestmark = with_fewer_too
 
 ROWS, LAYERS, HEADS, SIZE, SOURCE = 3, 2, 3, 4, 78
-SHAPE = Shape(LAYERS, HEADS, SIZE, SOURCE)
+SHAPE = Shape(LAYERS, HEADS, SIZE, SOURCE, 8)
 GROUPS = Groups.of(torch.arange(SOURCE)[:, None] % 7 * torch.ones(2), 50)
 """Some of several positions, which are not neighbours."""
 NOBODY = (torch.zeros(LAYERS, HEADS, 0, SIZE),) * 2
 
 
-@pytest.fixture(params=["slab", "ragged"])
-def kind(request: pytest.FixtureRequest) -> str:
-    kind: str = request.param
-    return kind
-
-
-def attention(kind: str, dtype: torch.dtype = torch.float32) -> CrossAttention:
-    if kind == "ragged":
-        return RaggedAttention(ROWS, SHAPE, dtype=dtype)
-    return SlabAttention(
-        ROWS,
-        SHAPE,
-        attention_by("sdpa"),
-        dtype=dtype,
-        mask_dtype=torch.float32,
-        device=torch.device("cpu"),
-    )
+def attention(dtype: torch.dtype = torch.float32) -> CrossAttention:
+    return CrossAttention(ROWS, SHAPE, dtype=dtype)
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:
@@ -63,17 +49,16 @@ def expected(
 
 def agree(some: CrossAttention, row: int, *behind: tuple[Tensor, Tensor]) -> None:
     """A row finds in each layer what it should, asked one thing or several at once."""
-    length = behind[0][0].shape[2]
     for layer in range(LAYERS):
         for texts in (1, 5):
             asked = drawn(1, HEADS, texts, SIZE, seed=texts)
-            found = some.context(layer, asked, slice(row, row + 1), length)
+            found = some.context(layer, asked, slice(row, row + 1))
             assert found.shape == asked.shape
             torch.testing.assert_close(found[0], expected(layer, asked[0], *behind))
 
 
-def test_a_row_attends_to_its_window(kind: str) -> None:
-    some, mine = attention(kind), window(20, 1)
+def test_a_row_attends_to_its_window() -> None:
+    some, mine = attention(), window(20, 1)
     some.load(1, *mine, silent=False)
     agree(some, 1, mine)
     for layer in range(LAYERS):
@@ -81,11 +66,11 @@ def test_a_row_attends_to_its_window(kind: str) -> None:
 
 
 @pytest.mark.parametrize("length", [1, 9, 10, 33, 70, 71, 77])
-def test_silence_stands_behind_the_window_of_who_is_to_see_it(kind: str, length: int) -> None:
-    some, silence = attention(kind), window(GROUPS.count, 9)
-    assert not some.hushed
-    some.hush(GROUPS, *silence)
-    assert some.hushed
+def test_silence_stands_behind_the_window_of_who_is_to_see_it(length: int) -> None:
+    some, silence = attention(), window(GROUPS.count, 9)
+    assert not some.knows_silence
+    some.set_silence(GROUPS, *silence)
+    assert some.knows_silence
     seeing, deaf = window(length, 1), window(20, 2)
     some.load(0, *seeing, silent=True)
     some.load(1, *deaf, silent=False)
@@ -93,38 +78,38 @@ def test_silence_stands_behind_the_window_of_who_is_to_see_it(kind: str, length:
     agree(some, 1, deaf)
 
 
-def test_a_window_as_long_as_can_be_has_no_silence_behind_it(kind: str) -> None:
-    some, mine = attention(kind), window(SOURCE, 1)
-    some.hush(GROUPS, *window(GROUPS.count, 9))
+def test_a_window_as_long_as_can_be_has_no_silence_behind_it() -> None:
+    some, mine = attention(), window(SOURCE, 1)
+    some.set_silence(GROUPS, *window(GROUPS.count, 9))
     some.load(0, *mine, silent=True)
     agree(some, 0, mine)
 
 
-def test_rows_of_any_lengths_are_asked_together(kind: str) -> None:
-    some, silence = attention(kind), window(GROUPS.count, 9)
-    some.hush(GROUPS, *silence)
+def test_rows_of_any_lengths_are_asked_together() -> None:
+    some, silence = attention(), window(GROUPS.count, 9)
+    some.set_silence(GROUPS, *silence)
     windows = [window(length, length) for length in (50, 7, 23)]
     for row, mine in enumerate(windows):
         some.load(row, *mine, silent=row != 2)
     asked = drawn(ROWS, HEADS, 1, SIZE)
-    found = some.context(1, asked, slice(0, 3), 50)
+    found = some.context(1, asked, slice(0, 3))
     for row, mine in enumerate(windows):
         behind = NOBODY if row == 2 else silence
         torch.testing.assert_close(found[row], expected(1, asked[row], mine, behind))
 
 
-def test_a_shorter_window_after_a_longer_one_sees_nothing_of_it(kind: str) -> None:
-    some, shorter = attention(kind), window(5, 2)
-    some.hush(GROUPS, *window(GROUPS.count, 9))
+def test_a_shorter_window_after_a_longer_one_sees_nothing_of_it() -> None:
+    some, shorter = attention(), window(5, 2)
+    some.set_silence(GROUPS, *window(GROUPS.count, 9))
     some.load(0, *window(60, 1), silent=True)
     some.clear(0)
     some.load(0, *shorter, silent=False)
     agree(some, 0, shorter)
 
 
-def test_a_moved_row_takes_all_that_it_holds_along(kind: str) -> None:
-    some, silence, mine = attention(kind), window(GROUPS.count, 9), window(20, 1)
-    some.hush(GROUPS, *silence)
+def test_a_moved_row_takes_all_that_it_holds_along() -> None:
+    some, silence, mine = attention(), window(GROUPS.count, 9), window(20, 1)
+    some.set_silence(GROUPS, *silence)
     some.load(0, *window(70, 3), silent=False)
     some.load(2, *mine, silent=True)
     some.move(2, 0)
@@ -134,12 +119,34 @@ def test_a_moved_row_takes_all_that_it_holds_along(kind: str) -> None:
     assert torch.equal(some.keys(1, 0), mine[0][1])
 
 
-def test_bfloat16_is_read_as_what_it_is(kind: str) -> None:
-    some, silence = attention(kind, torch.bfloat16), window(GROUPS.count, 9)
-    some.hush(GROUPS, *silence)
+def test_bfloat16_is_read_as_what_it_is() -> None:
+    some, silence = attention(torch.bfloat16), window(GROUPS.count, 9)
+    some.set_silence(GROUPS, *silence)
     mine = window(33, 1)
     some.load(0, *mine, silent=True)
     asked = drawn(1, HEADS, 1, SIZE)
-    found = some.context(1, asked, slice(0, 1), 33)
+    found = some.context(1, asked, slice(0, 1))
     close = expected(1, asked[0], mine, silence)
     torch.testing.assert_close(found[0].float(), close, atol=2e-2, rtol=2e-2)
+
+
+def test_float16_is_kept_as_float32() -> None:
+    some, mine = attention(torch.float16), window(33, 1)
+    some.load(0, *mine, silent=False)
+    assert some.keys(0, 0).dtype == torch.float32
+    agree(some, 0, mine)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_what_a_row_finds_has_the_same_bits_whoever_its_neighbours_are(dtype: torch.dtype) -> None:
+    some = CrossAttention(3, Shape(1, 2, 64, 1500, 448), dtype=dtype)
+    draw = torch.Generator().manual_seed(0)
+    groups = Groups.of(torch.randn(1500, 4, generator=draw))
+    some.set_silence(groups, *torch.randn(2, 1, 2, groups.count, 64, generator=draw))
+    for row, length in enumerate((1201, 333, 64)):
+        some.load(row, *torch.randn(2, 1, 2, length, 64, generator=draw), silent=row != 2)
+    asked = torch.randn(3, 2, 1, 64, generator=draw)
+    together = some.context(0, asked, slice(0, 3))
+    for row in range(3):
+        one = slice(row, row + 1)
+        assert torch.equal(some.context(0, asked[one], one), together[one])

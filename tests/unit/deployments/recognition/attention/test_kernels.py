@@ -6,6 +6,9 @@ import torch
 from torch import Tensor
 
 from deployments.recognition.attention.kernels import Kernel, attention
+from tests.support.processor import with_fewer_too
+
+pytestmark = with_fewer_too
 
 BATCH, HEADS, QUERIES, KEYS, SIZE = 2, 3, 5, 7, 8
 

@@ -2,6 +2,9 @@ import numpy as np
 import pytest
 
 from deployments.recognition.compiled.cross_attention import kernel
+from tests.support.processor import with_fewer_too
+
+pytestmark = with_fewer_too
 
 NOTHING = np.zeros((1, 1, 0, 1), np.float32), np.zeros((1, 1, 1, 0), np.float32)
 

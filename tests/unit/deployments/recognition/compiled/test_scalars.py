@@ -5,6 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.recognition.compiled import scalars
+from tests.support.processor import with_fewer_too
+
+pytestmark = with_fewer_too
 
 floats = st.floats(width=32, allow_nan=False)
 

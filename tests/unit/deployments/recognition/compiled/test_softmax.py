@@ -2,6 +2,9 @@ import pytest
 import torch
 
 from deployments.recognition.compiled.softmax import softmax
+from tests.support.processor import with_fewer_too
+
+pytestmark = with_fewer_too
 
 
 @pytest.mark.parametrize("masked", [0, 1, 9, 33])

@@ -5,8 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deployments.recognition.attention.memory import NEVER
 from deployments.recognition.engine.choice import Choice, CompiledChoice, likeliest
-from deployments.recognition.model.rules import NEVER, Rules
+from deployments.recognition.model.rules import Rules
+from tests.support.processor import with_fewer_too
 from tests.unit.deployments.recognition.model.test_rules import (
     CPU,
     FIRST,
@@ -16,6 +18,8 @@ from tests.unit.deployments.recognition.model.test_rules import (
     told,
 )
 from tests.unit.deployments.recognition.support import Whisper
+
+pytestmark = with_fewer_too
 
 ROWS = 5
 RULES = Rules(SMALL, CPU)
@@ -31,7 +35,7 @@ def alike(ours: Choice, expected: Choice) -> None:
     torch.testing.assert_close(ours.logprobs, expected.logprobs, atol=1e-5, rtol=1e-5)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.integers(1, 6).flatmap(
         lambda length: st.lists(

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from deployments.recognition.model.encoder import all_layers
-from deployments.recognition.model.whisper import Encoded
+from deployments.recognition.model.whisper import Projected
 from deployments.recognition.window.questions import Decoded
 from interchange.stages import SAMPLE_RATE, Float32
 from tests.support.speech import Recording, needs_speech, recordings
@@ -32,17 +32,17 @@ def published(whisper: Whisper, **audio: object) -> tuple[int, ...]:
     return tuple(tokens[: tokens.index(whisper.vocabulary.eot)])
 
 
-def encode(whisper: Whisper, samples: Float32) -> Encoded:
+def encode(whisper: Whisper, samples: Float32) -> Projected:
     with torch.inference_mode():
         return all_layers(whisper.ours.encode_padded([samples]))[0]
 
 
-def decode_alone(whisper: Whisper, encoded: Encoded) -> Decoded:
+def decode_alone(whisper: Whisper, encoded: Projected) -> Decoded:
     return decode(whisper.ours, {"it": encoded}, capacity=1)["it"]
 
 
 @pytest.fixture(scope="package")
-def seen() -> dict[str, tuple[Encoded, Decoded]]:
+def seen() -> dict[str, tuple[Projected, Decoded]]:
     """Encoder outputs and decodings of the recordings tested so far."""
     return {}
 
@@ -59,9 +59,9 @@ def test_tokens_are_those_of_transformers_from_the_samples_on(
 @pytest.mark.speech
 @pytest.mark.parametrize("recording", recordings("en"), ids=lambda recording: str(recording.name))
 def test_tokens_are_those_of_transformers(
-    whisper: Whisper, recording: Recording, seen: dict[str, tuple[Encoded, Decoded]]
+    whisper: Whisper, recording: Recording, seen: dict[str, tuple[Projected, Decoded]]
 ) -> None:
-    """Encoded once, for it takes longer than decoding; test_encoder compares the encoders."""
+    """Projected once, for it takes longer than decoding; test_encoder compares the encoders."""
     from transformers.modeling_outputs import BaseModelOutput
 
     samples = audio(recording.path)
@@ -78,7 +78,7 @@ def test_tokens_are_those_of_transformers(
 @needs_speech
 @pytest.mark.speech
 def test_recordings_decoded_together_get_the_tokens_they_get_alone(
-    whisper: Whisper, seen: dict[str, tuple[Encoded, Decoded]]
+    whisper: Whisper, seen: dict[str, tuple[Projected, Decoded]]
 ) -> None:
     """Through five rows, so that rows start, leave and move at any moment."""
     some = recordings("en")[::5]

@@ -1,14 +1,13 @@
 """Windows on their way through the real model."""
 
 from collections.abc import Iterator
-from concurrent.futures import wait
 from itertools import count
 
 import pytest
 import torch
 
-from deployments.recognition.engine.encode_lanes import AHEAD
-from deployments.recognition.engine.whisper import EVERYBODYS, WhisperEngine
+from deployments.recognition.engine.cpu_lanes import AHEAD
+from deployments.recognition.engine.whisper import SHARED_STEP
 from deployments.recognition.fair_queue import FairQueue, NoMetrics, Ticket
 from deployments.recognition.window.decode import decode_window
 from deployments.recognition.window.questions import Decode, Piece, WindowDecoding
@@ -16,7 +15,17 @@ from deployments.recognition.window.vocabulary import Text
 from interchange.errors import InvalidOption, Unavailable
 from interchange.samples import as_int16
 from interchange.stages import SAMPLE_RATE, Float32, RecognitionOptions, Window
-from tests.unit.deployments.recognition.support import ANSWER_S, ENGLISH, Whisper, done
+from tests.support.processor import in_every_type
+from tests.unit.deployments.recognition.support import (
+    ANSWER_S,
+    ENGLISH,
+    Whisper,
+    cpu_engine,
+    done,
+    same_speech,
+)
+
+pytestmark = in_every_type
 
 
 class Rows(NoMetrics):
@@ -36,7 +45,7 @@ class Bench:
     ) -> None:
         self.metrics = Rows()
         self.queue = FairQueue(3600)
-        self.engine = WhisperEngine(
+        self.engine = cpu_engine(
             whisper.ours,
             self.queue,
             slots=slots,
@@ -65,16 +74,17 @@ class Bench:
         while self.engine.turn():
             pass
 
-    def seat(self, windows: int) -> None:
+    def fill(self, windows: int) -> None:
         """Encode until so many windows have slots, and decode nothing meanwhile."""
+        engine = self.engine
         with torch.inference_mode():
-            while len(self.engine._seated) < windows:
-                self.engine._admit()
-                while self.engine._encoder.go_on():
+            while len(engine.decoding) < windows:
+                engine.admit()
+                while engine.lanes.go_on():
                     pass
-                wait([future for _, future in self.engine._encoding])
-                self.engine._collect()
-                self.engine._seat()
+                while engine.admission.encoding:
+                    engine.admission.collect(ANSWER_S)
+                engine.fill_slots()
 
 
 @pytest.fixture(scope="module")
@@ -162,20 +172,20 @@ def test_while_few_windows_are_decoded_one_is_encoded_between_the_steps(
         bench.put(said[0])
 
     def admitted() -> int:
-        before = len(bench.engine._jobs())
+        before = len(bench.engine.under_way)
         with torch.inference_mode():
-            bench.engine._admit()
-        return len(bench.engine._jobs()) - before
+            bench.engine.admit()
+        return len(bench.engine.under_way) - before
 
-    bench.seat(1)
+    bench.fill(1)
     assert admitted() == AHEAD + 1
-    bench.seat(4)
+    bench.fill(4)
     assert admitted() == AHEAD
     bench.run()
     for index in range(2):
         bench.put(said[1], index, request="long")
     bench.put(said[1])
-    bench.seat(3)
+    bench.fill(3)
     for index in range(9):
         bench.put(said[0], index, request="long")
     assert admitted() == AHEAD
@@ -197,7 +207,7 @@ def test_a_clip_does_not_wait_until_a_window_is_encoded(
         clip = bench.put(said[0])
         if not apart:
             bench.engine.turn()
-            assert clip in [job.ticket for job in bench.engine._seated.values()]
+            assert clip in [window.ticket for window in bench.engine.decoding]
             assert not any(each.future.done() for each in long)
         bench.run()
         texts.append([segment.text for each in (*long, clip) for segment in done(each).segments])
@@ -208,13 +218,13 @@ def test_a_clip_does_not_wait_until_a_window_is_encoded(
 def test_who_departs_while_being_encoded_is_let_go(whisper: Whisper, said: list[Float32]) -> None:
     bench = Bench(whisper, 2, threads=2)
     leaving, staying = bench.put(said[0]), bench.put(said[1])
-    bench.engine._admit()
+    with torch.inference_mode():
+        bench.engine.admit()
     assert leaving.future.cancel()
     bench.run()
     torch.set_num_threads(1)
     assert done(staying).segments
-    assert not bench.engine._jobs()
-    assert len(bench.engine._batch) == 0
+    assert not bench.engine.under_way
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -223,16 +233,17 @@ def test_the_last_slot_is_kept_for_a_request_that_has_none(
 ) -> None:
     bench = Bench(whisper, 3, threads=threads)
     long = [bench.put(samples, i, request="long") for i, samples in enumerate(said * 2)]
-    bench.seat(2)
-    running = list(bench.engine._seated.values())
+    bench.fill(2)
+    running = [window.ticket for window in bench.engine.decoding]
     clip = bench.put(said[0])
-    bench.engine._admit()
-    wait([future for _, future in bench.engine._encoding])
+    with torch.inference_mode():
+        bench.engine.admit()
+        bench.engine.admission.collect(ANSWER_S)
     bench.engine.turn()
-    beside = list(bench.engine._seated.values())
+    beside = [window.ticket for window in bench.engine.decoding]
     bench.run()
     torch.set_num_threads(1)
-    assert [job.ticket for job in beside] == [*(job.ticket for job in running), clip]
+    assert beside == [*running, clip]
     assert all(done(ticket).segments for ticket in long)
 
 
@@ -246,20 +257,21 @@ def test_most_steps_are_those_of_a_clip_beside_a_long_recording(
     tickets = []
     for index, (samples, request) in enumerate(windows):
         tickets.append(bench.put(samples, index, request=request))
-        bench.seat(index + 1)
+        bench.fill(index + 1)
     tokens = {
-        job.ticket.options.request_id: (seat, len(seat.tokens))
-        for seat, job in bench.engine._seated.items()
+        window.ticket.options.request_id: (slot, len(slot.tokens))
+        for window, slot in bench.engine.decoding.items()
     }
-    for _ in range(EVERYBODYS * 2):
+    for _ in range(SHARED_STEP * 2):
         bench.engine.turn()
-    went = {name: len(seat.tokens) - before for name, (seat, before) in tokens.items()}
+    went = {name: len(slot.tokens) - before for name, (slot, before) in tokens.items()}
     bench.run()
     torch.set_num_threads(1)
-    assert went == {"long": 2, "clip": 2 * EVERYBODYS}
+    assert went == {"long": 2, "clip": 2 * SHARED_STEP}
     expected = [alone.put(samples, index) for index, (samples, _) in enumerate(windows)]
     alone.run()
-    assert [done(each).segments for each in tickets] == [done(each).segments for each in expected]
+    for ticket, other in zip(tickets, expected, strict=True):
+        same_speech(done(ticket), done(other), whisper.ours.decoder.dtype)
 
 
 def test_a_window_takes_a_slot_while_others_are_being_decoded(

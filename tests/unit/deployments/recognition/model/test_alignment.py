@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from deployments.recognition.engine.batch import Batch
+from deployments.recognition.engine.cpu_batch import CpuBatch
 from deployments.recognition.model.alignment import (
     SECONDS_PER_POSITION,
     Matrix,
@@ -127,11 +127,11 @@ def test_words_are_timed_as_by_transformers(whisper: Whisper, sample: Float32) -
         assert len(tokens) == len(times)
         kept = [i for i, token in enumerate(tokens) if token < whisper.vocabulary.eot]
         text = tuple(tokens[i] for i in kept)
-        batch = Batch(whisper.ours, 1)
-        seat = batch.sit()
-        batch.load(seat, all_layers(whisper.ours.encode_padded([sample]))[0])
+        batch = CpuBatch(whisper.ours, 1)
+        slot = batch.take()
+        batch.load(slot, all_layers(whisper.ours.encode_padded([sample]))[0])
         prompt = (*ENGLISH, whisper.vocabulary.no_timestamps)
-        starts = batch.align({seat: ((*prompt, *text), len(prompt))})[seat]
+        starts = batch.align({slot: ((*prompt, *text), len(prompt))})[slot]
     assert len(starts) == len(text) + 1
     assert list(starts) == sorted(starts)
     assert starts[-1] <= 30

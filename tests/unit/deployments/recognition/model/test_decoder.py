@@ -1,18 +1,17 @@
 """The decoder over slots, held against the forward pass of transformers."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 
 import pytest
 import torch
 from torch import Tensor
 
 from deployments.recognition.attention.silence import Groups
-from deployments.recognition.device import DevicePolicy
 from deployments.recognition.model.encoder import all_layers
-from deployments.recognition.model.slots import Slots
-from deployments.recognition.model.whisper import Encoded, WhisperModel
+from deployments.recognition.model.state import DecoderState
+from deployments.recognition.model.whisper import Projected
 from interchange.stages import SAMPLE_RATE, Float32
+from tests.support.processor import in_every_type
 from tests.unit.deployments.recognition.support import ENGLISH, Whisper
 
 CLOSE = 2e-3
@@ -28,7 +27,7 @@ def inference() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def windows(whisper: Whisper, sample: Float32, inference: None) -> list[Encoded]:
+def windows(whisper: Whisper, sample: Float32, inference: None) -> list[Projected]:
     """A whole window, and trimmed ones of several lengths."""
     whole = all_layers(whisper.ours.encode_padded([sample[: 8 * SAMPLE_RATE]]))
     spans = ((8, 14, 350), (14, 16, 123), (20, 30, 550))
@@ -40,7 +39,7 @@ def windows(whisper: Whisper, sample: Float32, inference: None) -> list[Encoded]
     ]
 
 
-def heard(whisper: Whisper, window: Encoded) -> Tensor:
+def heard(whisper: Whisper, window: Projected) -> Tensor:
     """The encoder output that a row stands for, (1, 1500, width)."""
     output = whisper.ours.encoder.silent(torch.device("cpu"))
     groups = Groups.of(output)
@@ -48,41 +47,35 @@ def heard(whisper: Whisper, window: Encoded) -> Tensor:
     return torch.cat([window.output, silent[len(window.output) :]])[None]
 
 
-def published(whisper: Whisper, window: Encoded, tokens: Sequence[int]) -> Tensor:
+def published(whisper: Whisper, window: Projected, tokens: Sequence[int]) -> Tensor:
     logits: Tensor = whisper.reference(
         encoder_outputs=(heard(whisper, window),), decoder_input_ids=torch.tensor([list(tokens)])
     ).logits[0]
     return logits
 
 
-Fill = Callable[[Whisper, Sequence[Encoded]], Slots]
+def filled(whisper: Whisper, windows: Sequence[Projected]) -> DecoderState:
+    """Slots that hold windows."""
+    state = whisper.ours.decoder.state(4, 1500)
+    for row, window in enumerate(windows):
+        whisper.ours.load_slot(state, row, window)
+    return state
 
 
-@pytest.fixture(params=[False, True], ids=["slab", "ragged"])
-def filled(request: pytest.FixtureRequest) -> Fill:
-    """Slots that hold windows, in either way to attend to them."""
-
-    def fill(whisper: Whisper, windows: Sequence[Encoded]) -> Slots:
-        slots = whisper.ours.decoder.slots(4, 1500, ragged=request.param)
-        for row, window in enumerate(windows):
-            whisper.ours.load_slot(slots, row, window)
-        return slots
-
-    return fill
-
-
-def prefill(whisper: Whisper, slots: Slots, prompts: dict[int, Sequence[int]]) -> dict[int, Tensor]:
-    logits = whisper.ours.decoder.prefill(slots, prompts)
+def prefill(
+    whisper: Whisper, state: DecoderState, prompts: dict[int, Sequence[int]]
+) -> dict[int, Tensor]:
+    logits = whisper.ours.decoder.prefill(state, prompts)
     for row, prompt in prompts.items():
-        slots.start(row, len(prompt))
+        state.start(row, len(prompt))
     return logits
 
 
-def step(whisper: Whisper, slots: Slots, tokens: Sequence[int]) -> Tensor:
+def step(whisper: Whisper, state: DecoderState, tokens: Sequence[int]) -> Tensor:
     rows = len(tokens)
-    slots.note(0, torch.tensor(tokens), whisper.ours.rules)
-    logits = whisper.ours.decoder.step(slots, rows, *slots.extent(rows))
-    slots.advance(rows)
+    state.note(0, torch.tensor(tokens), whisper.ours.rules)
+    logits = whisper.ours.decoder.step(state, rows)
+    state.advance(rows)
     return logits
 
 
@@ -91,94 +84,69 @@ def close(ours: Tensor, theirs: Tensor) -> None:
 
 
 def test_the_logits_of_prompts_are_those_of_transformers(
-    whisper: Whisper, filled: Fill, windows: list[Encoded]
+    whisper: Whisper, windows: list[Projected]
 ) -> None:
-    slots = filled(whisper, windows)
+    state = filled(whisper, windows)
     prompts: dict[int, Sequence[int]] = {
         0: ENGLISH,
         2: (50361, 2425, 11, 577, *ENGLISH),
         3: (50258,),
     }
-    for row, logits in prefill(whisper, slots, prompts).items():
+    for row, logits in prefill(whisper, state, prompts).items():
         assert logits.shape == (len(prompts[row]), 51865)
         close(logits, published(whisper, windows[row], prompts[row]))
 
 
 def test_the_logits_of_each_step_are_those_of_transformers(
-    whisper: Whisper, filled: Fill, windows: list[Encoded]
+    whisper: Whisper, windows: list[Projected]
 ) -> None:
-    slots = filled(whisper, windows[:1])
-    prefill(whisper, slots, {0: ENGLISH})
+    state = filled(whisper, windows[:1])
+    prefill(whisper, state, {0: ENGLISH})
     expected = published(whisper, windows[0], (*ENGLISH, *TEXT))[len(ENGLISH) :]
     for token, logits in zip(TEXT, expected, strict=True):
-        close(step(whisper, slots, [token])[0], logits)
+        close(step(whisper, state, [token])[0], logits)
 
 
 def test_steps_go_on_past_each_bound_to_the_last_position(
-    whisper: Whisper, filled: Fill, windows: list[Encoded]
+    whisper: Whisper, windows: list[Projected]
 ) -> None:
     """Up to the limit of 448 tokens, where the bounds on shapes no longer grow."""
     prompt = (*ENGLISH, *(TEXT[1:7] * 72))[:440]
-    slots = filled(whisper, windows[1:2])
-    prefill(whisper, slots, {0: prompt})
+    state = filled(whisper, windows[1:2])
+    prefill(whisper, state, {0: prompt})
     rest = TEXT[:8]
     expected = published(whisper, windows[1], (*prompt, *rest))[len(prompt) :]
     for token, logits in zip(rest, expected, strict=True):
-        close(step(whisper, slots, [token])[0], logits)
+        close(step(whisper, state, [token])[0], logits)
 
 
-def test_rows_do_not_depend_on_their_neighbours(
-    whisper: Whisper, filled: Fill, windows: list[Encoded]
-) -> None:
+def test_rows_do_not_depend_on_their_neighbours(whisper: Whisper, windows: list[Projected]) -> None:
     """Rows of other windows, with longer and shorter prompts, each at its own place."""
-    slots = filled(whisper, windows)
+    state = filled(whisper, windows)
     prompts = {0: ENGLISH, 1: (50361, *([2425, 11, 577] * 12), *ENGLISH), 2: ENGLISH, 3: (50258,)}
-    prefill(whisper, slots, dict(prompts))
+    prefill(whisper, state, dict(prompts))
     texts = [TEXT[row : row + 6] for row in range(4)]
     expected = [published(whisper, windows[row], (*prompts[row], *texts[row])) for row in range(4)]
     for index in range(6):
-        logits = step(whisper, slots, [text[index] for text in texts])
+        logits = step(whisper, state, [text[index] for text in texts])
         for row in range(4):
             close(logits[row], expected[row][len(prompts[row]) + index])
 
 
-@pytest.mark.skipif(
-    not torch.cpu._is_avx512_supported(), reason="MKL alone does not keep the order of sums"
-)
+@in_every_type
 def test_neither_neighbours_nor_threads_change_a_bit_of_a_rows_logits(
-    whisper: Whisper, filled: Fill, windows: list[Encoded]
+    whisper: Whisper, sample: Float32, inference: None
 ) -> None:
     """Else a job that is resumed could differ from one that was not."""
-    no_bit_changes(whisper, filled, windows[1:])
-
-
-@pytest.mark.skipif(
-    not torch.cpu._is_avx512_bf16_supported(), reason="only these instructions are used"
-)
-def test_they_change_no_bit_in_bfloat16_either(
-    whisper: Whisper, filled: Fill, sample: Float32, inference: None
-) -> None:
-    policy = DevicePolicy(torch.device("cpu"), torch.bfloat16, "sdpa", 1, "for a test")
-    short = replace(
-        whisper,
-        ours=WhisperModel(whisper.reference, whisper.extractor, whisper.tokenizer, policy),
-    )
     parts = ((0, 550), (9, 300), (14, 123))
-    no_bit_changes(
-        short,
-        filled,
-        [
-            all_layers(short.ours.encode_trimmed([(sample[start * SAMPLE_RATE :], length)]))[0]
-            for start, length in parts
-        ],
-    )
-
-
-def no_bit_changes(whisper: Whisper, filled: Fill, trimmed: list[Encoded]) -> None:
-    together = filled(whisper, trimmed)
-    prefill(whisper, together, dict.fromkeys(range(len(trimmed)), ENGLISH))
-    expected = [step(whisper, together, [token] * len(trimmed)) for token in TEXT[:4]]
-    for row, window in enumerate(trimmed):
+    windows = [
+        all_layers(whisper.ours.encode_trimmed([(sample[start * SAMPLE_RATE :], length)]))[0]
+        for start, length in parts
+    ]
+    together = filled(whisper, windows)
+    prefill(whisper, together, dict.fromkeys(range(len(windows)), ENGLISH))
+    expected = [step(whisper, together, [token] * len(windows)) for token in TEXT[:4]]
+    for row, window in enumerate(windows):
         torch.set_num_threads(1 + row % 2)
         alone = filled(whisper, [window])
         prefill(whisper, alone, {0: ENGLISH})
@@ -187,16 +155,14 @@ def no_bit_changes(whisper: Whisper, filled: Fill, trimmed: list[Encoded]) -> No
     torch.set_num_threads(1)
 
 
-def test_a_row_that_starts_late_disturbs_nobody(
-    whisper: Whisper, filled: Fill, windows: list[Encoded]
-) -> None:
-    slots = filled(whisper, windows[:2])
-    prefill(whisper, slots, {0: ENGLISH, 1: ENGLISH})
+def test_a_row_that_starts_late_disturbs_nobody(whisper: Whisper, windows: list[Projected]) -> None:
+    state = filled(whisper, windows[:2])
+    prefill(whisper, state, {0: ENGLISH, 1: ENGLISH})
     for token in TEXT[:5]:
-        step(whisper, slots, [token, token])
-    whisper.ours.load_slot(slots, 2, windows[2])
-    prefill(whisper, slots, {2: (50361, *([2425] * 40), *ENGLISH)})
-    logits = step(whisper, slots, [TEXT[5], TEXT[5], TEXT[0]])
+        step(whisper, state, [token, token])
+    whisper.ours.load_slot(state, 2, windows[2])
+    prefill(whisper, state, {2: (50361, *([2425] * 40), *ENGLISH)})
+    logits = step(whisper, state, [TEXT[5], TEXT[5], TEXT[0]])
     for row in (0, 1):
         close(logits[row], published(whisper, windows[row], (*ENGLISH, *TEXT[:6]))[-1])
     late = (50361, *([2425] * 40), *ENGLISH, TEXT[0])
@@ -204,41 +170,40 @@ def test_a_row_that_starts_late_disturbs_nobody(
 
 
 def test_a_row_started_again_knows_nothing_of_what_it_decoded_before(
-    whisper: Whisper, filled: Fill, windows: list[Encoded]
+    whisper: Whisper, windows: list[Projected]
 ) -> None:
-    slots = filled(whisper, windows[3:])
-    prefill(whisper, slots, {0: (*ENGLISH, *TEXT)})
-    step(whisper, slots, [TEXT[0]])
-    whisper.ours.load_slot(slots, 0, windows[2])
-    prefill(whisper, slots, {0: ENGLISH})
-    close(step(whisper, slots, [50364])[0], published(whisper, windows[2], (*ENGLISH, 50364))[-1])
+    state = filled(whisper, windows[3:])
+    prefill(whisper, state, {0: (*ENGLISH, *TEXT)})
+    step(whisper, state, [TEXT[0]])
+    whisper.ours.load_slot(state, 0, windows[2])
+    prefill(whisper, state, {0: ENGLISH})
+    close(step(whisper, state, [50364])[0], published(whisper, windows[2], (*ENGLISH, 50364))[-1])
 
 
 def test_rows_that_move_up_go_on_as_they_would_have(
-    whisper: Whisper, filled: Fill, windows: list[Encoded]
+    whisper: Whisper, windows: list[Projected]
 ) -> None:
-    slots = filled(whisper, windows)
-    prefill(whisper, slots, dict.fromkeys(range(4), ENGLISH))
+    state = filled(whisper, windows)
+    prefill(whisper, state, dict.fromkeys(range(4), ENGLISH))
     for token in TEXT[:3]:
-        step(whisper, slots, [token] * 4)
-    slots.move(3, 1)
-    slots.move(2, 0)
-    logits = step(whisper, slots, [TEXT[3]] * 2)
+        step(whisper, state, [token] * 4)
+    state.move(3, 1)
+    state.move(2, 0)
+    logits = step(whisper, state, [TEXT[3]] * 2)
     for row, came_from in ((0, 2), (1, 3)):
         close(logits[row], published(whisper, windows[came_from], (*ENGLISH, *TEXT[:4]))[-1])
 
 
-@pytest.mark.parametrize("ragged", [False, True])
 def test_silence_that_rows_share_is_silence_behind_each(
-    whisper: Whisper, windows: list[Encoded], ragged: bool
+    whisper: Whisper, windows: list[Projected]
 ) -> None:
     """Rows of unequal lengths, one of which sees no silence."""
     decoder = whisper.ours.decoder
     groups = Groups.of(windows[0].output[:700])
     means = decoder.cross(groups.means(windows[0].output[:700]))
     silent = [each[:, :, groups.numbers] for each in means]
-    shared, apart = (decoder.slots(3, 700, ragged=ragged) for _ in range(2))
-    shared.cross.hush(groups, *means)
+    shared, apart = (decoder.state(3, 700) for _ in range(2))
+    shared.cross.set_silence(groups, *means)
     for row, (window, length) in enumerate(zip(windows[1:], (350, 123, 550), strict=True)):
         keys, values = decoder.cross(window.output[:length])
         sees = row != 2
@@ -258,12 +223,12 @@ def test_silence_that_rows_share_is_silence_behind_each(
 
 
 def test_where_heads_look_is_where_those_of_transformers_look(
-    whisper: Whisper, filled: Fill, windows: list[Encoded]
+    whisper: Whisper, windows: list[Projected]
 ) -> None:
     heads = ((3, 1), (4, 7), (5, 2), (4, 2))
-    slots = filled(whisper, windows[:1])
+    state = filled(whisper, windows[:1])
     texts = {0: (*ENGLISH, *TEXT)}
-    scores = whisper.ours.decoder.align(slots, texts, sorted(heads))[0]
+    scores = whisper.ours.decoder.align(state, texts, sorted(heads))[0]
     before = whisper.reference.config._attn_implementation
     whisper.reference.set_attn_implementation("eager")
     try:
@@ -279,13 +244,13 @@ def test_where_heads_look_is_where_those_of_transformers_look(
 
 
 def test_alignment_sees_a_windows_own_positions_and_disturbs_no_decoding(
-    whisper: Whisper, filled: Fill, windows: list[Encoded]
+    whisper: Whisper, windows: list[Projected]
 ) -> None:
-    slots = filled(whisper, windows[:3])
-    prefill(whisper, slots, dict.fromkeys(range(3), ENGLISH))
-    scores = whisper.ours.decoder.align(slots, {1: TEXT, 2: TEXT[:5]}, [(3, 1), (5, 2)])
+    state = filled(whisper, windows[:3])
+    prefill(whisper, state, dict.fromkeys(range(3), ENGLISH))
+    scores = whisper.ours.decoder.align(state, {1: TEXT, 2: TEXT[:5]}, [(3, 1), (5, 2)])
     assert scores[1].shape == (2, len(TEXT), 350)
     assert scores[2].shape == (2, 5, 123)
-    logits = step(whisper, slots, [50364] * 3)
+    logits = step(whisper, state, [50364] * 3)
     for row in range(3):
         close(logits[row], published(whisper, windows[row], (*ENGLISH, 50364))[-1])

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from deployments.recognition.model.linear import Linear
+from deployments.recognition.model.linear import Linear, Packed
+from tests.support.processor import needs_bfloat16, with_fewer_too
 
 
 @pytest.mark.parametrize("rows", [1, 3, 8, 70])
@@ -28,11 +29,70 @@ def test_a_product_is_what_torch_says_it_is(rows: int, biased: bool, dtype: torc
     )
 
 
-def test_without_the_instructions_a_product_is_torchs_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_is_avx512_supported", "_is_avx512_bf16_supported"):
-        monkeypatch.setattr(torch.cpu, name, lambda: False)
-    for dtype in (torch.float32, torch.bfloat16):
-        assert isinstance(Linear(torch.ones(2, 2), None).ready(dtype), Linear)
+@with_fewer_too
+@pytest.mark.parametrize("outputs", [64, 512])
+@pytest.mark.parametrize("inputs", [512, 2048])
+@pytest.mark.parametrize(
+    ("dtype", "most"),
+    [(torch.float32, 550), pytest.param(torch.bfloat16, 32, marks=needs_bfloat16)],
+)
+def test_neither_rows_nor_threads_change_a_bit(
+    dtype: torch.dtype, most: int, inputs: int, outputs: int
+) -> None:
+    draw = torch.Generator().manual_seed(0)
+    weight = torch.randn(outputs, inputs, generator=draw)
+    x = torch.randn(most, inputs, generator=draw)
+    product = Linear(weight, torch.randn(outputs, generator=draw)).ready(dtype)
+    assert isinstance(product, Packed)
+    with torch.inference_mode():
+        expected = product(x)
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            for rows in (1, 2, 3, 5, 8, 13, 16, 17, 31, 64, 123):
+                for some in (slice(rows), slice(most - rows, most)):
+                    if rows <= most:
+                        assert torch.equal(product(x[some]), expected[some])
+    torch.set_num_threads(1)
+
+
+@with_fewer_too
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, pytest.param(torch.bfloat16, marks=needs_bfloat16)]
+)
+@pytest.mark.parametrize("tokens", [3, 14, 40])
+def test_windows_of_several_tokens_do_not_change_each_other(
+    dtype: torch.dtype, tokens: int
+) -> None:
+    draw = torch.Generator().manual_seed(0)
+    product = Linear(torch.randn(512, 512, generator=draw), None).ready(dtype)
+    x = torch.randn(12, tokens, 512, generator=draw)
+    with torch.inference_mode():
+        together = product(x)
+        for row in range(12):
+            assert torch.equal(product(x[row : row + 1])[0], together[row])
+
+
+@pytest.mark.parametrize(
+    ("missing", "dtype"),
+    [("_is_avx512_bf16_supported", torch.bfloat16), ("_is_avx2_supported", torch.float32)],
+)
+def test_without_the_instructions_a_product_is_torchs_own(
+    monkeypatch: pytest.MonkeyPatch, missing: str, dtype: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.cpu, missing, lambda: False)
+    assert isinstance(Linear(torch.ones(2, 2), None).ready(dtype), Linear)
+
+
+def test_what_onednn_may_not_use_is_not_chosen() -> None:
+    """In a process of its own: oneDNN looks at what it may use once."""
+    code = "from deployments.recognition.model.linear import *; print(multiplies_bfloat16())"
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+        capture_output=True,
+        check=True,
+    )
+    assert found.stdout.split() == [b"False"]
 
 
 def test_few_shapes_are_kept() -> None:

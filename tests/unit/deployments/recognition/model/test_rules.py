@@ -16,7 +16,8 @@ from transformers.generation.logits_process import (
     WhisperTimeStampLogitsProcessor,
 )
 
-from deployments.recognition.model.rules import NEVER, Rules, RuleState
+from deployments.recognition.attention.memory import NEVER
+from deployments.recognition.model.rules import Rules, RuleState
 from deployments.recognition.window.vocabulary import Vocabulary
 from tests.unit.deployments.recognition.support import Whisper
 
@@ -82,7 +83,7 @@ def random_logits(rows: int, vocabulary: Vocabulary, seed: int, scale: float = 3
 tokens = st.integers(0, SMALL.eot) | st.integers(FIRST, LAST)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(tokens, max_size=8), st.integers(0, 2**30), st.sampled_from([0.1, 1.0, 5.0]))
 @example([], 0, 1.0)
 @example([FIRST, 7, LAST], 0, 1.0)
@@ -95,7 +96,7 @@ def test_masks_are_those_of_transformers_for_any_history(
     assert torch.equal(ours(SMALL, [history], logits)[0], published(SMALL, history, logits[0]))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.integers(1, 6).flatmap(
         lambda length: st.lists(

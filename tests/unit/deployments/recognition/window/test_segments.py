@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 from deployments.recognition.window.questions import Decoded
 from deployments.recognition.window.segments import (
     TokenSegment,
-    first_text_tokens,
-    prompt_tokens,
     split_segments,
+    text_span,
+    without,
+    without_text,
 )
 from tests.unit.deployments.recognition.model.test_rules import SMALL
 
@@ -21,17 +22,6 @@ def decoded(*tokens: int, end_logprob: float | None = -0.5) -> Decoded:
 
 def segment(start: float, end: float | None, *tokens: int) -> TokenSegment:
     return TokenSegment(start, end, tokens, tuple(-token / 100 for token in tokens))
-
-
-class Letters:
-    """A tokenizer of one token a letter."""
-
-    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
-        assert not add_special_tokens
-        return [ord(letter) for letter in text]
-
-    def decode(self, token_ids: list[int]) -> str:
-        return "".join(map(chr, token_ids))
 
 
 def test_segments_lie_between_their_timestamps() -> None:
@@ -72,23 +62,42 @@ def test_all_text_is_in_some_segment_in_order(tokens: list[int]) -> None:
     assert all(each.end is not None for each in segments[:-1])
 
 
-def test_a_decoding_is_cut_behind_its_first_tokens_of_text() -> None:
-    whole = decoded(T, 1, T + 5, T + 5, 2, 3, T + 9)
-    assert first_text_tokens(whole, 2, SMALL) == decoded(T, 1, T + 5, T + 5, 2, end_logprob=None)
-    assert first_text_tokens(whole, 4, SMALL) == whole
+WHOLE = decoded(T, 1, T + 5, T + 6, 2, 3, 4, T + 9, T + 9, 5)
+
+
+@pytest.mark.parametrize(
+    ("first", "end", "span"),
+    [
+        pytest.param(0, 1, (0.0, 0.1), id="a segment"),
+        pytest.param(1, 4, (0.12, 0.18), id="another one"),
+        pytest.param(2, 3, (0.12, 0.18), id="a part of one"),
+        pytest.param(0, 3, (0.0, 0.18), id="parts of two"),
+        pytest.param(4, 5, (0.18, None), id="without an end"),
+    ],
+)
+def test_a_stretch_of_text_lies_between_the_timestamps_around_it(
+    first: int, end: int, span: tuple[float, float | None]
+) -> None:
+    start, until = text_span(WHOLE, first, end, SMALL)
+    assert start == pytest.approx(span[0])
+    assert until == (None if span[1] is None else pytest.approx(span[1]))
+
+
+def test_timestamps_stay_where_text_is_taken_out() -> None:
+    assert without_text(WHOLE, 1, 3, SMALL) == decoded(T, 1, T + 5, T + 6, 4, T + 9, T + 9, 5)
+    assert without_text(WHOLE, 2, 2, SMALL) == WHOLE
+
+
+def test_segments_lose_the_tokens_that_were_not_said_and_their_times() -> None:
+    segments = [segment(0.0, 0.1, 1, 2, 3), segment(0.1, 0.2, 4), segment(0.2, 0.3, 5, 6)]
+    starts = [0.0, 0.03, 0.06, 0.1, 0.2, 0.25, 0.3]
+    assert without(segments, {1, 3}, starts) == (
+        [segment(0.0, 0.1, 1, 3), segment(0.2, 0.3, 5, 6)],
+        [[0.0, 0.06, 0.1], [0.2, 0.25, 0.3]],
+    )
 
 
 def test_the_mean_logprob_counts_the_end_as_a_token() -> None:
     assert Decoded((1, 2), (-0.5, -1.0), -0.3, 0.0).avg_logprob == pytest.approx(-0.6)
     assert Decoded((1, 2), (-0.5, -1.0), None, 0.0).avg_logprob == pytest.approx(-0.5)
     assert Decoded((), (), -2.0, 0.0).avg_logprob == -2.0
-
-
-@pytest.mark.parametrize("prompt", [None, "", "  \n"])
-def test_no_prompt_is_no_tokens(prompt: str | None) -> None:
-    assert prompt_tokens(prompt, Letters(), 10) == ()
-
-
-def test_a_prompt_begins_like_a_word_and_keeps_its_end() -> None:
-    assert prompt_tokens(" abc\n", Letters(), 10) == tuple(map(ord, " abc"))
-    assert prompt_tokens("abcdef", Letters(), 3) == tuple(map(ord, "def"))

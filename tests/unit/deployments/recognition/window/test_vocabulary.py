@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from deployments.recognition.window.vocabulary import Vocabulary
-from interchange.errors import InvalidOption
+from deployments.recognition.window.vocabulary import Text, Vocabulary
+from interchange.errors import InvalidOption, ServerError
+from tests.unit.deployments.recognition.model.test_rules import SMALL
 from tests.unit.deployments.recognition.support import ENGLISH, Whisper
 
 
@@ -85,3 +86,57 @@ def test_several_ends_of_text_count_as_the_first() -> None:
 
 def test_the_checkpoints_own_mark_for_previous_text_is_used() -> None:
     assert Vocabulary.of(checkpoint(prev_sot_token_id=42)).previous == 42
+
+
+class Letters:
+    """A tokenizer of one token a letter."""
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        assert not add_special_tokens
+        return [ord(letter) for letter in text]
+
+    def decode(self, token_ids: list[int]) -> str:
+        return "".join(map(chr, token_ids))
+
+    def convert_ids_to_tokens(self, ids: int) -> str:
+        return chr(ids)
+
+
+def letters(limit: int, *terms: str) -> Text:
+    return Text(SMALL, Letters(), limit, terms)
+
+
+def prompt(text: str, left_out: int = 0) -> tuple[tuple[int, ...], int]:
+    return tuple(map(ord, text)), left_out
+
+
+@pytest.mark.parametrize("asked", [None, "", "  \n"])
+def test_no_prompt_is_no_tokens(asked: str | None) -> None:
+    assert letters(10).prompt(asked) == prompt("")
+
+
+def test_a_prompt_begins_like_a_word_and_keeps_its_end() -> None:
+    assert letters(10).prompt(" abc\n") == prompt(" abc")
+    assert letters(3).prompt("abcdef") == prompt("def", 4)
+
+
+def test_the_terms_of_the_service_stand_before_every_prompt() -> None:
+    assert letters(20, "Ada", "Bo Li").prompt(None) == prompt(" Ada, Bo Li.")
+    assert letters(20, "Ada", "Bo Li").prompt("So.") == prompt(" Ada, Bo Li. So.")
+
+
+def test_too_long_a_prompt_pushes_out_the_terms_of_the_service_first() -> None:
+    assert letters(8, "Ada", "Bo Li").prompt("So.") == prompt(" Li. So.", 8)
+
+
+def test_more_terms_than_the_model_reads_are_refused() -> None:
+    assert letters(12).with_terms(("Ada", "Bo Li")).terms == ("Ada", "Bo Li")
+    with pytest.raises(ServerError, match="2 terms takes 12 tokens, and the model reads 11"):
+        letters(11).with_terms(("Ada", "Bo Li"))
+
+
+@pytest.mark.parametrize("said", [" Hello there.", " 日本語 für 🙂", " naïve — “so”"])
+def test_the_bytes_of_the_tokens_are_those_of_the_text(whisper: Whisper, said: str) -> None:
+    text = whisper.ours.text
+    tokens = text.tokenizer.encode(said, add_special_tokens=False)
+    assert bytes(byte for token in tokens for byte in text.content(token)).decode() == said

@@ -1,13 +1,10 @@
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.recognition.window.segments import TokenSegment
-from deployments.recognition.window.words import split_words, time_words, within
-from interchange.transcript import Word
+from deployments.recognition.window.words import split_words, time_words
 from tests.unit.deployments.recognition.support import Whisper
 
 
@@ -73,23 +70,3 @@ def test_a_words_times_and_probability_are_those_of_its_tokens(whisper: Whisper)
         (" world!", 0.6, 1.3),
     ]
     assert [word.probability for word in words] == pytest.approx([0.75, 0.5])
-
-
-@given(
-    st.lists(st.floats(0, 30), min_size=2, max_size=10),
-    st.floats(0, 30),
-    st.floats(0, 10),
-)
-def test_words_are_moved_inside_their_segment_and_stay_in_order(
-    times: list[float], begin: float, length: float
-) -> None:
-    edges = sorted(times)
-    words = [Word(f" {i}", start, end, 1.0) for i, (start, end) in enumerate(pairwise(edges))]
-    moved = within(words, begin, begin + length)
-    assert [word.text for word in moved] == [word.text for word in words]
-    flat = [edge for word in moved for edge in (word.start, word.end)]
-    assert flat == sorted(flat)
-    assert all(begin <= edge <= begin + length for edge in flat)
-    for before, after in zip(words, moved, strict=True):
-        if begin <= before.start and before.end <= begin + length:
-            assert after == before

@@ -90,6 +90,15 @@ def test_vtt() -> None:
     )
 
 
+def test_tsv() -> None:
+    assert render(GREETING, "tsv") == (
+        "start\tend\ttext\n0\t1500\tHello there.\n2000\t3250\tHow are you?\n"
+    )
+    assert render(DIALOGUE, "tsv").splitlines()[2] == "2000\t3250\tSPEAKER_01: How are you?"
+    tabbed = replace(segment("x", 0, 1), text=" a\tb\nc")
+    assert render(transcript(tabbed), "tsv").splitlines()[1] == "0\t1000\ta b c"
+
+
 def test_silence_is_a_file_without_cues() -> None:
     assert parse_srt(render(SILENCE, "srt")) == []
     assert parse_vtt(render(SILENCE, "vtt")) == []
@@ -162,23 +171,22 @@ def test_a_pause_or_another_speaker_ends_a_cue() -> None:
     mixed = transcript(Segment(0.0, 4.5, " One two three", "en", words=words), turns=turns)
     assert [cue[:2] for cue in parse_vtt(render(mixed, "vtt"))] == [
         (0.0, 0.5),
-        (0.5, 1.0),
-        (4.0, 4.5),
+        (0.5, 1.5),
+        (4.0, 5.0),
     ]
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"),
+    ("milliseconds", "text"),
     [
-        (0.0, "00:00:00.000"),
-        (0.0004, "00:00:00.000"),
-        (59.9996, "00:01:00.000"),
-        (3661.5, "01:01:01.500"),
-        (360000.25, "100:00:00.250"),
+        (0, "00:00:00.000"),
+        (60_000, "00:01:00.000"),
+        (3_661_500, "01:01:01.500"),
+        (360_000_250, "100:00:00.250"),
     ],
 )
-def test_timecodes(seconds: float, text: str) -> None:
-    assert timecode(seconds, ".") == text
+def test_timecodes(milliseconds: int, text: str) -> None:
+    assert timecode(milliseconds, ".") == text
 
 
 _texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=60)

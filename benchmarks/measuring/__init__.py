@@ -1,0 +1,1 @@
+"""What every measurement needs: recordings, errors counted, memory and time watched, tables."""

@@ -1,0 +1,1 @@
+"""Who runs: Rayscribe and its peers, each in processes of its own."""

@@ -1,0 +1,1 @@
+"""What runs: workloads a to e, and the graph with an engine that sleeps."""

@@ -1,0 +1,61 @@
+"""Where the chunks that segmentation looks at, and their frames, lie in a recording."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from interchange.stages import SAMPLE_RATE
+
+UInt8 = npt.NDArray[np.uint8]
+Bool = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Chunks of one length, a whole number of frames apart, so that their frames coincide.
+
+    `chunk`, `hop` and `field` are samples: of a chunk, between two frames, and that one frame
+    sees. `frames` are those of a chunk, `step` those between the beginnings of two chunks.
+    """
+
+    chunk: int
+    hop: int
+    field: int
+    frames: int
+    step: int
+
+    @property
+    def step_samples(self) -> int:
+        return self.step * self.hop
+
+    @property
+    def tiles(self) -> int:
+        """Every so many chunks leave no frame between them unseen."""
+        return max(1, self.frames // self.step)
+
+    def chunks(self, samples: int) -> int:
+        """How many chunks a recording has; the last may reach past its end."""
+        return 1 + max(0, math.ceil((samples - self.chunk) / self.step_samples))
+
+    def total(self, chunks: int) -> int:
+        """Frames of so many chunks."""
+        return (chunks - 1) * self.step + self.frames
+
+    def seconds(self, frame: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """The middle of frames, as pyannote places them."""
+        middle: npt.NDArray[np.float64] = (
+            np.asarray(frame, np.float64) * self.hop + self.field / 2
+        ) / SAMPLE_RATE
+        return middle
+
+    def united(self, active: Bool) -> Bool:
+        """(chunks, frames) → (all frames,): whether a chunk that sees a frame has it marked."""
+        chunks = len(active)
+        shared = np.zeros((chunks + math.ceil(self.frames / self.step), self.step), np.bool_)
+        for first in range(0, self.frames, self.step):
+            part = active[:, first : first + self.step]
+            row = first // self.step
+            shared[row : row + chunks, : part.shape[1]] |= part
+        return shared.ravel()[: self.total(chunks)]

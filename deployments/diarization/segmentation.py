@@ -1,0 +1,152 @@
+"""Who of a few local speakers talks in each frame of each chunk of 10 s.
+
+pyannote runs its segmentation network over chunks that overlap by 9 s. Two things are done in
+another way here, with the same result: the filters at the network's entry are applied once to
+a stretch of chunks (`sincnet.py`), and chunks between two that cover them and are silent are
+not looked at.
+"""
+
+import itertools
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import torch
+from pyannote.audio import Model
+from pyannote.audio.models.segmentation import PyanNet
+from pyannote.audio.utils.powerset import Powerset
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - its usual name
+
+from deployments.diarization.grid import Grid, UInt8
+from deployments.diarization.sincnet import SharedSincNet
+from deployments.diarization.waveforms import pieces
+
+Progress = Callable[[int, int], None]
+"""Told (done, total); what it raises ends the work."""
+
+
+class _Scores(Protocol):
+    """A network with the part of it done that chunks share."""
+
+    def __call__(self, chunks: Tensor) -> Tensor:
+        """(chunks,) numbers within the stretch → (chunks, frames, classes)."""
+        ...
+
+
+class Segmenter:
+    """Runs a segmentation network over a recording.
+
+    `batch_size` chunks are looked at together. `step` is the share of a chunk's length that the
+    next one begins later, to a whole frame. `threshold` is for networks that score each speaker
+    by itself; those of today score sets of speakers.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        device: torch.device,
+        batch_size: int,
+        step: float,
+        threshold: float = 0.5,
+    ) -> None:
+        self._model = model.eval().to(device)
+        self._device = device
+        self._batch_size = batch_size
+        self._threshold = threshold
+        specifications = model.specifications
+        chunk = model.audio.get_num_samples(specifications.duration)
+        frames = model.num_frames(chunk)
+        hop = round(model.receptive_field.step * model.audio.sample_rate)
+        self.grid = Grid(
+            chunk=chunk,
+            hop=hop,
+            field=round(model.receptive_field.duration * model.audio.sample_rate),
+            frames=frames,
+            step=max(1, round(step * chunk / hop)),
+        )
+        self.speakers = len(specifications.classes)
+        self._sets: Tensor | None = None
+        if specifications.powerset:
+            sets = Powerset(self.speakers, specifications.powerset_max_classes).mapping
+            self._sets = sets.to(device, torch.uint8)
+
+    @torch.inference_mode()
+    def segment(self, waveform: Tensor, progress: Progress) -> UInt8:
+        """(chunks, frames, local speakers), 1 where one talks, of (samples,) int16."""
+        chunks = self.grid.chunks(len(waveform))
+        found = np.empty((chunks, self.grid.frames, self.speakers), np.uint8)
+        for first in range(0, chunks, self._batch_size):
+            progress(first, chunks)
+            count = min(self._batch_size, chunks - first)
+            found[first : first + count] = self._stretch(waveform, first, count).cpu().numpy()
+        progress(chunks, chunks)
+        return found
+
+    def _stretch(self, waveform: Tensor, first: int, count: int) -> Tensor:
+        """(chunks, frames, speakers) of `count` chunks from the one numbered `first` on."""
+        grid = self.grid
+        begin = first * grid.step_samples
+        samples = (count - 1) * grid.step_samples + grid.chunk
+        scores = self._open(pieces(waveform, [begin], samples, self._device)[0])
+        found = torch.zeros(
+            (count, grid.frames, self.speakers), dtype=torch.uint8, device=self._device
+        )
+        tiles = sorted({*range(0, count, grid.tiles), count - 1})
+        found[tiles] = self._binary(scores, tiles)
+        if len(tiles) < count:
+            speech = found[tiles].flatten(1).any(dim=1).tolist()
+            between = [
+                chunk
+                for k, (left, right) in enumerate(itertools.pairwise(tiles))
+                if speech[k] or speech[k + 1]
+                for chunk in range(left + 1, right)
+            ]
+            if between:
+                found[between] = self._binary(scores, between)
+        return found
+
+    def _open(self, stretch: Tensor) -> _Scores:
+        if isinstance(self._model, PyanNet):
+            return _PyanNetScores(self._model, stretch, self.grid)
+        return _WholeScores(self._model, stretch, self.grid)
+
+    def _binary(self, scores: _Scores, chunks: list[int]) -> Tensor:
+        found = scores(torch.tensor(chunks, device=self._device))
+        if self._sets is None:
+            return (found > self._threshold).to(torch.uint8)
+        return self._sets[found.argmax(dim=-1)]
+
+
+class _PyanNetScores:
+    """pyannote's network of sinc filters and LSTMs, the filters applied once."""
+
+    def __init__(self, model: PyanNet, stretch: Tensor, grid: Grid) -> None:
+        self._model = model
+        self._sincnet = SharedSincNet(model.sincnet, stretch, grid)
+
+    def __call__(self, chunks: Tensor) -> Tensor:
+        model = self._model
+        features = self._sincnet.features(chunks).transpose(1, 2)
+        if isinstance(model.lstm, nn.ModuleList):
+            for layer in model.lstm:
+                features, _ = layer(features)
+        else:
+            features, _ = model.lstm(features)
+        if model.hparams.linear["num_layers"] > 0:
+            for linear in model.linear:
+                features = F.leaky_relu(linear(features))
+        scores: Tensor = model.activation(model.classifier(features))
+        return scores
+
+
+class _WholeScores:
+    """Any other network, chunk by chunk."""
+
+    def __init__(self, model: Model, stretch: Tensor, grid: Grid) -> None:
+        self._model = model
+        self._chunks = stretch.unfold(0, grid.chunk, grid.step_samples)
+
+    def __call__(self, chunks: Tensor) -> Tensor:
+        scores: Tensor = self._model(self._chunks[chunks].unsqueeze(1))
+        return scores

@@ -1,0 +1,433 @@
+"""What a step does beside its products, each in one kernel that Triton compiles.
+
+A row reads what is its own and no further: whoever its neighbours are, its arithmetic is the same,
+and nothing that an earlier tenant of its slot left there is ever read. `plain` does the same with
+torch's own operations.
+"""
+
+import math
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from deployments.recognition.attention.silence import MEANS
+from deployments.recognition.captured import state as fields
+from deployments.recognition.captured.state import Masks, State
+from deployments.recognition.model.weights import Norm
+
+# How much a program reads at once, and by how many warps: found by trying, on an H200.
+SCORES_AT_ONCE, SCORES_WARPS = 4096, 16
+POSITIONS_AT_ONCE, POSITIONS_WARPS = 64, 4
+PAST_AT_ONCE, PAST_WARPS = 64, 4
+
+_UNSEEN = tl.constexpr(fields.UNSEEN)
+
+
+def check(device: torch.device) -> None:
+    """Raises whatever the compiler raises where it does not work."""
+    x = torch.ones((1, 16), device=device)
+    add_norm(x, x, Norm(x[0], x[0], 1e-5))
+    torch.cuda.synchronize(device)
+
+
+def begin(state: State, rows: int) -> None:
+    """Take in what the host says of `rows` rows: whose they are, and what begins in which."""
+    _begin[(rows,)](
+        state.control,
+        state.rows,
+        state.prompt,
+        *(state.tokens, state.positions, state.base, state.length, state.sot, state.limit),
+        *(state.seed, state.temperature, state.last, state.before, state.following, state.done),
+        CONTROL=fields.CONTROL,
+        PROMPT=fields.PROMPT,
+        num_warps=1,
+    )
+
+
+@triton.jit
+def _begin(
+    control, row_slots, prompt,
+    tokens, positions, base, length, sot, limit,
+    seed, temperature, last, before, following, done,
+    CONTROL: tl.constexpr, PROMPT: tl.constexpr,
+):  # fmt: skip
+    row = tl.program_id(0)
+    said = control + row * CONTROL
+    slot = tl.load(said).to(tl.int64)
+    tl.store(row_slots + row, slot)
+    if tl.load(said + 1) != 0:
+        position = tl.load(said + 2)
+        tl.store(positions + slot, position)
+        tl.store(base + slot, position)
+        tl.store(length + slot, tl.load(said + 3))
+        tl.store(sot + slot, tl.load(said + 4))
+        tl.store(limit + slot, tl.load(said + 5))
+        tl.store(seed + slot, tl.load(said + 6))
+        tl.store(temperature + slot, tl.load(said + 7).to(tl.float32, bitcast=True))
+        tl.store(tokens + slot, tl.load(said + 8).to(tl.int64))
+        each = tl.arange(0, PROMPT)
+        tl.store(prompt + slot * PROMPT + each, tl.load(said + 8 + each))
+        tl.store(last + slot, 1)
+        tl.store(before + slot, 1)
+        tl.store(following + slot, 0)
+        tl.store(done + slot, 0)
+
+
+def add_norm(
+    x: Tensor, added: Tensor, norm: Norm, limit: float = math.inf
+) -> tuple[Tensor, Tensor]:
+    """(…, width) twice -> their sum, kept within ± `limit`, and that normalised."""
+    x, added = x.contiguous(), added.contiguous()  # rows are found by their number
+    total, normed = torch.empty_like(x), torch.empty_like(x)
+    width = x.shape[-1]
+    _add_norm[(x.numel() // width,)](
+        *(x, added, norm.weight, norm.bias, total, normed, norm.eps, limit),
+        WIDTH=width,
+        BLOCK=triton.next_power_of_2(width),
+        num_warps=8 if width > 1024 else 4,
+    )
+    return total, normed
+
+
+@triton.jit
+def _add_norm(
+    x, added, weight, bias, total, normed, eps, limit, WIDTH: tl.constexpr, BLOCK: tl.constexpr
+):
+    row = tl.program_id(0).to(tl.int64) * WIDTH
+    each = tl.arange(0, BLOCK)
+    inside = each < WIDTH
+    sums = tl.load(x + row + each, mask=inside, other=0.0) + tl.load(
+        added + row + each, mask=inside, other=0.0
+    )
+    sums = tl.minimum(tl.maximum(sums.to(tl.float32), -limit), limit).to(sums.dtype)
+    tl.store(total + row + each, sums, mask=inside)
+    exact = sums.to(tl.float32)
+    mean = tl.sum(exact, 0) / WIDTH
+    centred = tl.where(inside, exact - mean, 0.0)
+    scale = 1 / tl.sqrt(tl.sum(centred * centred, 0) / WIDTH + eps)
+    w = tl.load(weight + each, mask=inside, other=0.0).to(tl.float32)
+    b = tl.load(bias + each, mask=inside, other=0.0).to(tl.float32)
+    result = centred * scale * w + b
+    tl.store(normed + row + each, result.to(normed.dtype.element_ty), mask=inside)
+
+
+def self_attention(state: State, layer: int, projected: Tensor) -> Tensor:
+    """One token of each row, its scaled queries, keys and values (rows, 3 × width) -> what it finds
+    in its past and itself (rows, width). Keys and values are kept."""
+    shape, rows = state.shape, len(projected)
+    found = torch.empty((rows, shape.width), dtype=projected.dtype, device=projected.device)
+    _self[(rows, shape.heads)](
+        *(projected, state.keys[layer], state.values[layer], state.positions, state.rows, found),
+        HEADS=shape.heads,
+        SIZE=shape.head_size,
+        TARGET=shape.target,
+        BLOCK=PAST_AT_ONCE,
+        num_warps=PAST_WARPS,
+    )
+    return found
+
+
+@triton.jit
+def _self(
+    projected, keys, values, positions, rows, found,
+    HEADS: tl.constexpr, SIZE: tl.constexpr, TARGET: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    row, head = tl.program_id(0), tl.program_id(1)
+    slot = tl.load(rows + row)
+    position = tl.load(positions + slot)
+    d = tl.arange(0, SIZE)
+    own = projected + (row * 3 * HEADS + head) * SIZE + d
+    k = tl.load(own + HEADS * SIZE)
+    v = tl.load(own + 2 * HEADS * SIZE)
+    # Products of matrices have 16 rows at least: the query is the first, and the others nothing.
+    only = tl.arange(0, 16) == 0
+    q = tl.load(own[None, :] + 0 * only[:, None].to(tl.int32), mask=only[:, None], other=0.0)
+    start = (slot * HEADS + head) * TARGET * SIZE
+    highest = tl.sum(q.to(tl.float32) * k[None, :].to(tl.float32), 1)
+    total = highest * 0 + 1.0
+    context = tl.zeros([16, SIZE], tl.float32) + v[None, :].to(tl.float32)
+    for first in tl.range(0, position, BLOCK):
+        at = first + tl.arange(0, BLOCK)
+        there = at < position
+        where = start + at[:, None] * SIZE + d[None, :]
+        past = tl.load(keys + where, mask=there[:, None], other=0.0)
+        seen = tl.load(values + where, mask=there[:, None], other=0.0)
+        scores = tl.dot(q, tl.trans(past), input_precision="ieee")
+        scores = tl.where(there[None, :], scores, float("-inf"))
+        top = tl.maximum(highest, tl.max(scores, 1))
+        fading = tl.exp(highest - top)
+        weights = tl.exp(scores - top[:, None])
+        found_here = tl.dot(weights.to(seen.dtype), seen, input_precision="ieee")
+        context = context * fading[:, None] + found_here
+        total = total * fading + tl.sum(weights, 1)
+        highest = top
+    result = (context / total[:, None]).to(found.dtype.element_ty)
+    to = found + (row * HEADS + head) * SIZE + d[None, :] + 0 * only[:, None].to(tl.int32)
+    tl.store(to, result, mask=only[:, None])
+    tl.store(keys + start + position * SIZE + d, k)
+    tl.store(values + start + position * SIZE + d, v)
+
+
+def cross_attention(state: State, layer: int, queries: Tensor, slots: Tensor) -> Tensor:
+    """Scaled queries (rows, texts, width) of the windows in `slots` (rows,) -> what they find, in
+    the same shape."""
+    shape, (rows, texts, _) = state.shape, queries.shape
+    found = torch.empty_like(queries)
+    together = 16 if texts <= 16 else 64
+    _cross[(rows, shape.heads, triton.cdiv(texts, together))](
+        *(queries, state.window_keys[layer], state.window_values[layer]),
+        *(state.silent_keys[layer], state.silent_values[layer], state.silent_scores),
+        *(state.owned, slots, found, texts),
+        HEADS=shape.heads,
+        SIZE=shape.head_size,
+        SOURCE=shape.source,
+        MEANS=MEANS,
+        GROUPS=triton.next_power_of_2(MEANS),
+        TEXTS=together,
+        BLOCK=POSITIONS_AT_ONCE,
+        num_warps=POSITIONS_WARPS,
+        num_stages=3,
+    )
+    return found
+
+
+@triton.jit
+def _cross(
+    queries, keys, values, silent_keys, silent_values, silent_scores, owned, slots, found, texts,
+    HEADS: tl.constexpr, SIZE: tl.constexpr, SOURCE: tl.constexpr, MEANS: tl.constexpr,
+    GROUPS: tl.constexpr, TEXTS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    row, head = tl.program_id(0), tl.program_id(1)
+    text = tl.program_id(2) * TEXTS + tl.arange(0, TEXTS)
+    slot = tl.load(slots + row)
+    positions = tl.load(owned + slot)
+    d = tl.arange(0, SIZE)
+    asking = ((row * texts + text) * HEADS + head)[:, None] * SIZE + d[None, :]
+    q = tl.load(queries + asking, mask=(text < texts)[:, None], other=0.0)
+
+    group = tl.arange(0, GROUPS)
+    real = group < MEANS
+    mean_at = (head * MEANS + group)[:, None] * SIZE + d[None, :]
+    mean_k = tl.load(silent_keys + mean_at, mask=real[:, None], other=0.0)
+    seen = tl.load(silent_scores + slot * MEANS + group, mask=real, other=_UNSEEN)
+    of_silence = tl.dot(q, tl.trans(mean_k), input_precision="ieee") + seen[None, :]
+    highest = tl.max(of_silence, 1)
+    shares = tl.exp(of_silence - highest[:, None])
+    total = tl.sum(shares, 1)
+    mean_v = tl.load(silent_values + mean_at, mask=real[:, None], other=0.0)
+    context = tl.dot(shares.to(mean_v.dtype), mean_v, input_precision="ieee")
+
+    start = (slot * HEADS + head) * SOURCE * SIZE
+    for first in tl.range(0, positions, BLOCK):
+        at = first + tl.arange(0, BLOCK)
+        there = at < positions
+        where = start + at[:, None] * SIZE + d[None, :]
+        k = tl.load(keys + where, mask=there[:, None], other=0.0)
+        scores = tl.dot(q, tl.trans(k), input_precision="ieee")
+        scores = tl.where(there[None, :], scores, float("-inf"))
+        top = tl.maximum(highest, tl.max(scores, 1))
+        fading = tl.exp(highest - top)
+        weights = tl.exp(scores - top[:, None])
+        v = tl.load(values + where, mask=there[:, None], other=0.0)
+        found_here = tl.dot(weights.to(v.dtype), v, input_precision="ieee")
+        context = context * fading[:, None] + found_here
+        total = total * fading + tl.sum(weights, 1)
+        highest = top
+    result = (context / total[:, None]).to(found.dtype.element_ty)
+    tl.store(found + asking, result, mask=(text < texts)[:, None])
+
+
+def choose(logits: Tensor, state: State, masks: Masks) -> None:
+    """The rules, the choice by each row's temperature, and the row one token on.
+
+    `logits` (rows, vocabulary and what fills it up). What was chosen is noted in `chosen` and
+    `scores`.
+    """
+    rows, size = len(logits), masks.never.shape[1]
+    _choose[(rows,)](
+        *(logits, masks.never, state.rows, state.prompt),
+        *(state.tokens, state.positions, state.base, state.length, state.sot, state.limit),
+        *(state.seed, state.temperature, state.last, state.before, state.following, state.done),
+        *(state.chosen, state.scores, masks.eot, masks.begin, masks.no_speech),
+        SIZE=size,
+        STRIDE=logits.stride(0),
+        PROMPT=fields.PROMPT,
+        BLOCK=SCORES_AT_ONCE,
+        num_warps=SCORES_WARPS,
+    )
+
+
+@triton.jit
+def _choose(
+    logits, never, row_slots, prompt,
+    tokens, positions, base, length, sot, limit,
+    seed, temperature, last, before, following, done,
+    chosen, scores_out, eot, begin, no_speech,
+    SIZE: tl.constexpr, STRIDE: tl.constexpr, PROMPT: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    row = tl.program_id(0)
+    slot = tl.load(row_slots + row)
+    position = tl.load(positions + slot)
+    told = tl.load(length + slot)
+    ahead = position + 1 - tl.load(base + slot)
+    is_first = ahead == told
+    was, was_before = tl.load(last + slot) != 0, tl.load(before + slot) != 0
+    follows = tl.load(following + slot)
+    # A timestamp after text has to be followed by its like, the same or a later one, or by the
+    # end; after two of them text comes, and then only later ones.
+    half = was & (was_before == 0)
+    pair = was & was_before
+    first_text = tl.where(is_first, 0, tl.where(half, eot, 0))
+    first_time = begin + follows - half.to(tl.int32)
+    first_time = tl.where(is_first, begin, tl.where(pair, SIZE, first_time))
+    heat, key = tl.load(temperature + slot), tl.load(seed + slot)
+    inverse = tl.where(heat > 0, 1 / tl.maximum(heat, 1e-6), 1.0)
+
+    # Each lane keeps the best and the sum of the tokens that it sees; one reduction at the end.
+    nothing = tl.zeros([BLOCK], tl.float32)
+    any_top, any_total = nothing + _UNSEEN, nothing
+    text_top, text_total = nothing + _UNSEEN, nothing
+    time_top, time_total = nothing + _UNSEEN, nothing
+    text_best, text_score = nothing + 2 * _UNSEEN, nothing + _UNSEEN
+    time_best, time_score = nothing + 2 * _UNSEEN, nothing + _UNSEEN
+    text_token, time_token = tl.zeros([BLOCK], tl.int32) + SIZE, tl.zeros([BLOCK], tl.int32) + SIZE
+    row_logits = logits + row.to(tl.int64) * STRIDE
+    row_never = never + is_first.to(tl.int32) * SIZE
+    for first in tl.range(0, SIZE, BLOCK):
+        token = first + tl.arange(0, BLOCK)
+        inside = token < SIZE
+        score = tl.load(row_logits + token, mask=inside, other=_UNSEEN).to(tl.float32)
+        # What is no number is never chosen.
+        score = tl.where(score == score, score, _UNSEEN)  # noqa: PLR0124
+        allowed = inside & (tl.load(row_never + token, mask=inside, other=1) == 0)
+        is_text = allowed & (token < begin) & (token >= first_text)
+        is_time = allowed & (token >= begin) & (token >= first_time)
+        wanted = score * inverse
+        if heat > 0:
+            chance = tl.rand(key, position * SIZE + token)
+            wanted = wanted - tl.log(-tl.log(tl.maximum(chance, 1e-12)))
+
+        any_top, any_total = _added(any_top, any_total, score, inside)
+        text_top, text_total = _added(text_top, text_total, score, is_text)
+        time_top, time_total = _added(time_top, time_total, score, is_time)
+        better = is_text & (wanted > text_best)
+        text_best = tl.where(better, wanted, text_best)
+        text_score = tl.where(better, score, text_score)
+        text_token = tl.where(better, token, text_token)
+        better = is_time & (wanted > time_best)
+        time_best = tl.where(better, wanted, time_best)
+        time_score = tl.where(better, score, time_score)
+        time_token = tl.where(better, token, time_token)
+
+    any_all, any_sum = _reduced(any_top, any_total)
+    text_all, text_sum = _reduced(text_top, text_total)
+    time_all, time_sum = _reduced(time_top, time_total)
+    best_text, its_text_score, chosen_text = _best(text_best, text_score, text_token, SIZE)
+    best_time, its_time_score, chosen_time = _best(time_best, time_score, time_token, SIZE)
+    # A timestamp wherever all together are likelier than any single other token.
+    likelier = (time_sum > 0) & (time_all + tl.log(tl.maximum(time_sum, 1e-30)) > text_all)
+    top_of_all = tl.where(likelier, time_all, tl.maximum(text_all, time_all))
+    sum_of_all = time_sum * tl.exp(time_all - top_of_all)
+    sum_of_all += tl.where(likelier, 0.0, text_sum * tl.exp(text_all - top_of_all))
+    from_text = (likelier == 0) & (best_text >= best_time)
+    next_token = tl.where(from_text, chosen_text, chosen_time)
+    next_token = tl.minimum(next_token, SIZE - 1)  # where nothing may come, or no logit is a number
+    its_score = tl.where(from_text, its_text_score, its_time_score)
+    logprob = its_score - top_of_all - tl.log(tl.maximum(sum_of_all, 1e-30))
+
+    silence = tl.load(row_logits + no_speech).to(tl.float32)
+    no_speech_prob = tl.exp(silence - any_all) / tl.maximum(any_sum, 1e-30)
+    tl.store(scores_out + row * 2, logprob)
+    at_start = position == tl.load(sot + slot)
+    tl.store(scores_out + row * 2 + 1, tl.where(at_start, no_speech_prob, -1.0))
+
+    is_told = ahead < told
+    tl.store(chosen + row * 2, tl.where(is_told, -1, next_token))
+    tl.store(chosen + row * 2 + 1, position)
+    if tl.load(done + slot) == 0:
+        if is_told:
+            next_token = tl.load(prompt + slot * PROMPT + ahead)
+        else:
+            timed = next_token >= begin
+            tl.store(before + slot, tl.where(is_first, 1, was.to(tl.int32)))
+            tl.store(last + slot, timed.to(tl.int32))
+            tl.store(following + slot, tl.where(timed, next_token - begin + 1, follows))
+        ends = (next_token == eot) | (position + 2 >= tl.load(limit + slot))
+        if (is_told == 0) & ends:
+            tl.store(done + slot, 1)
+        else:
+            tl.store(tokens + slot, next_token.to(tl.int64))
+            tl.store(positions + slot, position + 1)
+
+
+@triton.jit
+def _added(top, total, score, counts):
+    """A sum of exponentials, beside the largest, with one more term where it counts."""
+    kept = tl.where(counts, score, _UNSEEN)
+    new = tl.maximum(top, kept)
+    return new, total * tl.exp(top - new) + tl.where(counts, tl.exp(kept - new), 0.0)
+
+
+@triton.jit
+def _reduced(top, total):
+    highest = tl.max(top, 0)
+    return highest, tl.sum(total * tl.exp(top - highest), 0)
+
+
+@triton.jit
+def _best(best, score, token, SIZE: tl.constexpr):
+    """Of the lanes' best the very best, of equal ones the first: what it is wanted by, its score
+    and its token."""
+    highest = tl.max(best, 0)
+    first = tl.min(tl.where(best == highest, token, SIZE), 0)
+    return highest, tl.max(tl.where(token == first, score, _UNSEEN), 0), first
+
+
+def smooth(weights: Tensor, owned: Tensor, width: int) -> Tensor:
+    """Weights of alignment (rows, heads, texts, positions), of which a row has the first `owned`
+    (rows,) -> their median over `width` positions, mirrored at both ends, as the mean of all heads
+    (rows, texts, positions)."""
+    rows, heads, texts, positions = weights.shape
+    found = weights.new_empty((rows, texts, positions))
+    block = 256
+    _smooth[(rows * texts, triton.cdiv(positions, block))](
+        *(weights, owned, found, texts, positions), HEADS=heads, WIDTH=width, BLOCK=block
+    )
+    return found
+
+
+@triton.jit
+def _smooth(
+    weights, owned, found, texts, positions,
+    HEADS: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    row, text = tl.program_id(0) // texts, tl.program_id(0) % texts
+    count = tl.load(owned + row)
+    at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    side: tl.constexpr = WIDTH // 2
+    narrow = count <= side
+    total = tl.zeros([BLOCK], tl.float32)
+    for head in tl.range(0, HEADS):
+        line = weights + ((row * HEADS + head).to(tl.int64) * texts + text) * positions
+        median = tl.load(line + at, mask=at < count, other=0.0)
+        if narrow == 0:
+            for i in tl.static_range(WIDTH):
+                one = tl.abs(at + (i - side))
+                one = tl.where(one >= count, 2 * (count - 1) - one, one)
+                x = tl.load(line + one, mask=at < count, other=0.0)
+                below = tl.zeros([BLOCK], tl.int32)
+                for j in tl.static_range(WIDTH):
+                    other = tl.abs(at + (j - side))
+                    other = tl.where(other >= count, 2 * (count - 1) - other, other)
+                    y = tl.load(line + other, mask=at < count, other=0.0)
+                    if j < i:
+                        below += (y <= x).to(tl.int32)
+                    elif j > i:
+                        below += (y < x).to(tl.int32)
+                median = tl.where(below == side, x, median)
+        total += median
+    tl.store(
+        found + tl.program_id(0).to(tl.int64) * positions + at, total / HEADS, mask=at < positions
+    )

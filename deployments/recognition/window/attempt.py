@@ -1,0 +1,114 @@
+"""Decodings of a piece, and what the checks say of them."""
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+from deployments.recognition.window import quality
+from deployments.recognition.window.questions import Decode, Decoded, Piece, Request
+from deployments.recognition.window.repeats import Repeat, can_be_said, repeats, said_once
+from deployments.recognition.window.segments import text_span, without_text
+from deployments.recognition.window.speech import Speech
+from deployments.recognition.window.vocabulary import Text
+from interchange.stages import SAMPLE_RATE, RecognitionOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A decoding and what the checks say of it.
+
+    Where it is `looped`, what it repeats without end stands once in `decoded`.
+    """
+
+    decoded: Decoded
+    temperature: float
+    compression_ratio: float
+    looped: bool
+
+    @property
+    def failed(self) -> bool:
+        return (
+            self.looped
+            or self.compression_ratio > quality.COMPRESSION_RATIO
+            or self.decoded.avg_logprob < quality.AVG_LOGPROB
+        )
+
+    @property
+    def silent(self) -> bool:
+        return quality.silent(self.decoded.no_speech_prob, self.decoded.avg_logprob)
+
+
+class Attempts:
+    """Decodes the pieces of one window. `count` says how many decodings that took,
+    `prompt_left_out` how many tokens of the prompt the model could not take."""
+
+    def __init__(
+        self, options: RecognitionOptions, text: Text, speech: Speech, offset: int
+    ) -> None:
+        """`offset` is the sample of the recording at which the window begins."""
+        self._options = options
+        self._text = text
+        self._speech = speech
+        self._offset = offset
+        self._prompt, self.prompt_left_out = text.prompt(options.prompt)
+        self.count = 0
+
+    def best(self, piece: Piece, language: str) -> Generator[Request, object, Attempt]:
+        """The first decoding that passes the checks, or the best of those that do not."""
+        attempts: list[Attempt] = []
+        for temperature in self._temperatures():
+            decoded = yield self._decode(piece, language, temperature)
+            assert isinstance(decoded, Decoded)
+            self.count += 1
+            attempt = self._judge(piece, decoded, temperature)
+            if attempt.silent or not attempt.failed:
+                return attempt
+            attempts.append(attempt)
+        return max(attempts, key=lambda a: (not a.looped, a.decoded.avg_logprob))
+
+    def _temperatures(self) -> Iterator[float]:
+        first = self._options.temperature
+        yield first
+        yield from (t for t in quality.TEMPERATURES if t > first)
+
+    def _decode(self, piece: Piece, language: str, temperature: float) -> Decode:
+        vocabulary = self._text.vocabulary
+        lead = (vocabulary.previous, *self._prompt) if self._prompt else ()
+        return Decode(
+            piece,
+            prompt=lead + vocabulary.start_of_transcript(language, self._options.task),
+            start_of_transcript=len(lead),
+            temperature=temperature,
+            # The same window is decoded the same way each time, also on another replica.
+            seed=self._offset + piece.start + round(temperature * 100),
+        )
+
+    def _judge(self, piece: Piece, decoded: Decoded, temperature: float) -> Attempt:
+        """Repeats say nothing against a text where they can have been said: the checks look at
+        the rest of it."""
+        tokens = [t for t in decoded.tokens if t < self._text.vocabulary.eot]
+        found = repeats(tokens)
+        endless = [each for each in found if not self._said(piece, decoded, each)]
+        said = [each for each in found if each not in endless]
+        for repeat in reversed(endless):
+            decoded = without_text(
+                decoded, repeat.start + repeat.size, repeat.end, self._text.vocabulary
+            )
+        return Attempt(
+            decoded,
+            temperature,
+            compression_ratio=quality.compression_ratio(
+                self._text.of(tuple(said_once(tokens, said)))
+            ),
+            looped=bool(endless),
+        )
+
+    def _said(self, piece: Piece, decoded: Decoded, repeat: Repeat) -> bool:
+        """Whether the timestamps around a repeat hold speech enough for it."""
+        start, end = text_span(decoded, repeat.start, repeat.end, self._text.vocabulary)
+        if end is None:
+            if decoded.end_logprob is None:
+                return False  # it would have gone on
+            end = piece.length / SAMPLE_RATE
+        offset = piece.start / SAMPLE_RATE
+        speech = self._speech.within(offset + start, min(offset + end, piece.end / SAMPLE_RATE))
+        return can_be_said(repeat.end - repeat.start, speech)

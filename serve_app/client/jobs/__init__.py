@@ -1,0 +1,1 @@
+"""`rayscribe jobs`, and what it calls: a client of work that outlives its request."""

@@ -1,0 +1,1 @@
+"""whisper-asr-webservice's API, which Bazarr, Home Assistant and many others speak."""

@@ -1,0 +1,1 @@
+"""What every dialect takes in: the form and its recording, the options that all have."""

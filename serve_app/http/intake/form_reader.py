@@ -1,0 +1,244 @@
+"""Reading a form whose file goes straight to the blob store.
+
+Starlette's own parser would write the file to a temporary folder of this replica first; here
+each chunk goes from the socket to the store, and memory holds one chunk.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import Request
+
+from interchange.errors import ClientError, InvalidOption, RecordingTooLarge
+from interchange.stages import BlobSource
+from serve_app.http.services import Uploads
+
+FIELD_BYTES = 16 * 2**20
+"""What all fields but the file may take together: reference voices come as data URLs."""
+
+
+class UnsupportedMediaType(ClientError):
+    status = 415
+    code = "unsupported_media_type"
+
+
+class FormTooLarge(ClientError):
+    status = 413
+    code = "request_too_large"
+
+
+@dataclass(slots=True)
+class Form:
+    """A form as sent: the fields in order, and the recording if one was uploaded.
+
+    `digest` is the SHA-256 of the recording, in hexadecimal.
+    """
+
+    fields: list[tuple[str, str]] = field(default_factory=list)
+    file: BlobSource | None = None
+    digest: str | None = None
+
+
+Wrap = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
+"""What changes an upload on its way to the store."""
+
+
+async def read_form(
+    request: Request,
+    uploads: Uploads,
+    *,
+    max_file_bytes: int,
+    file_field: str = "file",
+    wrap: Wrap | None = None,
+) -> Form:
+    """Read the request's form; the part named `file_field` is stored while it arrives.
+
+    Where anything goes wrong, nothing stays stored. Raises UnsupportedMediaType, FormTooLarge,
+    RecordingTooLarge, ClientError for a damaged form, and starlette's ClientDisconnect.
+    """
+    kind, options = parse_options_header(request.headers.get("content-type"))
+    if kind == b"application/x-www-form-urlencoded":
+        return await _urlencoded(request)
+    if kind != b"multipart/form-data":
+        raise UnsupportedMediaType(
+            "The request body has to be a form (multipart/form-data) with the recording in a field "
+            f"{file_field!r}."
+        )
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > max_file_bytes + FIELD_BYTES:
+        raise _too_large(max_file_bytes)
+    boundary = options.get(b"boundary")
+    if not boundary:
+        raise ClientError("The form's Content-Type names no boundary; send it again.")
+    reader = _Multipart(
+        request, boundary, uploads, max_file_bytes, file_field=file_field, wrap=wrap
+    )
+    return await reader.read()
+
+
+def _too_large(limit: int) -> RecordingTooLarge:
+    return RecordingTooLarge(
+        f"The recording is larger than the limit of {limit} bytes; compress it or cut it."
+    )
+
+
+async def read_body(request: Request, max_bytes: int = FIELD_BYTES) -> bytes:
+    """A body that is no recording. Raises FormTooLarge beyond `max_bytes`."""
+    chunks = bytearray()
+    async for chunk in request.stream():
+        chunks += chunk
+        if len(chunks) > max_bytes:
+            raise FormTooLarge(f"The request body is larger than {max_bytes} bytes; send less.")
+    return bytes(chunks)
+
+
+async def _urlencoded(request: Request) -> Form:
+    text = (await read_body(request)).decode("utf-8", "replace")
+    return Form(parse_qsl(text, keep_blank_values=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _PartBegins:
+    name: str
+    filename: str | None
+
+
+class _PartEnds:
+    pass
+
+
+_Event = _PartBegins | _PartEnds | bytes
+
+
+class _Multipart:
+    """One multipart body, pulled: whoever asks for the next event reads the socket for it."""
+
+    def __init__(
+        self,
+        request: Request,
+        boundary: bytes,
+        uploads: Uploads,
+        max_file_bytes: int,
+        *,
+        file_field: str,
+        wrap: Wrap | None,
+    ) -> None:
+        self._stream = request.stream()
+        self._uploads = uploads
+        self._max_file_bytes = max_file_bytes
+        self._file_field = file_field
+        self._wrap = wrap
+        self._events: deque[_Event] = deque()
+        self._header: tuple[bytearray, bytearray] = (bytearray(), bytearray())
+        self._disposition = b""
+        self._field_bytes = 0
+        self._ended = False
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._on_part_begin,
+                "on_header_field": lambda data, start, end: self._header[0].extend(data[start:end]),
+                "on_header_value": lambda data, start, end: self._header[1].extend(data[start:end]),
+                "on_header_end": self._on_header_end,
+                "on_headers_finished": self._on_headers_finished,
+                "on_part_data": lambda data, start, end: self._events.append(data[start:end]),
+                "on_part_end": lambda: self._events.append(_PartEnds()),
+                "on_end": self._on_end,
+            },
+        )
+
+    async def read(self) -> Form:
+        form = Form()
+        try:
+            while (event := await self._next()) is not None:
+                if isinstance(event, _PartBegins):
+                    await self._read_part(event, form)
+        except BaseException:
+            if form.file is not None:
+                await self._uploads.delete(form.file)
+            raise
+        return form
+
+    async def _read_part(self, part: _PartBegins, form: Form) -> None:
+        if part.name != self._file_field:
+            value = b"".join([chunk async for chunk in self._field()])
+            form.fields.append((part.name, value.decode("utf-8", "replace")))
+            return
+        if form.file is not None:
+            raise InvalidOption(
+                "The form has more than one file; send one recording.", self._file_field
+            )
+        digest = hashlib.sha256()
+        chunks = self._file(digest)
+        if self._wrap is not None:
+            chunks = self._wrap(chunks)
+        form.file = await self._uploads.save(chunks, part.filename or "recording")
+        form.digest = digest.hexdigest()
+
+    async def _field(self) -> AsyncIterator[bytes]:
+        while (chunk := await self._next_chunk()) is not None:
+            self._field_bytes += len(chunk)
+            if self._field_bytes > FIELD_BYTES:
+                raise FormTooLarge(
+                    f"The form's fields take more than {FIELD_BYTES} bytes; send less."
+                )
+            yield chunk
+
+    async def _file(self, digest: "hashlib._Hash") -> AsyncIterator[bytes]:
+        size = 0
+        while (chunk := await self._next_chunk()) is not None:
+            size += len(chunk)
+            if size > self._max_file_bytes:
+                raise _too_large(self._max_file_bytes)
+            digest.update(chunk)
+            yield chunk
+
+    async def _next_chunk(self) -> bytes | None:
+        """More of the current part, None at its end."""
+        event = await self._next()
+        return event if isinstance(event, bytes) else None
+
+    async def _next(self) -> _Event | None:
+        while not self._events:
+            try:
+                chunk = await anext(self._stream, None)
+                if chunk is None and self._ended:
+                    return None
+                if chunk is None:
+                    raise ClientError("The multipart form ends early; send it again.")
+                self._parser.write(chunk)
+            except FormParserError as error:
+                raise ClientError(
+                    f"The multipart form is damaged ({error}); send it again."
+                ) from error
+        return self._events.popleft()
+
+    def _on_end(self) -> None:
+        self._ended = True
+
+    def _on_part_begin(self) -> None:
+        self._disposition = b""
+
+    def _on_header_end(self) -> None:
+        name, value = self._header
+        if name.lower() == b"content-disposition":
+            self._disposition = bytes(value)
+        self._header = (bytearray(), bytearray())
+
+    def _on_headers_finished(self) -> None:
+        _, options = parse_options_header(self._disposition)
+        if b"name" not in options:
+            raise ClientError("A part of the form has no name; name each part.")
+        filename = options.get(b"filename")
+        self._events.append(
+            _PartBegins(_text(options[b"name"]), None if filename is None else _text(filename))
+        )
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")

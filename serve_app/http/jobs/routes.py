@@ -1,0 +1,207 @@
+"""Jobs: work that outlives its request, and survives the service."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Request
+from starlette.responses import Response
+
+from interchange.errors import InvalidOption
+from interchange.stages import BlobSource
+from serve_app.http.around import sse
+from serve_app.http.around.error_docs import OpenAIError, error_responses
+from serve_app.http.intake.form_docs import form_body, whole_schema
+from serve_app.http.jobs.answers import (
+    DeliveryListAnswer,
+    JobAnswer,
+    JobListAnswer,
+    delivery_list,
+    job_answer,
+    job_list,
+)
+from serve_app.http.jobs.events import Position, ended, job_events
+from serve_app.http.jobs.form import JobOptions, read_job
+from serve_app.http.quality import notes_header
+from serve_app.http.services import Given
+from serve_app.jobs.job import JobStatus
+from serve_app.transcription.formats import MEDIA_TYPES, render
+
+PATH = "/v1/jobs"
+
+FileFormat = Literal["json", "txt", "srt", "vtt", "tsv"]
+
+_KEY = error_responses(
+    OpenAIError, {401: "The key is missing or wrong.", 503: "The job store is away."}
+)
+_KNOWN = _KEY | error_responses(OpenAIError, {404: "There is no such job, or its time is over."})
+
+_TEXT = {"schema": {"type": "string"}}
+
+_LONGEST_KEY = 255
+
+
+def _body() -> dict[str, Any]:
+    body = form_body(JobOptions)
+    body["requestBody"]["content"]["application/json"] = {"schema": whole_schema(JobOptions)}
+    return body
+
+
+routes = APIRouter(tags=["jobs"])
+
+
+@routes.post(
+    PATH,
+    status_code=202,
+    summary="Accept a recording, by URL or uploaded",
+    openapi_extra=_body(),
+    responses=_KEY
+    | error_responses(
+        OpenAIError,
+        {
+            400: "The form or the JSON is damaged, or the URL cannot be used.",
+            409: "The Idempotency-Key belongs to another request.",
+            413: "The upload is larger than the limit.",
+            415: "The body is neither JSON nor a form.",
+            422: "An option has a value that it cannot have.",
+        },
+    ),
+)
+async def submit(
+    services: Given,
+    request: Request,
+    response: Response,
+    idempotency_key: Annotated[
+        str | None,
+        Header(description="The same key and request again answer the job there is."),
+    ] = None,
+) -> JobAnswer:
+    if idempotency_key is not None and not 0 < len(idempotency_key) <= _LONGEST_KEY:
+        raise InvalidOption(
+            f"An Idempotency-Key has 1 to {_LONGEST_KEY} characters.", "Idempotency-Key"
+        )
+    new = await read_job(
+        request,
+        services.uploads,
+        max_file_bytes=services.config.max_upload_bytes,
+        idempotency_key=idempotency_key,
+    )
+    created = False
+    try:
+        job, created = await services.jobs.submit(new)
+    finally:
+        # The recording of a job that was accepted is the job's.
+        if not created and isinstance(new.request.source, BlobSource):
+            await services.uploads.delete(new.request.source)
+    response.headers["Location"] = f"{PATH}/{job.id}"
+    return job_answer(job)
+
+
+@routes.get(
+    PATH,
+    summary="The jobs, newest first",
+    responses=_KEY | error_responses(OpenAIError, {422: "The cursor is none of this service."}),
+)
+async def page(
+    services: Given,
+    status: JobStatus | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: str | None = None,
+) -> JobListAnswer:
+    return job_list(await services.jobs.store.page(status=status, limit=limit, cursor=cursor))
+
+
+@routes.get(f"{PATH}/{{job_id}}", summary="How a job stands", responses=_KNOWN)
+async def job(services: Given, job_id: str) -> JobAnswer:
+    return job_answer(await services.jobs.store.get(job_id))
+
+
+@routes.get(
+    f"{PATH}/{{job_id}}/transcript",
+    summary="What a completed job found",
+    response_class=Response,
+    responses=_KNOWN
+    | error_responses(OpenAIError, {409: "The job has no transcript, or none yet."})
+    | {200: {"content": {kind: {"schema": {"type": "string"}} for kind in MEDIA_TYPES.values()}}},
+)
+async def transcript(
+    services: Given,
+    job_id: str,
+    output_format: Annotated[
+        Literal["json", "txt", "srt", "vtt", "tsv"], Query(alias="format")
+    ] = "json",
+) -> Response:
+    found = await services.jobs.store.transcript(job_id)
+    return Response(
+        render(found, output_format),
+        media_type=f"{MEDIA_TYPES[output_format]}; charset=utf-8",
+        headers=notes_header(found.quality),
+    )
+
+
+@routes.get(
+    f"{PATH}/{{job_id}}/events",
+    summary="Progress and segments as they come, as server-sent events",
+    response_class=Response,
+    responses=_KNOWN
+    | error_responses(OpenAIError, {422: "The Last-Event-ID is none of this stream."})
+    | {
+        200: {
+            "description": "Events `progress`, `segment`, and in the end one named after the "
+            "job's status.",
+            "content": {"text/event-stream": _TEXT},
+        },
+        204: {"description": "The client saw the last event already."},
+    },
+)
+async def events(
+    services: Given,
+    job_id: str,
+    last_event_id: Annotated[
+        str | None, Header(description="Where a broken connection goes on.")
+    ] = None,
+) -> Response:
+    found = await services.jobs.store.get(job_id)
+    if ended(last_event_id):
+        # What tells a browser's EventSource not to connect again.
+        return Response(status_code=204)
+    after = Position.parse(last_event_id) if last_event_id else None
+    stream = job_events(services.jobs.store, found, after, services.jobs.poll_s)
+    return sse.response(sse.with_keep_alive(stream))
+
+
+@routes.post(
+    f"{PATH}/{{job_id}}/cancel",
+    summary="Stop a job",
+    responses=_KNOWN | error_responses(OpenAIError, {409: "The job has ended already."}),
+)
+async def cancel(services: Given, job_id: str) -> JobAnswer:
+    return job_answer(await services.jobs.cancel(job_id))
+
+
+@routes.delete(
+    f"{PATH}/{{job_id}}",
+    status_code=204,
+    summary="Remove an ended job with its recording and its result",
+    responses=_KNOWN | error_responses(OpenAIError, {409: "The job has not ended."}),
+)
+async def delete(services: Given, job_id: str) -> None:
+    await services.jobs.store.delete(job_id)
+
+
+@routes.get(
+    f"{PATH}/{{job_id}}/deliveries",
+    summary="The webhooks of a job, with the log of every try",
+    responses=_KNOWN,
+)
+async def deliveries(services: Given, job_id: str) -> DeliveryListAnswer:
+    return delivery_list(await services.jobs.outbox.of_job(job_id))
+
+
+@routes.post(
+    f"{PATH}/{{job_id}}/deliveries/{{delivery_id}}/redeliver",
+    status_code=202,
+    summary="Send a webhook again, under the same id",
+    responses=_KNOWN,
+)
+async def redeliver(services: Given, job_id: str, delivery_id: str) -> DeliveryListAnswer:
+    await services.jobs.redeliver(job_id, delivery_id)
+    return delivery_list(await services.jobs.outbox.of_job(job_id))

@@ -1,0 +1,234 @@
+"""A transcript in the shapes of OpenAI's audio API."""
+
+import string
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from interchange.transcript import Segment, Transcript
+from serve_app.http.openai.form import TranslationForm
+from serve_app.http.quality import QualityAccount
+from serve_app.transcription.formats import MEDIA_TYPES, render
+from serve_app.transcription.formats.document import seconds, usage, verbose_document
+
+_POSITIONS_PER_SECOND = 50
+
+_FILES = {"text": "txt", "srt": "srt", "vtt": "vtt"}
+
+
+def answer(transcript: Transcript, form: TranslationForm) -> dict[str, Any] | str:
+    """The body for the form's `response_format`: an object, or the text of a file."""
+    response_format: str = form.response_format
+    if response_format in _FILES:
+        return render(transcript, _FILES[response_format])
+    if response_format == "verbose_json":
+        granularities = getattr(form, "timestamp_granularities", ("segment",))
+        return verbose_document(transcript, task=form.task, granularities=granularities)
+    if response_format == "diarized_json":
+        return _diarized(transcript)
+    body = {"text": text(transcript), "languages": languages(transcript)}
+    if form.wants_logprobs:
+        body["logprobs"] = logprobs(transcript.segments)
+    return body | {"usage": usage(transcript), **notes(transcript)}
+
+
+def media_type(response_format: str) -> str:
+    return MEDIA_TYPES[_FILES.get(response_format, "json")]
+
+
+def notes(transcript: Transcript) -> dict[str, list[str]]:
+    """What an answer without an account of quality says where something is missing."""
+    missing = list(transcript.quality.notes)
+    return {"notes": missing} if missing else {}
+
+
+def token_usage(transcript: Transcript) -> dict[str, Any]:
+    """The account that ends a stream, which OpenAI keeps in tokens there: the positions of
+    Whisper's encoder, and the tokens of the text. `seconds` is not in OpenAI's API."""
+    heard = round(transcript.duration * _POSITIONS_PER_SECOND)
+    written = sum(len(segment.tokens) for segment in transcript.segments)
+    return {
+        "type": "tokens",
+        "input_tokens": heard,
+        "output_tokens": written,
+        "total_tokens": heard + written,
+        "seconds": seconds(transcript.duration),
+    }
+
+
+def text(transcript: Transcript) -> str:
+    """OpenAI drops the leading space that Whisper writes."""
+    return transcript.text.strip()
+
+
+def languages(transcript: Transcript) -> list[dict[str, str]]:
+    """The languages heard, the main one first; none where nobody was understood."""
+    heard = dict.fromkeys(segment.language for segment in transcript.segments)
+    ordered = sorted(heard, key=lambda code: code != transcript.language)
+    return [{"code": code} for code in ordered]
+
+
+def logprobs(segments: Iterable[Segment], *, begin: bool = True) -> list[dict[str, Any]]:
+    """The tokens of segments. The first of a text that begins here loses its leading space, as
+    the text does."""
+    tokens = []
+    for token in (token for segment in segments for token in segment.spelled):
+        content = bytes(token.content)
+        if begin:
+            content = content.lstrip()
+            begin = not content
+        if content:
+            tokens.append(
+                {
+                    # A part of a character has no text of its own: its bytes do.
+                    "token": content.decode("utf-8", "replace"),
+                    "logprob": token.logprob,
+                    "bytes": list(content),
+                }
+            )
+    return tokens
+
+
+class DiarizedSegments:
+    """Segments, in order, under the letters by which OpenAI names speakers as they appear; a
+    speaker whose name was given keeps it."""
+
+    def __init__(self) -> None:
+        self._letters: dict[str | None, str] = {}
+        self.count = 0
+
+    def next(self, segment: Segment) -> dict[str, Any]:
+        self.count += 1
+        return {
+            "type": "transcript.text.segment",
+            "id": f"seg_{self.count:03}",
+            "start": seconds(segment.start),
+            "end": seconds(segment.end),
+            "text": segment.text.strip(),
+            "speaker": self._speaker(segment.speaker),
+        }
+
+    def _speaker(self, label: str | None) -> str:
+        if label is not None and not label.startswith("SPEAKER_"):
+            return label
+        return self._letters.setdefault(label, speaker_letter(len(self._letters)))
+
+
+def speaker_letter(index: int) -> str:
+    """A, B, … Z, AA, AB, …"""
+    name = ""
+    index += 1
+    while index:
+        index, letter = divmod(index - 1, 26)
+        name = string.ascii_uppercase[letter] + name
+    return name
+
+
+def _diarized(transcript: Transcript) -> dict[str, Any]:
+    numbered = DiarizedSegments()
+    return {
+        "task": "transcribe",
+        "duration": seconds(transcript.duration),
+        "text": text(transcript),
+        "segments": [numbered.next(segment) for segment in transcript.segments],
+        "usage": usage(transcript),
+        **notes(transcript),
+    }
+
+
+# The models below are for the OpenAPI document: answers are made above, and not validated.
+
+
+Notes = Annotated[
+    list[str] | None,
+    Field(description="Only where something is missing: what. Not in OpenAI's API."),
+]
+
+
+class Usage(BaseModel):
+    type: Literal["duration"]
+    seconds: float
+
+
+class SpokenLanguage(BaseModel):
+    code: str
+
+
+class Logprob(BaseModel):
+    token: str
+    logprob: float
+    bytes: list[int]
+
+
+class JsonAnswer(BaseModel):
+    """`response_format: json`"""
+
+    text: str
+    languages: list[SpokenLanguage]
+    logprobs: list[Logprob] | None = Field(None, description="Only where asked for.")
+    usage: Usage
+    notes: Notes = None
+
+
+class WordTimes(BaseModel):
+    word: str
+    start: float
+    end: float
+    speaker: str | None = Field(None, description="Only where speakers were asked for.")
+
+
+class VerboseSegment(BaseModel):
+    id: int
+    seek: int
+    start: float
+    end: float
+    text: str
+    tokens: list[int]
+    temperature: float
+    avg_logprob: float
+    compression_ratio: float
+    no_speech_prob: float
+    speaker: str | None = Field(None, description="Only where speakers were asked for.")
+
+
+class SpeakerTurn(BaseModel):
+    start: float
+    end: float
+    speaker: str
+
+
+class VerboseAnswer(BaseModel):
+    """`response_format: verbose_json`"""
+
+    task: Literal["transcribe", "translate"]
+    language: str = Field(examples=["english"])
+    duration: float
+    text: str
+    words: list[WordTimes] | None = None
+    segments: list[VerboseSegment] | None = None
+    speakers: list[SpeakerTurn] | None = Field(
+        None, description="Only where speakers were asked for. Not in OpenAI's API."
+    )
+    quality: QualityAccount = Field(description="Not in OpenAI's API.")
+    usage: Usage
+
+
+class DiarizedSegment(BaseModel):
+    type: Literal["transcript.text.segment"]
+    id: str = Field(examples=["seg_001"])
+    start: float
+    end: float
+    text: str
+    speaker: str = Field(examples=["A"])
+
+
+class DiarizedAnswer(BaseModel):
+    """`response_format: diarized_json`"""
+
+    task: Literal["transcribe"]
+    duration: float
+    text: str
+    segments: list[DiarizedSegment]
+    usage: Usage
+    notes: Notes = None

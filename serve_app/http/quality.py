@@ -1,0 +1,28 @@
+"""The account of quality, as every surface answers it."""
+
+from pydantic import BaseModel, Field
+
+from interchange.transcript import Quality
+
+
+class QualityAccount(BaseModel):
+    """Where each second of the recording went."""
+
+    transcribed: float
+    silent: float
+    silence_score: float = Field(
+        description="How probably nobody speaks in the silent seconds, in mean."
+    )
+    decoded_again: float
+    failed: float
+    notes: list[str] = Field(
+        description="Sentences on what is missing, such as that the file ended early."
+    )
+
+
+def notes_header(quality: Quality) -> dict[str, str]:
+    """The header of an answer whose body, a file, has no place for notes; empty without any."""
+    if not quality.notes:
+        return {}
+    sentences = " ".join(" ".join(quality.notes).split())
+    return {"x-rayscribe-notes": sentences.encode("ascii", "backslashreplace").decode()}

@@ -1,0 +1,1 @@
+"""The dialect of insanely-fast-whisper-api: `POST /` and its tasks."""

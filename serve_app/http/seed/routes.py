@@ -1,0 +1,92 @@
+"""The routes of insanely-fast-whisper-api: `POST /` and its tasks."""
+
+from fastapi import APIRouter, Request
+from starlette.exceptions import HTTPException
+
+from serve_app.http.around.disconnect import while_connected
+from serve_app.http.around.error_docs import Detail, error_responses
+from serve_app.http.seed.answers import Accepted, Completed, TaskList, TaskStatus, output
+from serve_app.http.seed.body import SeedRequest
+from serve_app.http.services import Given
+
+_KEY = error_responses(Detail, {401: "The key is missing or wrong.", 503: "The job store is away."})
+_KNOWN = _KEY | error_responses(
+    Detail, {404: "There is no such task, or its retention time is over."}
+)
+
+routes = APIRouter(tags=["insanely-fast-whisper-api"])
+
+
+@routes.post(
+    "/",
+    summary="Transcribe a recording from a URL",
+    response_model_exclude_none=True,
+    responses=error_responses(
+        Detail,
+        {
+            400: "The URL cannot be used, its content is not audio, or a webhook is missing.",
+            401: "The key is missing or wrong.",
+            413: "The recording is larger or longer than the limits.",
+            429: "Too much audio waits; `Retry-After` says when to try again.",
+            500: "A fault of the service.",
+            409: "Another task with this id runs, or the task was cancelled.",
+            503: "A stage cannot answer now; `Retry-After` says when to try again.",
+        },
+    ),
+)
+async def transcribe(services: Given, request: Request, body: SeedRequest) -> Completed | Accepted:
+    # The original's clients rely on the order of these checks.
+    if not body.url.lower().startswith("http"):
+        raise HTTPException(400, "Invalid URL")
+    if body.diarise_audio and services.config.gated_without_token:
+        raise HTTPException(500, "Missing Hugging Face Token")
+    if body.is_async and body.webhook is None:
+        raise HTTPException(400, "Webhook is required for async tasks")
+    job = body.to_job()
+    if body.is_async:
+        await services.jobs.submit(job)
+        return Accepted(task_id=job.task_id, fly_machine_id=services.config.fly_machine_id)
+    transcript = await while_connected(request, services.jobs.attended.run(job))
+    return Completed(
+        output=output(transcript, words=body.timestamp == "word"),
+        task_id=job.task_id,
+        fly_machine_id=services.config.fly_machine_id,
+    )
+
+
+@routes.get("/tasks", summary="The tasks that are not finished", responses=_KEY)
+async def tasks(services: Given) -> TaskList:
+    return TaskList(tasks=await services.jobs.store.live_tasks())
+
+
+@routes.get(
+    "/status/{task_id}",
+    summary="What became of a task",
+    response_model_exclude_none=True,
+    responses=_KNOWN,
+)
+async def status(services: Given, task_id: str) -> TaskStatus:
+    job = await services.jobs.store.task(task_id)
+    match job.status:
+        case "completed":
+            transcript = await services.jobs.store.transcript(job.id)
+            return TaskStatus(
+                status="completed", output=output(transcript, words=job.request.words)
+            )
+        case "failed":
+            return TaskStatus(status="error", error=job.failure.message if job.failure else None)
+        case "cancelled":
+            return TaskStatus(status="cancelled")
+    return TaskStatus(status="processing")
+
+
+@routes.delete(
+    "/cancel/{task_id}",
+    summary="Stop a task",
+    response_model_exclude_none=True,
+    responses=_KNOWN | error_responses(Detail, {409: "The task has ended already."}),
+)
+async def cancel(services: Given, task_id: str) -> TaskStatus:
+    job = await services.jobs.store.task(task_id)
+    await services.jobs.cancel(job.id, called=f"Task {task_id!r}")
+    return TaskStatus(status="cancelled")

@@ -1,0 +1,55 @@
+"""What has to be tidied up from time to time."""
+
+import asyncio
+import logging
+
+from interchange.blobs import BlobStore
+from interchange.errors import StoreUnavailable, Unavailable
+from interchange.stages import BlobSource
+from serve_app.jobs.store.job_store import JobStore
+from serve_app.jobs.store.leases import Leases
+
+log = logging.getLogger("ray.serve")
+
+_REAP_S = 5.0
+_SWEEPS_EVERY = 120  # passes of _REAP_S: ten minutes
+
+_ORPHAN_S = 24 * 3600.0
+"""Age from which a blob of no job is a leftover: no request or upload lasts so long."""
+
+
+class Cleaner:
+    """Ends requests whose process died, and removes what is past its time."""
+
+    def __init__(self, store: JobStore, leases: Leases, blobs: BlobStore) -> None:
+        self._store = store
+        self._leases = leases
+        self._blobs = blobs
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        passes = 0
+        while True:
+            try:
+                await self._leases.reap()
+                if passes % _SWEEPS_EVERY == 0:
+                    await self.sweep()
+            except StoreUnavailable as error:
+                log.warning("The job store was not tidied up: %s", error)
+            except Unavailable as error:
+                log.warning("The blob store was not tidied up: %s", error)
+            passes += 1
+            await asyncio.sleep(_REAP_S)
+
+    async def sweep(self) -> None:
+        """Remove jobs past their retention time, and blobs that belong to no job."""
+        while await self._store.expire():
+            pass
+        keys = await self._blobs.older_than(_ORPHAN_S)
+        for begin in range(0, len(keys), 500):
+            some = keys[begin : begin + 500]
+            known = await self._store.knows_blobs(some)
+            for key in some:
+                if key not in known:
+                    log.info("Removing blob %s, which belongs to no job.", key)
+                    await self._blobs.delete(BlobSource(key, "leftover"))

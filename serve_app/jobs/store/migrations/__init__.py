@@ -1,0 +1,1 @@
+"""Alembic's migrations of the job store, applied by `serve_app.jobs.store.database` at start."""

@@ -1,0 +1,264 @@
+"""The flow of one recording through the stages.
+
+Loading, recognition and diarization run at the same time. Windows go to recognition as they are
+cut, several at once; segments leave in the recording's order as soon as they and all before
+them are known.
+"""
+
+import asyncio
+import time
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from interchange.errors import QueueFull, RayscribeError, RecognitionFailed
+from interchange.stages import (
+    AudioLoader,
+    Diarization,
+    Loaded,
+    PcmBlock,
+    RecognitionOptions,
+    SpeakerDiarizer,
+    SpeechRecognizer,
+    Window,
+)
+from interchange.transcript import Quality, Transcript, WindowTranscript
+from serve_app.transcription.backlog import Backlog
+from serve_app.transcription.events import (
+    Event,
+    Progress,
+    Resume,
+    SegmentReady,
+    TranscriptReady,
+    TurnsReady,
+    WindowDone,
+)
+from serve_app.transcription.language_votes import UNDETERMINED, LanguageVotes
+from serve_app.transcription.request import TranscriptionRequest
+from serve_app.transcription.speakers import assign, named
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What a recording flows through; `windows_in_flight` bounds how many of its windows are in
+    recognition at once."""
+
+    loader: AudioLoader
+    recognizer: SpeechRecognizer
+    diarizer: SpeakerDiarizer
+    windows_in_flight: int
+
+
+class RecordingFlow:
+    """The state of one recording on its way. What happens to it is put into `events`."""
+
+    def __init__(
+        self,
+        stages: Stages,
+        request: TranscriptionRequest,
+        resume: Resume | None,
+        events: asyncio.Queue[Event | None],
+    ) -> None:
+        self.stages = stages
+        self.request = request
+        self.resume = resume or Resume({})
+        self.events = events
+        self.options = request.recognition
+        self.votes = LanguageVotes()
+        self.windows: list[WindowTranscript] = []
+        self.turns = self.resume.turns if request.speakers else None
+        self.loaded: Loaded | None = None
+        self.loaded_until = 0.0
+        self.all_recognized = False
+        self.began = time.monotonic()
+        self.stage_seconds: dict[str, float] = {}
+        # Windows in recognition, in order; None after the last.
+        self.tasks: asyncio.Queue[tuple[Window, asyncio.Task[WindowTranscript]] | None] = (
+            asyncio.Queue()
+        )
+        self.room = asyncio.Semaphore(stages.windows_in_flight)
+
+    async def run(self) -> None:
+        """Until the transcript is out. Cancelling stops all the work.
+
+        Raises the errors of `interchange.errors`.
+        """
+        diarization: Diarization | None = None
+        if self.request.speakers and self.turns is None:
+            diarization = self.stages.diarizer.begin(self.request.diarization)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._load(group, diarization))
+                group.create_task(self._emit())
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from errors
+        self.stage_seconds["total"] = time.monotonic() - self.began
+        self.events.put_nowait(TranscriptReady(self._transcript()))
+
+    # ------------------------------------------------------------------ loading
+
+    async def _load(self, group: asyncio.TaskGroup, diarization: Diarization | None) -> None:
+        windows: asyncio.Queue[Window | None] = asyncio.Queue(1)
+        with Backlog() as backlog:
+            starter = group.create_task(self._start_windows(group, windows))
+            options = self.request.loading(pcm=diarization is not None)
+            async with aclosing(self.stages.loader.load(self.request.source, options)) as events:
+                async for event in events:
+                    match event:
+                        case Window():
+                            self.loaded_until = event.end
+                            await self._hand_over(event, windows, backlog, options.pcm)
+                        case PcmBlock() if diarization is not None:
+                            await diarization.feed(event)
+                        case Loaded():
+                            self.loaded = event
+                            self.loaded_until = event.duration
+            self.stage_seconds["load"] = time.monotonic() - self.began
+            self._progress()
+            if diarization is not None:
+                group.create_task(self._diarize(diarization))
+            while backlog:
+                await windows.put(backlog.get())
+            await windows.put(None)
+            await starter
+
+    async def _hand_over(
+        self, window: Window, windows: asyncio.Queue[Window | None], backlog: Backlog, park: bool
+    ) -> None:
+        """Pass a window on; where it has to wait, hold the loader, or park it on disk."""
+        if not park:
+            await windows.put(window)
+            return
+        backlog.put(window)
+        while backlog and not windows.full():
+            windows.put_nowait(backlog.get())
+            await asyncio.sleep(0)  # let the starter take it
+
+    async def _start_windows(
+        self, group: asyncio.TaskGroup, windows: asyncio.Queue[Window | None]
+    ) -> None:
+        """Start each window's recognition as soon as there is room."""
+        while (window := await windows.get()) is not None:
+            await self.room.acquire()
+            self.tasks.put_nowait((window, group.create_task(self._recognize(window))))
+        self.tasks.put_nowait(None)
+
+    # -------------------------------------------------------------- recognition
+
+    async def _recognize(self, window: Window) -> WindowTranscript:
+        finished = self.resume.windows.get(window.index)
+        # The recording behind a URL can have changed since it was cut.
+        if finished is not None and (finished.start, finished.end) == (window.start, window.end):
+            return finished
+        result = await self._when_there_is_room(window, self.options)
+        self._done(result)
+        return result
+
+    async def _agree(self, window: Window, result: WindowTranscript) -> WindowTranscript:
+        """Decode a window again whose language those before it outvote.
+
+        Votes are counted in the recording's order, so that the same recording gets the same
+        languages whatever finished first, and whatever a resumed job had finished before.
+        """
+        self.votes.add(result)
+        if (language := self.votes.correction(result)) is None:
+            return result
+        options = replace(self.options, language=language)
+        again = await self._when_there_is_room(window, options)
+        result = replace(
+            again,
+            language_probabilities=result.language_probabilities,
+            decoded_again=result.decoded_again + again.decoded_again + 1,
+        )
+        self._done(result)
+        return result
+
+    def _done(self, result: WindowTranscript) -> None:
+        # A failed window is not finished: a resumed job gives it another chance.
+        if result.failed is None:
+            self.events.put_nowait(WindowDone(result))
+
+    async def _when_there_is_room(
+        self, window: Window, options: RecognitionOptions
+    ) -> WindowTranscript:
+        """Recognize a window. A full queue turns a new recording away, but not a begun one:
+        what was accepted is finished."""
+        while True:
+            try:
+                return await self.stages.recognizer.recognize(window, options)
+            except QueueFull as full:
+                if not self.windows:
+                    raise
+                await asyncio.sleep(full.retry_after)
+
+    async def _emit(self) -> None:
+        """Hand out finished windows in the recording's order."""
+        while (started := await self.tasks.get()) is not None:
+            window, task = started
+            result = await self._agree(window, await task)
+            self.room.release()
+            self.windows.append(result)
+            for segment in result.segments:
+                self.events.put_nowait(SegmentReady(segment))
+            self._progress()
+        self.stage_seconds["recognize"] = time.monotonic() - self.began
+        self.all_recognized = True
+        self._progress()
+
+    def _progress(self) -> None:
+        recognized = self.windows[-1].end if self.windows else 0.0
+        total = self.loaded.duration if self.loaded else None
+        if self.all_recognized and total is not None:
+            recognized = total  # nobody speaks after the last window
+        self.events.put_nowait(Progress(self.loaded_until, recognized, total))
+
+    # -------------------------------------------------------------- diarization
+
+    async def _diarize(self, diarization: Diarization) -> None:
+        began = time.monotonic()
+        self.turns = await diarization.turns()
+        self.stage_seconds["diarize"] = time.monotonic() - began
+        self.events.put_nowait(TurnsReady(self.turns))
+
+    # ------------------------------------------------------------------- result
+
+    def _transcript(self) -> Transcript:
+        if self.loaded is None:
+            raise RecognitionFailed("Loading ended without saying how long the recording is.")
+        failed = [window for window in self.windows if window.failed]
+        if failed and len(failed) == len(self.windows):
+            raise RecognitionFailed(f"No part of the recording was recognized: {failed[0].failed}")
+        segments = tuple(segment for window in self.windows for segment in window.segments)
+        if self.turns and not segments and not failed:
+            # Music and ringing sound like somebody to diarization; nobody said a word.
+            self.turns = ()
+        turns = self.turns
+        if turns is not None:
+            turns = named(turns, self.request.speaker_names)
+            segments = assign(segments, turns)
+        return Transcript(
+            segments=segments,
+            language=self._language(),
+            duration=self.loaded.duration,
+            turns=turns,
+            quality=Quality.of(self.windows, self.loaded.duration, self.loaded.notes),
+            stage_seconds=self.stage_seconds,
+        )
+
+    def _language(self) -> str:
+        if self.request.language:
+            return self.request.language
+        return self.votes.winner if any(w.segments for w in self.windows) else UNDETERMINED
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error to report of a task group's: ours before any other, the first of those."""
+    flat = list(_flatten(errors))
+    return next((error for error in flat if isinstance(error, RayscribeError)), flat[0])
+
+
+def _flatten(errors: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    return [
+        leaf
+        for error in errors.exceptions
+        for leaf in (_flatten(error) if isinstance(error, BaseExceptionGroup) else [error])
+    ]

@@ -1,0 +1,1 @@
+"""Clients as people install them, unchanged, against a running graph: `make clients`."""

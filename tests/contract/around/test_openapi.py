@@ -1,0 +1,108 @@
+"""The OpenAPI document and its page."""
+
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+ROUTES = {
+    ("post", "/"),
+    ("post", "/v1/audio/transcriptions"),
+    ("post", "/v1/audio/translations"),
+    ("post", "/asr"),
+    ("post", "/detect-language"),
+    ("get", "/v1/models"),
+    ("get", "/v1/models/{model_id}"),
+    ("get", "/tasks"),
+    ("get", "/status/{task_id}"),
+    ("delete", "/cancel/{task_id}"),
+    ("post", "/v1/jobs"),
+    ("get", "/v1/jobs"),
+    ("get", "/v1/jobs/{job_id}"),
+    ("delete", "/v1/jobs/{job_id}"),
+    ("get", "/v1/jobs/{job_id}/transcript"),
+    ("get", "/v1/jobs/{job_id}/events"),
+    ("post", "/v1/jobs/{job_id}/cancel"),
+    ("get", "/v1/jobs/{job_id}/deliveries"),
+    ("post", "/v1/jobs/{job_id}/deliveries/{delivery_id}/redeliver"),
+    ("get", "/health"),
+    ("get", "/ready"),
+}
+
+
+@pytest.fixture
+def document(client: TestClient) -> Any:
+    return client.get("/openapi.json").json()
+
+
+def test_every_route_is_described(document: Any) -> None:
+    operations = {
+        (method, path): operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert set(operations) == ROUTES
+    for operation in operations.values():
+        assert operation["summary"]
+        assert operation["tags"]
+
+
+def test_references_resolve(document: Any) -> None:
+    def walk(node: Any) -> None:
+        if isinstance(node, dict):
+            if isinstance(reference := node.get("$ref"), str):
+                assert reference.removeprefix("#/components/schemas/") in schemas
+            for value in node.values():
+                walk(value)
+        elif isinstance(node, list):
+            for value in node:
+                walk(value)
+
+    schemas = document["components"]["schemas"]
+    walk(document["paths"])
+    walk(schemas)
+
+
+def test_the_original_dialect(document: Any) -> None:
+    operation = document["paths"]["/"]["post"]
+    assert {"200", "400", "401", "413", "422", "429", "500", "503"} <= set(operation["responses"])
+    schema = document["components"]["schemas"]["SeedRequest"]
+    properties = schema["properties"]
+    assert schema["required"] == ["url"]
+    assert {"webhook", "managed_task_id", "num_speakers", "min_speakers", "max_speakers"} <= set(
+        properties
+    )
+    assert {name: field["default"] for name, field in properties.items() if "default" in field} == {
+        "task": "transcribe",
+        "language": "None",
+        "batch_size": 64,
+        "timestamp": "chunk",
+        "diarise_audio": False,
+        "is_async": False,
+    }
+
+
+@pytest.mark.parametrize("route", ["transcriptions", "translations"])
+def test_the_form_of_an_upload(document: Any, route: str) -> None:
+    operation = document["paths"][f"/v1/audio/{route}"]["post"]
+    form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert form["required"] == ["model"]
+    assert form["properties"]["file"]["format"] == "binary"
+    assert ("timestamp_granularities[]" in form["properties"]) == (route == "transcriptions")
+    assert all(
+        field.get("description") or "enum" in field or "anyOf" in field
+        for field in form["properties"].values()
+    )
+    kinds = set(operation["responses"]["200"]["content"])
+    assert {"application/json", "text/plain", "text/vtt", "text/event-stream"} <= kinds
+    error = operation["responses"]["413"]["content"]["application/json"]["schema"]["$ref"]
+    assert error.endswith("/OpenAIError")
+
+
+def test_the_page_needs_no_other_server(client: TestClient) -> None:
+    page = client.get("/docs")
+    assert page.status_code == 200
+    assert "https://" not in page.text
+    for asset in ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png"):
+        assert f"/docs/assets/{asset}" in page.text
+        assert client.get(f"/docs/assets/{asset}").status_code == 200

@@ -1,0 +1,86 @@
+"""Segmentation with shared filters and silence skipped, against the network by itself."""
+
+import numpy as np
+import pytest
+import torch
+
+from deployments.diarization.grid import Grid, UInt8
+from deployments.diarization.pipeline import Diarizer
+from deployments.diarization.segmentation import Segmenter
+from deployments.diarization.sincnet import SharedSincNet
+from interchange.stages import SAMPLE_RATE, Int16
+
+
+@pytest.fixture
+def segmenter(diarizer: Diarizer) -> Segmenter:
+    return diarizer._pipeline.segmenter
+
+
+def segmented(segmenter: Segmenter, waveform: Int16) -> UInt8:
+    return segmenter.segment(torch.from_numpy(waveform), lambda done, total: None)
+
+
+def alone(segmenter: Segmenter, waveform: Int16) -> UInt8:
+    """Each chunk passed through the whole network by itself."""
+    grid = segmenter.grid
+    sets = segmenter._sets
+    assert sets is not None
+    found = []
+    for chunk in range(grid.chunks(len(waveform))):
+        samples = np.zeros(grid.chunk, np.float32)
+        part = waveform[chunk * grid.step_samples :][: grid.chunk]
+        samples[: len(part)] = part / 32768
+        with torch.inference_mode():
+            scores = segmenter._model(torch.from_numpy(samples)[None, None])
+        found.append(sets[scores[0].argmax(dim=-1)].numpy())
+    return np.array(found)
+
+
+@pytest.mark.parametrize("seconds", [0.4, 10.0, 14.2, 30.0])
+def test_chunks_are_as_if_by_themselves(
+    segmenter: Segmenter, conversation: Int16, seconds: float
+) -> None:
+    waveform = conversation[-round(seconds * SAMPLE_RATE) :]
+    theirs = alone(segmenter, waveform)
+    ours = segmented(segmenter, waveform)
+    assert ours.shape == theirs.shape
+    assert theirs.any()
+    # Sums in another order: hardly a frame may fall to the other side.
+    assert np.mean(ours != theirs) < 1e-3
+
+
+def test_an_offset_of_the_recording_is_normalised_away(
+    segmenter: Segmenter, conversation: Int16
+) -> None:
+    """The filters have a sum: what is subtracted before them must be subtracted behind them."""
+    waveform = conversation[10 * SAMPLE_RATE : 22 * SAMPLE_RATE] // 2 + 3000
+    difference = segmented(segmenter, waveform) != alone(segmenter, waveform)
+    assert np.mean(difference) < 1e-3
+
+
+def test_chunks_between_silent_ones_are_not_looked_at(
+    segmenter: Segmenter, conversation: Int16, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silence = np.zeros(120 * SAMPLE_RATE, np.int16)
+    waveform = np.concatenate([conversation, silence, conversation])
+    looked: list[int] = []
+    features = SharedSincNet.features
+
+    def counted(self: SharedSincNet, chunks: torch.Tensor) -> torch.Tensor:
+        looked.append(len(chunks))
+        return features(self, chunks)
+
+    monkeypatch.setattr(SharedSincNet, "features", counted)
+    found = segmented(segmenter, waveform)
+    assert sum(looked) < 0.6 * len(found)
+    assert np.mean(found != alone(segmenter, waveform)) < 1e-3
+
+
+def test_frames_of_chunks_coincide() -> None:
+    grid = Grid(chunk=160_000, hop=270, field=991, frames=589, step=120)
+    assert grid.chunks(1) == grid.chunks(160_000) == 1
+    assert grid.chunks(160_001) == 2
+    active = np.zeros((3, 589), np.bool_)
+    active[0, 400] = active[2, 3] = True
+    assert np.flatnonzero(grid.united(active)).tolist() == [243, 400]
+    assert len(grid.united(active)) == grid.total(3) == 829

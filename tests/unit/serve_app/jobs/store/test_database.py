@@ -1,0 +1,137 @@
+import asyncio
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from interchange.blobs import BlobStore
+from interchange.errors import ServerError, Unavailable
+from serve_app.jobs.store.database import Database
+from serve_app.jobs.store.job_store import JobStore
+from serve_app.jobs.store.tables import metadata
+from tests.fakes.postgres import drop_database, fresh_database
+from tests.support.jobs import new_job
+
+
+async def test_the_migrations_make_the_tables_that_the_code_knows(database: Database) -> None:
+    def differences(connection: sa.Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, metadata))
+
+    async with database.reading() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_processes_that_start_together_migrate_once(database_url: str) -> None:
+    program = (
+        "import asyncio, sys\n"
+        "from serve_app.jobs.store.database import Database\n"
+        "async def main():\n"
+        "    database = Database(sys.argv[1])\n"
+        "    await database.open()\n"
+        "    await database.close()\n"
+        "asyncio.run(main())\n"
+    )
+    starts = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", program, database_url, stderr=asyncio.subprocess.PIPE
+        )
+        for _ in range(3)
+    ]
+    for start in starts:
+        _, complaint = await start.communicate()
+        assert start.returncode == 0, complaint.decode()
+
+
+async def test_a_store_of_a_newer_version_is_refused(database_url: str) -> None:
+    first = Database(database_url)
+    await first.open()
+    async with first.writing() as connection:
+        await connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    await first.close()
+    later = Database(database_url)
+    with pytest.raises(ServerError, match=r"newer version of Rayscribe .*'9999'.*upgrade"):
+        await later.open()
+    await later.close()
+
+
+async def test_jobs_of_an_older_store_are_read(tmp_path: Path, blobs: BlobStore) -> None:
+    """A store as the first version wrote it: its jobs have no notes of their clients."""
+    url = f"sqlite:///{tmp_path}/jobs.sqlite"
+    newest = Database(url)
+    job, _ = await JobStore(newest, blobs, retention_s=1).submit(new_job())
+    async with newest.writing() as connection:
+        await connection.execute(sa.text("ALTER TABLE jobs DROP COLUMN metadata"))
+        await connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+    await newest.close()
+    upgraded = Database(url)
+    assert await JobStore(upgraded, blobs, retention_s=1).get(job.id) == job
+    await upgraded.close()
+
+
+async def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
+    async def half() -> None:
+        async with database.writing() as connection:
+            await connection.execute(
+                sa.text("INSERT INTO alembic_version (version_num) VALUES ('0000')")
+            )
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await half()
+    async with database.reading() as connection:
+        versions = await connection.execute(sa.text("SELECT version_num FROM alembic_version"))
+        assert versions.scalars().all() == ["0002"]
+
+
+async def test_a_full_disk_is_a_503(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.sqlite"
+    database = Database(f"sqlite:///{path}")
+    await database.open()
+
+    async def fill() -> None:
+        async with database.writing() as connection:
+            pages = (await connection.execute(sa.text("PRAGMA page_count"))).scalar_one()
+            await connection.execute(sa.text(f"PRAGMA max_page_count = {pages}"))
+            await connection.execute(sa.text("CREATE TABLE filler (content BLOB)"))
+            await connection.execute(sa.text("INSERT INTO filler VALUES (zeroblob(10000000))"))
+
+    with pytest.raises(Unavailable, match="disk is full") as caught:
+        await fill()
+    assert caught.value.status == 503
+    await database.close()
+    with sqlite3.connect(path) as connection:
+        left = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'filler'").fetchall()
+        assert left == []
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://127.0.0.1:1/jobs", "sqlite:////proc/nowhere/jobs.sqlite"]
+)
+async def test_a_database_that_cannot_be_reached_is_a_503(url: str) -> None:
+    database = Database(url)
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        await database.open()
+    await database.close()
+
+
+@pytest.mark.parametrize("url", ["mysql://host/jobs", "jobs.sqlite", ""])
+def test_another_kind_of_database_is_refused(url: str) -> None:
+    with pytest.raises(ServerError, match="RAYSCRIBE_DATABASE_URL"):
+        Database(url)
+
+
+async def test_a_frozen_transaction_does_not_hold_its_rows_for_ever(postgres: sa.URL) -> None:
+    """PostgreSQL ends it: a lease is worth nothing where its row stays locked."""
+    url = await fresh_database(postgres)
+    database = Database(url)
+    async with database.reading() as connection:
+        shown = await connection.execute(sa.text("SHOW idle_in_transaction_session_timeout"))
+        assert shown.scalar_one() == "30s"
+    await database.close()
+    await drop_database(postgres, url)
