@@ -5,7 +5,8 @@ import wave
 
 from livekit import rtc
 from livekit.agents import APIConnectOptions
-from livekit.plugins import openai
+from livekit.plugins import openai as plugin
+from openai import AsyncOpenAI
 from seen import BASE_URL, FILE, KEY, call
 
 
@@ -14,8 +15,9 @@ def recognize(**options: object) -> str:
         with wave.open(str(FILE)) as file:
             samples = file.getnframes()
             frame = rtc.AudioFrame(file.readframes(samples), file.getframerate(), 1, samples)
-        stt = openai.STT(model="whisper-1", base_url=BASE_URL, api_key=KEY, **options)
-        # Half a minute at once is more than an agent sends: it may take longer than its 10 s.
+        # Half a minute at once is more than an agent sends, and the plugin waits 5 s for it.
+        client = AsyncOpenAI(base_url=BASE_URL, api_key=KEY, timeout=120)
+        stt = plugin.STT(model="whisper-1", client=client, **options)
         patient = APIConnectOptions(max_retry=0, timeout=120)
         event = await stt.recognize(frame, conn_options=patient)
         return event.alternatives[0].text
