@@ -6,6 +6,8 @@ BUNDLE ?= gpu-bundle
 # The Python of a machine with a GPU, which has a torch for it.
 GPU_PYTHON ?= python3
 VENV := .venv
+# A torch for CUDA brings its own; beside one for CPUs it interprets the kernels in tests.
+TRITON := triton==3.6.0
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 WEIGHTS := bundled:whisper-base bundled:diarization
@@ -105,6 +107,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/python
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 	@echo "Installing the packages of requirements-dev.lock"
 	@$(PIP) install -r requirements-dev.lock
+	@$(BIN)/python -c 'import triton' 2>/dev/null || $(PIP) install --quiet --no-deps $(TRITON) \
+		|| echo "Triton cannot be installed here: the tests of its kernels are skipped."
 	@touch $@
 
 $(VENV)/.installed-bench: $(VENV)/.installed-dev requirements-bench.lock
