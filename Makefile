@@ -6,9 +6,16 @@ BUNDLE ?= gpu-bundle
 # The Python of a machine with a GPU, which has a torch for it.
 GPU_PYTHON ?= python3
 VENV := .venv
+# A torch for CUDA brings its own; beside one for CPUs it interprets the kernels in tests.
+TRITON := triton==3.6.0
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 WEIGHTS := bundled:whisper-base bundled:diarization
+
+WITHOUT_RAY := tests/unit tests/contract
+# These share one graph, which takes all cores by itself.
+WITH_RAY := tests/graph tests/cluster
+PARALLEL := -n auto --maxprocesses 8 --dist worksteal
 
 SAMPLE := from importlib.util import find_spec; \
 	print(*find_spec("pyannote.audio").submodule_search_locations, sep="", end="/sample/sample.wav")
@@ -17,7 +24,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve sample weights test lint types format accuracy bench bench-gpu gpu-bundle gpu-check chaos clients lock clean
+.PHONY: help serve sample weights test unit lint types format accuracy bench bench-gpu gpu-bundle gpu-check chaos clients lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -33,7 +40,11 @@ weights: $(VENV)/.installed ## Fetch the bundled models into the cache (RAYSCRIB
 	@$(BIN)/python -m deployments.models fetch $(WEIGHTS)
 
 test: lint types weights ## Lint, check types and run every test that needs no GPU
-	@$(BIN)/python -m pytest -m "not gpu"
+	@$(BIN)/python -m pytest -m "not gpu" $(PARALLEL) $(WITHOUT_RAY)
+	@$(BIN)/python -m pytest -m "not gpu" $(WITH_RAY)
+
+unit: $(VENV)/.installed-dev ## Run the tests that need neither Ray nor a model: ARGS="-x"
+	@$(BIN)/python -m pytest -m "not gpu and not models" $(PARALLEL) $(WITHOUT_RAY) $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style, format, and that imports point down
 	@$(BIN)/ruff check .
@@ -96,6 +107,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/python
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 	@echo "Installing the packages of requirements-dev.lock"
 	@$(PIP) install -r requirements-dev.lock
+	@$(BIN)/python -c 'import triton' 2>/dev/null || $(PIP) install --quiet --no-deps $(TRITON) \
+		|| echo "Triton cannot be installed here: the tests of its kernels are skipped."
 	@touch $@
 
 $(VENV)/.installed-bench: $(VENV)/.installed-dev requirements-bench.lock

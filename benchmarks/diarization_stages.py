@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.speaker_errors import diarization_error_rate
+from benchmarks.measuring.speaker_errors import diarization_error_rate
 from configs.settings import DiarizationSettings
 from deployments.diarization.bundled import SEGMENTATION_FILE
 from deployments.diarization.pipeline import Diarizer
@@ -128,7 +128,7 @@ def _samples(path: Path) -> Int16:
         found: Int16 = np.load(path)
         return found
     # Not on a bare machine with a GPU.
-    from benchmarks.systems import waveform  # noqa: PLC0415
+    from benchmarks.measuring.recordings import waveform  # noqa: PLC0415
     from interchange.samples import as_int16  # noqa: PLC0415
 
     return as_int16(waveform(path))

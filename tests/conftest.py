@@ -1,5 +1,6 @@
 """One cluster for all tests that need one, with the bundled models, on loopback."""
 
+import os
 import signal
 from collections.abc import Iterator
 
@@ -11,6 +12,10 @@ from tests.support.service import Service, service
 from tests.support.speech import SAMPLE, SPEECH
 from tests.support.wanting import summary
 
+# Threads that look out for each other instead of sleeping take the cores from whatever else runs.
+# libgomp reads it when torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 def pytest_configure() -> None:
     # What a script starts in the background ignores Ctrl-C, and so would what tests start.
@@ -21,6 +26,13 @@ def pytest_configure() -> None:
         "any time", deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     settings.load_profile("any time")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`models` are those that a fixture of a bundled model says are."""
+    for item in items:
+        if {"checkpoint", "diarizer"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("models")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -9,6 +9,7 @@ import torch
 import typer
 
 from benchmarks.gpu_check import correctness, original
+from benchmarks.gpu_check.diarization import diarization
 from benchmarks.gpu_check.measuring import Results
 from benchmarks.gpu_check.memory import capped
 from benchmarks.gpu_check.scripted import recording
@@ -66,6 +67,7 @@ PARTS: dict[str, Part] = {
     "tokens": correctness.tokens,
     "errors": correctness.words,
     "capped": capped,
+    "diarization": diarization,
 }
 
 

@@ -1,8 +1,9 @@
 """One recording's way from its source to windows, fetching and decoding at the same time."""
 
 import asyncio
+import math
 import threading
-from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
@@ -14,8 +15,8 @@ from deployments.audio.decode import Decoder
 from deployments.audio.fetch import fetch
 from deployments.audio.segmentation import PcmBlocks, Segmenter
 from deployments.audio.spool import LoadCancelled, Spool
-from deployments.audio.voice_activity import SileroNetwork
-from deployments.scheduling import stand_back
+from deployments.audio.voice_activity import shared_network
+from deployments.scheduling import cores, stand_back
 from interchange.blobs import BlobStore
 from interchange.errors import RayscribeError, UndecodableRecording
 from interchange.network import AddressGuard
@@ -38,20 +39,27 @@ _FIRST = 120 * SAMPLE_RATE
 """Samples after which a load stands back: a recognizer has some windows then, and on the
 same machine better use for the processor. Not where a diarizer waits for the whole waveform."""
 
+_EARLY = 60 * SAMPLE_RATE
+"""Samples whose speech is found as they come, before more is done at a time."""
+
 Events = Generator[LoadEvent, None, None]
 
 
 class Loader:
     """Loads recordings, several at a time, each in a thread of its own.
 
-    With `stands_back` a load leaves the processor to others after its first minutes. That is for
-    a process that does nothing else: a thread that waits for a core may hold Python's lock.
+    What decodes is one thread; the speech of what it decoded is found on as many cores as there
+    are. With `stands_back` a load leaves the processor to others after its first minutes. That is
+    for a process that does nothing else: a thread that waits for a core may hold Python's lock.
     """
 
     def __init__(self, settings: Settings, *, stands_back: bool = False) -> None:
         self._settings = settings
         self._stands_back = stands_back
-        self._network = SileroNetwork(settings.audio.vad_threads)
+        self._network = shared_network()
+        threads = settings.audio.vad_threads or math.ceil(cores())
+        self._pool = ThreadPoolExecutor(threads, "speech")
+        self._patient_pool = ThreadPoolExecutor(threads, "patient-speech", stand_back)
         self._blobs = BlobStore(settings.storage)
         self._guard = AddressGuard(settings.allowed_networks)
 
@@ -120,12 +128,13 @@ class Loader:
     ) -> Events:
         with self._blobs.open(source) as file:
             decoder = Decoder(file, max_duration_s=self._settings.audio.max_duration_s)
-            yield from self._events(decoder, decoder.notes, options, stop)
+            yield from self._events(decoder, decoder.notes, options, stop, lambda: True)
 
     def _from_spool(self, spool: Spool, options: LoadOptions, stop: threading.Event) -> Events:
         notes: list[str] = []
         try:
-            yield from self._events(self._decode(spool, notes), notes, options, stop)
+            blocks = self._decode(spool, notes)
+            yield from self._events(blocks, notes, options, stop, lambda: spool.complete)
         except UndecodableRecording as error:
             spool.check()
             if spool.media_type.startswith("text/"):
@@ -173,9 +182,14 @@ class Loader:
         notes: list[str],
         options: LoadOptions,
         stop: threading.Event,
+        complete: Callable[[], bool],
     ) -> Events:
-        """`notes` is read at the end, when the decoder has filled it."""
-        segmenter = Segmenter(self._network, self._settings.audio, options)
+        """`notes` is read at the end, when the decoder has filled it.
+
+        Until the recording is `complete` the next block may be long in coming, and somebody
+        waits for the first windows: all that can be said of a block is said at once then.
+        """
+        segmenter = Segmenter(self._network, self._settings.audio, options, self._pool)
         waveform = PcmBlocks() if options.pcm else None
         will_stand_back = self._stands_back and waveform is None
         for block in blocks:
@@ -186,7 +200,9 @@ class Loader:
             elif will_stand_back and segmenter.samples > _FIRST:
                 will_stand_back = False
                 stand_back()
-            yield from segmenter.feed(block)
+                segmenter.use(self._patient_pool)
+            early = segmenter.samples < _EARLY
+            yield from segmenter.feed(block, at_once=early or not complete())
         if waveform is not None:
             yield from waveform.flush()
         yield from segmenter.flush()

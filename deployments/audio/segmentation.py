@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 
 import numpy as np
 
@@ -53,8 +54,8 @@ class SampleBuffer:
 class Segmenter:
     """The events of one recording, as its blocks come.
 
-    It holds the speech of three windows and the block at hand, whatever the length. `speech`
-    counts the samples of speech in the windows so far.
+    It holds the speech of three windows and the block at hand, whatever the length, and with a
+    `pool` some minutes more. `speech` counts the samples of speech in the windows so far.
     """
 
     def __init__(
@@ -62,11 +63,12 @@ class Segmenter:
         network: SileroNetwork,
         settings: AudioSettings,
         options: LoadOptions = DEFAULT_OPTIONS,
+        pool: Executor | None = None,
     ) -> None:
         detection = options.detection or SpeechDetection(
             settings.vad_threshold, MIN_PAUSE_S, PAD / SAMPLE_RATE
         )
-        self._activity = VoiceActivity(network)
+        self._activity = VoiceActivity(network, pool)
         self._finder = PieceFinder(detection.threshold, detection.silence_s)
         self._lead = round(detection.padding_s * SAMPLE_RATE)
         self._planner = WindowPlanner(settings.window_s, options.first_window_s, self._lead)
@@ -79,10 +81,14 @@ class Segmenter:
         """Samples fed so far."""
         return self._buffer.end
 
-    def feed(self, block: Float32) -> Iterator[Window]:
-        """The windows that `block` settles."""
+    def use(self, pool: Executor) -> None:
+        """Find speech in the threads of another pool from here on."""
+        self._activity.pool = pool
+
+    def feed(self, block: Float32, *, at_once: bool = True) -> Iterator[Window]:
+        """The windows that `block` settles; see `VoiceActivity.feed` for `at_once`."""
         self._buffer.append(block)
-        for frames in self._activity.feed(block):
+        for frames in self._activity.feed(block, at_once=at_once):
             yield from self._windows(self._plan(frames))
         yield from self._windows(self._planner.advance(self._finder.settled))
         pending = self._planner.needed_from

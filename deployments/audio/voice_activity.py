@@ -6,7 +6,9 @@ export (https://github.com/snakers4/silero-vad). Only its file is used, because 
 package imports torch.
 """
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -23,6 +25,10 @@ FRAME = 512
 
 STEP = 32 * FRAME
 """Samples that are judged together: about a second."""
+
+_SECTION = 58  # steps: a minute
+_LEAD = 4  # steps: what the network remembers for longer changes little
+_MOST_AT_ONCE = 8  # sections, of 5 MB each
 
 _CONTEXT = 64
 _STATE = (1, 1, 128)
@@ -74,38 +80,19 @@ def _network_file() -> Path:
     return Path(package.origin).parent / "data" / "silero_vad_16k_sequence.onnx"
 
 
-class VoiceActivity:
-    """The speech probabilities of one recording, fed in blocks of any length.
+class Leveller:
+    """What the network is given of one recording: frames as loud as it needs them.
 
-    The result does not depend on how the recording is cut into blocks. Quiet recordings are
-    amplified for the network, by at most 46 dB, following the peak of the last ten seconds or
-    so: it misses speech at -50 dB otherwise.
+    Quiet recordings are amplified, by at most 46 dB, following the peak of the last ten seconds
+    or so: the network misses speech at -50 dB otherwise.
     """
 
-    def __init__(self, network: SileroNetwork) -> None:
-        self._network = network
-        self._hidden = np.zeros(_STATE, np.float32)
-        self._cell = np.zeros(_STATE, np.float32)
+    def __init__(self) -> None:
         self._context = np.zeros(_CONTEXT, np.float32)
-        self._rest = np.zeros(0, np.float32)
         self._peak = 0.0
 
-    def feed(self, samples: Float32) -> Iterator[Frames]:
-        """The frames that can be judged with `samples` (float32, 16 kHz, mono)."""
-        held = np.concatenate((self._rest, samples))
-        whole = len(held) - len(held) % STEP
-        self._rest = held[whole:]
-        for start in range(0, whole, STEP):
-            yield self._judge(held[start : start + STEP])
-
-    def flush(self) -> Iterator[Frames]:
-        """The frames of the end; the last one is filled up with silence."""
-        if len(self._rest):
-            missing = -len(self._rest) % FRAME
-            yield self._judge(np.pad(self._rest, (0, missing)))
-            self._rest = self._rest[:0]
-
-    def _judge(self, samples: Float32) -> Frames:
+    def __call__(self, samples: Float32) -> tuple[Float32, Float32]:
+        """The network's input (n, 64 + 512) for the n whole frames of a step, and their levels."""
         frames = samples.reshape(-1, FRAME)
         # Cheap converters add an offset, which would pass for the peak of a quiet recording.
         samples = samples - samples.mean()
@@ -115,11 +102,112 @@ class VoiceActivity:
         contexts = np.concatenate((self._context, loud))[: len(loud) + _CONTEXT]
         windows = np.lib.stride_tricks.sliding_window_view(contexts, _CONTEXT + FRAME)[::FRAME]
         self._context = loud[-_CONTEXT:]
-        probabilities, self._hidden, self._cell = self._network(
-            np.ascontiguousarray(windows), self._hidden, self._cell
-        )
         deviation = frames.std(axis=1)
         levels = np.full(len(frames), _SILENCE_DB, np.float32)
         np.log10(deviation, out=levels, where=deviation > 1e-6)
         levels[deviation > 1e-6] *= 20
-        return Frames(probabilities, levels)
+        return np.ascontiguousarray(windows), levels
+
+
+class Listener:
+    """The network with what it remembers of what it heard."""
+
+    def __init__(self, network: SileroNetwork) -> None:
+        self._network = network
+        self._hidden = np.zeros(_STATE, np.float32)
+        self._cell = np.zeros(_STATE, np.float32)
+
+    def __call__(self, inputs: Float32) -> Float32:
+        """The probabilities (n,) of what a `Leveller` made of n frames."""
+        probabilities, self._hidden, self._cell = self._network(inputs, self._hidden, self._cell)
+        return probabilities
+
+
+class Section:
+    """A stretch of a recording that is judged without what lies before it, but for a lead.
+
+    Its `lead` steps are the end of the section before: a listener needs to hear a while to
+    judge as it would have, and what it says of them does not count.
+    """
+
+    def __init__(self, network: SileroNetwork, lead: Iterable[Float32] = ()) -> None:
+        self._listener = Listener(network)
+        self._inputs = list(lead)
+        self._passed = sum(map(len, self._inputs))
+        self._levels: list[Float32] = []
+
+    def add(self, inputs: Float32, levels: Float32) -> None:
+        self._inputs.append(inputs)
+        self._levels.append(levels)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything was added since the last time."""
+        return bool(self._levels)
+
+    def judge(self) -> Frames:
+        """The frames that were."""
+        probabilities = self._listener(np.concatenate(self._inputs))[self._passed :]
+        frames = Frames(probabilities, np.concatenate(self._levels))
+        self._inputs, self._levels, self._passed = [], [], 0
+        return frames
+
+
+class VoiceActivity:
+    """The speech probabilities of one recording, fed in blocks of any length.
+
+    A recording is judged in sections of a minute, each by itself: those that are complete can
+    be judged beside each other, in the threads of a `pool`, while later ones are fed. The
+    result depends neither on that nor on how the recording is cut into blocks.
+    """
+
+    def __init__(self, network: SileroNetwork, pool: Executor | None = None) -> None:
+        self.pool = pool
+        self._network = network
+        self._level = Leveller()
+        self._section = Section(network)
+        self._steps = 0  # of the section
+        self._recent: deque[Float32] = deque(maxlen=_LEAD)
+        self._rest = np.zeros(0, np.float32)
+        self._judged: deque[Future[Frames]] = deque()
+
+    def feed(self, samples: Float32, *, at_once: bool = True) -> Iterator[Frames]:
+        """The frames that `samples` (float32, 16 kHz, mono) settle.
+
+        `at_once` those of all whole steps; otherwise, and only with a pool, those of sections
+        that are done, which keeps more of them in work.
+        """
+        held = np.concatenate((self._rest, samples))
+        whole = len(held) - len(held) % STEP
+        self._rest = held[whole:]
+        for start in range(0, whole, STEP):
+            self._add(held[start : start + STEP])
+            yield from self._settled(at_once=at_once)
+
+    def flush(self) -> Iterator[Frames]:
+        """The frames of the end; the last one is filled up with silence."""
+        if len(self._rest):
+            missing = -len(self._rest) % FRAME
+            self._add(np.pad(self._rest, (0, missing)))
+            self._rest = self._rest[:0]
+        yield from self._settled(at_once=True)
+
+    def _add(self, samples: Float32) -> None:
+        inputs, levels = self._level(samples)
+        self._section.add(inputs, levels)
+        self._recent.append(inputs)
+        self._steps += 1
+
+    def _settled(self, *, at_once: bool) -> Iterator[Frames]:
+        whole = self._steps == _SECTION
+        if at_once or self.pool is None:
+            while self._judged:
+                yield self._judged.popleft().result()
+            if self._section.waiting:
+                yield self._section.judge()
+        elif whole:
+            self._judged.append(self.pool.submit(self._section.judge))
+        if whole:
+            self._section, self._steps = Section(self._network, self._recent), 0
+        while self._judged and (self._judged[0].done() or len(self._judged) > _MOST_AT_ONCE):
+            yield self._judged.popleft().result()

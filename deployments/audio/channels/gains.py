@@ -13,7 +13,7 @@ from deployments.audio.channels.meters import Meters
 from interchange.stages import Float32
 
 _SURE = 0.5  # from here on a frame is speech
-_RELATIVE = (0.3, 0.7)  # of the surest channel: up to here it is none beside that; full from here
+_RELATIVE = (0.5, 0.9)  # of the surest channel: beside that, up to here it is none; full from here
 _SPREAD = 6  # frames around speech that belong to it: 0.2 s, the soft beginning of a word
 _ECHO = 0.25  # -6 dB: below another's speech by more, a channel may hold just that
 _HOLD = 2  # frames for which another's speech goes on being heard
@@ -21,7 +21,6 @@ _FEWEST = 3  # frames of speech that make a level
 _MEMORY = 0.7  # of a level, from one step with speech to the next
 _MOST = 4e4  # 46 dB
 _NOISE = 1 / 30  # -15 dB: how far amplified noise stays below the loudest speech
-_RISE = 1.1  # of noise that is not to be told from speech, in a step
 _HEARD = 1e-6  # -60 dB of the loudest channel
 _LEARNT = 0.5  # of a step's shares, for when nobody speaks
 _FORGOTTEN = 0.05
@@ -32,19 +31,20 @@ class Gains:
 
     def __init__(self, channels: int) -> None:
         self._level = np.zeros(channels, np.float32)  # of speech; 0 until there was some
-        self._noise = np.full(channels, np.inf, np.float32)
+        self._noise = np.zeros(channels, np.float32)
         self._usual = np.full(channels, 1 / channels, np.float32)
 
     def follow(self, meters: Meters) -> None:
         """Take in the levels of a step, which count for the step before it already."""
         if not meters.judged:
             return
-        own = (meters.speech >= _SURE) & ~_echoes(meters)
+        surest = np.maximum(meters.speech.max(axis=0), _SURE)
+        own = (meters.speech >= _RELATIVE[1] * surest) & ~_echoes(meters)
         for channel in np.flatnonzero(own.sum(axis=1) >= _FEWEST):
             level = meters.energy[channel, own[channel]].mean()
             known = self._level[channel]
             self._level[channel] = level + _MEMORY * (known - level) if known else level
-        self._noise = np.minimum(_RISE * self._noise, meters.energy.min(axis=1))
+        self._noise = meters.noise
 
     def of(self, before: Meters | None, now: Meters, after: Meters | None) -> Float32:
         """The gains (channels, frames) of a step between two others."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deployments.audio.voice_activity import FRAME, STEP, VoiceActivity, shared_network
+from deployments.audio.voice_activity import FRAME, STEP, Leveller, Listener, shared_network
 from interchange.stages import Float32
 
 FRAMES = STEP // FRAME
@@ -17,6 +17,8 @@ _ALIKE = 0.9
 """Coefficient of correlation from which two channels say the same, be it upside down."""
 
 _BASS = 1e-2
+_RISE = 1.1  # of noise that is not to be told from sound, in a step
+_LIVELY = 2.5  # times the noise, 4 dB: less is nobody speaking
 _SILENT = 1e-9  # -90 dB of full scale
 _MOST_JUDGED = 8
 _MOST_COMPARED = 64
@@ -34,12 +36,13 @@ def speech_band(samples: Float32) -> Float32:
 class Meters:
     """Of a step of FRAMES frames, for each channel and frame.
 
-    `energy` is that of the `speech_band`; `speech` the probability of speech, if `judged`: where
-    all channels say the same, nothing depends on it. `bass` tells the channels that hold nothing
-    but what hums below that band.
+    `energy` is that of the `speech_band`, `noise` the least that a channel had of late.
+    `speech` is its probability, if `judged`: where all channels say the same, nothing depends on
+    it. `bass` tells the channels that hold nothing but what hums below that band.
     """
 
     energy: Float32
+    noise: Float32
     speech: Float32
     judged: bool
     bass: np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -49,7 +52,9 @@ class Metering:
     """Meters of one recording's channels, step by step."""
 
     def __init__(self, channels: int) -> None:
-        self._activities = [VoiceActivity(shared_network()) for _ in range(channels)]
+        self._levellers = [Leveller() for _ in range(channels)]
+        self._listeners = [Listener(shared_network()) for _ in range(channels)]
+        self._noise = np.full(channels, np.inf, np.float32)
         self._last = np.zeros((channels, LAG), np.float32)
         self._sounded: list[int] = []
         self._take_turns = False
@@ -64,6 +69,8 @@ class Metering:
         power = np.einsum("cn,cn->c", step, step) / STEP
         bass = energy.mean(axis=1) < _BASS * power
         speech = np.zeros((channels, FRAMES), np.float32)
+        self._noise = np.minimum(_RISE * self._noise, energy.min(axis=1))
+        lively = energy.max(axis=1) > np.maximum(_SILENT, _LIVELY * self._noise)
         sounding = [c for c in range(channels) if energy[c].max() > _SILENT]
         kinds = _kinds(frames, energy, sounding)
         # One at a time may be two who say nothing else the same.
@@ -73,14 +80,16 @@ class Metering:
         if judged:
             # Of too many, those whose level moves most: it does where somebody speaks nearby.
             movement = np.log(energy.max(axis=1) + _SILENT) - np.log(energy.min(axis=1) + _SILENT)
+            kinds = [kind for kind in kinds if lively[kind].any()]
             kinds.sort(key=lambda alike: -movement[alike[0]])
             for first, *others in kinds[:_MOST_JUDGED]:
-                (found,) = self._activities[first].feed(step[first])
-                speech[first] = found.probabilities
+                inputs, _ = self._levellers[first](step[first])
+                speech[first] = self._listeners[first](inputs)
                 for other in others:
-                    speech[other] = found.probabilities
-                    self._activities[other] = copy.copy(self._activities[first])
-        return Meters(energy, speech, judged, bass)
+                    speech[other] = speech[first]
+                    self._levellers[other] = copy.copy(self._levellers[first])
+                    self._listeners[other] = copy.copy(self._listeners[first])
+        return Meters(energy, self._noise, speech, judged, bass)
 
 
 def _kinds(frames: Float32, energy: Float32, sounding: list[int]) -> list[list[int]]:

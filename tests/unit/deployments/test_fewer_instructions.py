@@ -27,6 +27,7 @@ AVX2_ALONE = {
     torch.backends.cpu.get_cpu_capability() != "AVX512",
     reason="no more than AVX2 is used here, by every test",
 )
+@pytest.mark.models
 @pytest.mark.timeout(1800)  # of as many tests as are marked
 def test_the_same_with_avx2_alone() -> None:
     command = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "instructions", "tests/unit")

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnxruntime
@@ -8,7 +9,10 @@ import pytest
 from deployments.audio.decode import Decoder
 from deployments.audio.voice_activity import (
     FRAME,
+    STEP,
     Frames,
+    Leveller,
+    Listener,
     SileroNetwork,
     VoiceActivity,
     _network_file,
@@ -36,6 +40,44 @@ def judge(network: SileroNetwork, samples: Float32, block: int = SAMPLE_RATE) ->
         frames += activity.feed(samples[start : start + block])
     frames += activity.flush()
     return np.concatenate([each.probabilities for each in frames])
+
+
+def long(speech: Float32) -> Float32:
+    """Three and a half minutes, of several sections."""
+    return np.concatenate([speech * np.float32(scale) for scale in (1, 0.3, 1, 0.1, 1, 0.5, 1)])
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("block", [SAMPLE_RATE, 5 * STEP, 20 * SAMPLE_RATE])
+def test_sections_beside_each_other_are_the_same(
+    network: SileroNetwork, speech: Float32, threads: int, block: int
+) -> None:
+    samples = long(speech)
+    expected = judge(network, samples)
+    with ThreadPoolExecutor(threads) as pool:
+        activity = VoiceActivity(network, pool)
+        frames: list[Frames] = []
+        for start in range(0, len(samples), block):
+            # In turns, as when a download ends meanwhile, or starts to stutter.
+            at_once = (start // block) % 7 == 0
+            frames += activity.feed(samples[start : start + block], at_once=at_once)
+        frames += activity.flush()
+    np.testing.assert_array_equal(np.concatenate([f.probabilities for f in frames]), expected)
+    assert sum(len(f.levels) for f in frames) == len(expected)
+
+
+def test_sections_are_judged_as_one_recording_would_be(
+    network: SileroNetwork, speech: Float32
+) -> None:
+    """But for few frames after a seam."""
+    samples = long(speech)
+    level, listen = Leveller(), Listener(network)
+    whole = len(samples) - len(samples) % STEP
+    steps = [samples[start : start + STEP] for start in range(0, whole, STEP)]
+    alone = np.concatenate([listen(level(step)[0]) for step in steps])
+    sections = judge(network, samples)[: len(alone)]
+    assert np.mean((alone > 0.5) != (sections > 0.5)) < 0.002
+    np.testing.assert_array_equal(sections[: 58 * 32], alone[: 58 * 32])
 
 
 def frame_by_frame(samples: Float32) -> Float32:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from deployments.audio.decode import Decoder as AudioDecoder
+from deployments.recognition.attention.silence import Groups
 from deployments.recognition.engine.cpu_batch import CpuBatch, Slot
 from deployments.recognition.engine.cpu_lanes import CpuLanes
 from deployments.recognition.engine.whisper import WhisperEngine
@@ -49,6 +50,13 @@ class Whisper:
             samples, sampling_rate=16_000, return_tensors="pt"
         ).input_features
         return features
+
+    def heard(self, window: Projected) -> Tensor:
+        """The encoder output that our decoder reads of a window, (1, 1500, width)."""
+        output = self.ours.encoder.silent(torch.device("cpu"))
+        groups = Groups.of(output)
+        silent = groups.means(output)[groups.numbers]
+        return torch.cat([window.output, silent[len(window.output) :]])[None]
 
 
 def audio(path: Path) -> Float32:

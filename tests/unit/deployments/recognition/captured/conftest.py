@@ -1,11 +1,12 @@
 """Where there is no GPU, kernels are interpreted: slowly, but as they are written."""
 
+import importlib.util
 import os
 from typing import Any
 
 import torch
 
-if not torch.cuda.is_available():
+if not torch.cuda.is_available() and importlib.util.find_spec("triton") is not None:
     os.environ["TRITON_INTERPRET"] = "1"  # read when a kernel is defined
 
     from triton.runtime import interpreter

@@ -1,5 +1,6 @@
 """Each kernel does what `plain` does, whatever the rows hold."""
 
+import importlib
 import math
 from typing import Any
 
@@ -8,10 +9,13 @@ import torch
 from torch import Tensor
 
 from deployments.recognition.attention.silence import Groups
-from deployments.recognition.captured import kernels, plain
+from deployments.recognition.captured import plain
 from deployments.recognition.captured import state as fields
 from deployments.recognition.captured.state import Masks, Shape, State
 from deployments.recognition.model.weights import Norm
+
+pytest.importorskip("triton", reason="there is no Triton for this machine")
+kernels: Any = importlib.import_module("deployments.recognition.captured.kernels")
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 SHAPE = Shape(layers=2, heads=3, head_size=16, source=300, target=150, vocabulary=5000)

@@ -39,17 +39,9 @@ def windows(whisper: Whisper, sample: Float32, inference: None) -> list[Projecte
     ]
 
 
-def heard(whisper: Whisper, window: Projected) -> Tensor:
-    """The encoder output that a row stands for, (1, 1500, width)."""
-    output = whisper.ours.encoder.silent(torch.device("cpu"))
-    groups = Groups.of(output)
-    silent = groups.means(output)[groups.numbers]
-    return torch.cat([window.output, silent[len(window.output) :]])[None]
-
-
 def published(whisper: Whisper, window: Projected, tokens: Sequence[int]) -> Tensor:
     logits: Tensor = whisper.reference(
-        encoder_outputs=(heard(whisper, window),), decoder_input_ids=torch.tensor([list(tokens)])
+        encoder_outputs=(whisper.heard(window),), decoder_input_ids=torch.tensor([list(tokens)])
     ).logits[0]
     return logits
 
@@ -233,7 +225,7 @@ def test_where_heads_look_is_where_those_of_transformers_look(
     whisper.reference.set_attn_implementation("eager")
     try:
         theirs = whisper.reference(
-            encoder_outputs=(heard(whisper, windows[0]),),
+            encoder_outputs=(whisper.heard(windows[0]),),
             decoder_input_ids=torch.tensor([texts[0]]),
             output_attentions=True,
         ).cross_attentions

@@ -85,7 +85,7 @@ def test_without_the_instructions_a_product_is_torchs_own(
 
 def test_what_onednn_may_not_use_is_not_chosen() -> None:
     """In a process of its own: oneDNN looks at what it may use once."""
-    code = "from deployments.recognition.model.linear import *; print(multiplies_bfloat16())"
+    code = "from deployments.recognition import device; print(device.multiplies_bfloat16())"
     found = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"},
