@@ -14,6 +14,7 @@ from interchange.errors import (
 )
 from serve_app.jobs.attended import AttendedRequests
 from serve_app.jobs.delivery import WebhookTarget
+from serve_app.jobs.job import Claim, NewJob
 from serve_app.jobs.runner.lease_keeper import LeaseKeeper
 from serve_app.jobs.store.job_store import JobStore
 from serve_app.jobs.store.leases import Leases
@@ -123,15 +124,27 @@ async def test_a_failure_is_kept_and_raised(store: JobStore, leases: Leases) -> 
 
 
 async def test_a_repeated_request_gets_the_answer_of_the_first(
-    store: JobStore, leases: Leases
+    store: JobStore, leases: Leases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recognizer = FakeRecognizer(gate=asyncio.Event())
+    attend, refused = leases.attend, list[str]()
+
+    async def attended_or_noted(new: NewJob, owner: str) -> Claim:
+        try:
+            return await attend(new, owner)
+        except Conflict:
+            refused.append(new.fingerprint)
+            raise
+
+    monkeypatch.setattr(leases, "attend", attended_or_noted)
     async with serving(store, leases, recognizer) as attended:
         first = asyncio.create_task(attended.run(new_job("t")))
         await listed(store, "t")
         second = asyncio.create_task(attended.run(new_job("t")))
         with pytest.raises(Conflict, match="another content"):
             await attended.run(new_job("t", fingerprint="b" * 64))
+        # Both came while the first ran: afterwards they would be requests of their own.
+        await until(lambda: len(refused) == 2)
         assert recognizer.gate is not None
         recognizer.gate.set()
         assert (await first).segments == (await second).segments

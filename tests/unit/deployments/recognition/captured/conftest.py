@@ -4,11 +4,7 @@ import importlib.util
 import os
 from typing import Any
 
-import torch
-
-if not torch.cuda.is_available() and importlib.util.find_spec("triton") is not None:
-    os.environ["TRITON_INTERPRET"] = "1"  # read when a kernel is defined
-
+if os.environ.get("TRITON_INTERPRET") and importlib.util.find_spec("triton") is not None:
     from triton.runtime import interpreter
 
     _patch = interpreter._patch_lang_tensor

@@ -158,8 +158,10 @@ def test_windows_encoded_beside_the_decoding_get_the_text_they_get_between_steps
             ]
         )
     torch.set_num_threads(1)
-    assert texts[0] == texts[1]
     assert all(texts[0])
+    if whisper.ours.decoder.dtype == torch.float32:
+        # In bfloat16 the order of an encoder's sums depends on its threads, and shows in words.
+        assert texts[0] == texts[1]
 
 
 def test_while_few_windows_are_decoded_one_is_encoded_between_the_steps(
