@@ -6,23 +6,21 @@ import torch
 from pyannote.audio import Model
 
 from deployments.diarization.campplus import CamPlusPlus
-from deployments.diarization.clustering import PyannotesClustering, agglomerative
 from deployments.diarization.diarization import Diarization
 from deployments.diarization.embeddings import SpeakerEmbedder
 from deployments.diarization.segmentation import Segmenter
+from deployments.diarization.similarity import SimilarityClustering
 from deployments.diarization.trunks import CamPlusPlusTrunk
 
 SEGMENTATION_FILE = "pytorch_model.bin"
 EMBEDDING_FILE = "campplus_cn_en_common.pt"
 
-STEP = 0.1
+STEP = 0.2
 """Step between chunks as a share of their 10 s."""
-THRESHOLD = 0.7
-"""Distance of unit vectors beyond which two clusters are two speakers."""
-MIN_CLUSTER_SIZE = 5
-"""Chunks (of a speaker each) below which a cluster joins its nearest larger one."""
 LEAST_CLEAN = 0.05
 """Half a second of a chunk's 10 s."""
+GAP_S = 0.5
+"""A turn goes on over shorter pauses in which nobody else talks."""
 
 
 def load(folder: Path, device: torch.device, batch_size: int) -> Diarization:
@@ -37,6 +35,7 @@ def load(folder: Path, device: torch.device, batch_size: int) -> Diarization:
     return Diarization(
         segmenter=segmenter,
         embedder=SpeakerEmbedder(CamPlusPlusTrunk(network, device), device, batch_size),
-        clustering=PyannotesClustering(agglomerative(THRESHOLD, MIN_CLUSTER_SIZE)),
+        clustering=SimilarityClustering(),
         least_clean=round(LEAST_CLEAN * segmenter.grid.frames),
+        quiet_gap=GAP_S,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from deployments.diarization.clustering import Bounds, Clustering
+from deployments.diarization.clustering import NOBODY, Bounds, Clustering
 from deployments.diarization.embeddings import SpeakerEmbedder, alone
 from deployments.diarization.reconstruction import Spoken, reconstruct
 from deployments.diarization.segmentation import Segmenter
@@ -21,7 +21,7 @@ class Diarization:
 
     `least_clean` is how many frames without others a speaker of a chunk must have to be
     embedded from them alone; None to embed from all. `gap` is the longest pause, in seconds,
-    that a turn goes on over.
+    that a turn goes on over, `quiet_gap` the longest if nobody else talks in it.
     """
 
     segmenter: Segmenter
@@ -29,6 +29,7 @@ class Diarization:
     clustering: Clustering
     least_clean: int | None
     gap: float = 0.0
+    quiet_gap: float = 0.0
 
     def __call__(self, waveform: Tensor, bounds: Bounds, progress: Progress) -> list[Spoken]:
         """What was spoken in (samples,) int16 at 16 kHz, speaker by speaker."""
@@ -44,7 +45,7 @@ class Diarization:
         )
         progress("clustering", 0, 1)
         speakers = self.clustering(embeddings, masks, grid, bounds)
-        speakers[~masks.any(axis=1)] = -2
+        speakers[~masks.any(axis=1)] = NOBODY
         progress("reconstruction", 0, 1)
         most = np.inf if bounds.most is None else bounds.most
-        return reconstruct(masks, speakers, grid, most, self.gap)
+        return reconstruct(masks, speakers, grid, most=most, gap=self.gap, quiet_gap=self.quiet_gap)

@@ -18,10 +18,12 @@ from torch import Tensor
 
 from deployments.diarization.grid import Grid, UInt8
 from deployments.diarization.waveforms import pieces
-from interchange.stages import Float32
+from interchange.stages import SAMPLE_RATE, Float32
 
-_CHUNKS_TOGETHER = {"cpu": 32, "cuda": 128}
+_CHUNKS_TOGETHER = {"cpu": 8, "cuda": 128}
 """Chunks whose frames are at hand, and are pooled, at once."""
+_CPU_S = 16
+"""Seconds that pass the trunk together on a CPU: more no longer fit its cache."""
 
 
 class Trunk(Protocol):
@@ -51,6 +53,9 @@ class SpeakerEmbedder:
     def __init__(self, trunk: Trunk, device: torch.device, batch_size: int) -> None:
         self._trunk = trunk
         self._device = device
+        if device.type == "cpu":
+            block_s = trunk.block * trunk.hop / SAMPLE_RATE
+            batch_size = max(1, min(batch_size, int(_CPU_S / block_s)))
         self._batch_size = batch_size
         self._together = _CHUNKS_TOGETHER[device.type]
 

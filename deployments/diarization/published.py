@@ -11,9 +11,9 @@ from pyannote.audio import Pipeline
 from pyannote.audio.core.plda import PLDA
 from pyannote.audio.pipelines import SpeakerDiarization
 
-from deployments.diarization.clustering import PyannotesClustering
 from deployments.diarization.diarization import Diarization
 from deployments.diarization.embeddings import SpeakerEmbedder
+from deployments.diarization.pyannote_clustering import PyannoteClustering
 from deployments.diarization.segmentation import Segmenter
 from deployments.diarization.trunks import WeSpeakerTrunk
 from deployments.models.wheels import WeightsUnavailable
@@ -53,7 +53,7 @@ def load(folder: Path, device: torch.device, batch_size: int, token: str | None)
     return Diarization(
         segmenter=segmenter,
         embedder=SpeakerEmbedder(WeSpeakerTrunk(model, device), device, batch_size),
-        clustering=PyannotesClustering(pipeline.clustering),
+        clustering=PyannoteClustering(pipeline.clustering),
         least_clean=shortest if pipeline.embedding_exclude_overlap else None,
         gap=pipeline.segmentation.min_duration_off,
     )

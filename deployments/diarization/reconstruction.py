@@ -30,25 +30,32 @@ class Spoken:
 
 
 def reconstruct(
-    masks: UInt8, speakers: Speakers, grid: Grid, most: float = math.inf, gap: float = 0.0
+    masks: UInt8,
+    speakers: Speakers,
+    grid: Grid,
+    *,
+    most: float = math.inf,
+    gap: float = 0.0,
+    quiet_gap: float = 0.0,
 ) -> list[Spoken]:
     """What was spoken, speaker by speaker.
 
     `masks` is (chunks, frames, local speakers), 1 where one talks, and `speakers` says who that
-    is. At most `most` talk at once; pauses of one speaker up to `gap` seconds are filled.
+    is. At most `most` talk at once; pauses of one speaker up to `gap` seconds are filled, and up
+    to `quiet_gap` seconds where nobody else talks in them.
     """
     if not (speakers >= 0).any():
         return []
-    count = np.minimum(_talking(masks, grid), most).astype(np.uint8)
+    count = np.minimum(talking(masks, grid), most).astype(np.uint8)
     votes = _votes(masks, speakers, grid)
     active = np.zeros(votes.shape, np.bool_)
     for first in range(0, len(votes), _SLAB):
         slab = slice(first, first + _SLAB)
         active[slab] = _most_voted(votes[slab], count[slab])
-    return _runs(active, grid, gap)
+    return _runs(active, grid, gap, quiet_gap)
 
 
-def _talking(masks: UInt8, grid: Grid) -> npt.NDArray[np.float32]:
+def talking(masks: UInt8, grid: Grid) -> npt.NDArray[np.float32]:
     """(all frames,): how many talk, as the mean over the chunks that see a frame."""
     local = masks.sum(axis=2, dtype=np.uint8)
     total, seen = _summed(local, grid), _summed(np.ones_like(local), grid)
@@ -98,16 +105,21 @@ def _most_voted(votes: UInt8, count: UInt8) -> npt.NDArray[np.bool_]:
     return active
 
 
-def _runs(active: npt.NDArray[np.bool_], grid: Grid, gap: float) -> list[Spoken]:
+def _runs(active: npt.NDArray[np.bool_], grid: Grid, gap: float, quiet_gap: float) -> list[Spoken]:
     """Uninterrupted speech, from the middle of its first frame to that of the first after it."""
     found = []
+    # How many frames with speech there are before each frame.
+    heard = np.concatenate([[0], active.any(axis=1).cumsum()])
     for speaker in range(active.shape[1]):
         edges = np.diff(active[:, speaker].view(np.int8), prepend=np.int8(0), append=np.int8(0))
-        starts = grid.seconds(np.flatnonzero(edges == 1))
-        ends = grid.seconds(np.flatnonzero(edges == -1))
-        if gap > 0 and len(starts):
-            apart = starts[1:] - ends[:-1] > gap
-            starts, ends = starts[np.r_[True, apart]], ends[np.r_[apart, True]]
+        begins, stops = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+        if len(begins) == 0:
+            continue
+        pauses = grid.seconds(begins[1:]) - grid.seconds(stops[:-1])
+        quiet = heard[begins[1:]] == heard[stops[:-1]]
+        apart = pauses > np.where(quiet, max(gap, quiet_gap), gap)
+        starts = grid.seconds(begins[np.r_[True, apart]])
+        ends = grid.seconds(stops[np.r_[apart, True]])
         found += [
             Spoken(float(start), float(end), speaker)
             for start, end in zip(starts, ends, strict=True)

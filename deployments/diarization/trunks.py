@@ -10,9 +10,10 @@ from deployments.diarization.campplus import CamPlusPlus
 from deployments.diarization.filterbank import FRAME_LENGTH, FRAME_SHIFT, Filterbank
 from interchange.stages import SAMPLE_RATE
 
-_CAMPPLUS_BLOCK_S = 10
+_CAMPPLUS_BLOCK_S = 4
+"""Seconds that the network sees at once: it was trained on 3 s, of one voice."""
 _RESNET_BLOCK_S = 10
-"""Seconds that a network sees at once: as long as a chunk, so that contexts are alike."""
+"""As long as a chunk: the mean of that much is removed where pyannote runs it."""
 
 
 class CamPlusPlusTrunk:
@@ -24,13 +25,13 @@ class CamPlusPlusTrunk:
 
     def __init__(self, network: CamPlusPlus, device: torch.device) -> None:
         self._filterbank = Filterbank().to(device)
-        self._network = network.eval().to(device)
+        self._network = network.folded().to(device)
         self.dimension = network.dimension
 
     def frames(self, waveforms: Tensor) -> Tensor:
         features = self._filterbank(waveforms)
         features = features - features.mean(dim=1, keepdim=True)
-        return self._network.frames(features).transpose(1, 2)
+        return self._network.frames(features)
 
     def embed(self, statistics: Tensor) -> Tensor:
         return self._network.embed(statistics)

@@ -89,3 +89,14 @@ def test_a_recording_of_hours_is_decided_in_parts(monkeypatch: pytest.MonkeyPatc
     whole = reconstruct(masks, speakers, GRID)
     monkeypatch.setattr("deployments.diarization.reconstruction._SLAB", 100)
     assert reconstruct(masks, speakers, GRID) == whole
+
+
+def test_quiet_pauses_are_filled_and_others_are_not() -> None:
+    masks = np.zeros((1, 589, 2), np.uint8)
+    masks[0, 100:200, 0] = masks[0, 220:300, 0] = masks[0, 330:400, 0] = 1
+    masks[0, 310:320, 1] = 1
+    speakers = np.array([[0, 1]], np.int16)
+    found = reconstruct(masks, speakers, GRID, quiet_gap=0.6)
+    assert [round(each.start, 1) for each in found if each.speaker == 0] == [1.7, 5.6]
+    every = reconstruct(masks, speakers, GRID, gap=0.6)
+    assert [round(each.start, 1) for each in every if each.speaker == 0] == [1.7]
