@@ -5,12 +5,12 @@ from pathlib import Path
 import torch
 from pyannote.audio import Model
 
-from deployments.diarization.campplus import CamPlusPlus
 from deployments.diarization.diarization import Diarization
 from deployments.diarization.embeddings import SpeakerEmbedder
+from deployments.diarization.networks.campplus import CamPlusPlus
+from deployments.diarization.networks.trunks import CamPlusPlusTrunk
 from deployments.diarization.segmentation import Segmenter
-from deployments.diarization.similarity import SimilarityClustering
-from deployments.diarization.trunks import CamPlusPlusTrunk
+from deployments.diarization.speakers.similarity import SimilarityClustering
 
 SEGMENTATION_FILE = "pytorch_model.bin"
 EMBEDDING_FILE = "campplus_cn_en_common.pt"

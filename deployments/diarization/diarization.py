@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from deployments.diarization.clustering import NOBODY, Bounds, Clustering
 from deployments.diarization.embeddings import SpeakerEmbedder, alone
 from deployments.diarization.reconstruction import Spoken, reconstruct
 from deployments.diarization.segmentation import Segmenter
+from deployments.diarization.speakers.clustering import NOBODY, Bounds, Clustering
 
 Progress = Callable[[str, int, int], None]
 """Told (stage, done, total) as work goes on; what it raises ends the work."""

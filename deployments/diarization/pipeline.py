@@ -25,9 +25,9 @@ with warnings.catch_warnings():
     # torchcodec reads files for pyannote; here waveforms come decoded.
     warnings.filterwarnings("ignore", r"\s*torchcodec is not installed", UserWarning)
     from deployments.diarization import bundled, published
-    from deployments.diarization.clustering import Bounds
     from deployments.diarization.diarization import Diarization, Progress
     from deployments.diarization.reconstruction import Spoken
+    from deployments.diarization.speakers.clustering import Bounds
 
 _BUNDLED = "bundled:diarization"
 

@@ -13,9 +13,9 @@ from pyannote.audio.pipelines import SpeakerDiarization
 
 from deployments.diarization.diarization import Diarization
 from deployments.diarization.embeddings import SpeakerEmbedder
-from deployments.diarization.pyannote_clustering import PyannoteClustering
+from deployments.diarization.networks.trunks import WeSpeakerTrunk
 from deployments.diarization.segmentation import Segmenter
-from deployments.diarization.trunks import WeSpeakerTrunk
+from deployments.diarization.speakers.pyannote_clustering import PyannoteClustering
 from deployments.models.wheels import WeightsUnavailable
 from interchange.errors import MissingToken
 

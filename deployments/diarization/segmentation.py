@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from deployments.diarization.grid import Grid, UInt8
-from deployments.diarization.sincnet import SharedSincNet
+from deployments.diarization.networks.sincnet import SharedSincNet
 from deployments.diarization.waveforms import pieces
 
 Progress = Callable[[int, int], None]

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from deployments.diarization.embeddings import SpeakerEmbedder, alone, pool
-from deployments.diarization.filterbank import SAMPLE_RATE, Filterbank
 from deployments.diarization.grid import Grid, UInt8
+from deployments.diarization.networks.filterbank import SAMPLE_RATE, Filterbank
+from deployments.diarization.networks.trunks import CamPlusPlusTrunk
 from deployments.diarization.pipeline import Diarizer
-from deployments.diarization.trunks import CamPlusPlusTrunk
 from interchange.stages import DiarizationOptions, Float32, Int16
 
 FRAMES = 589

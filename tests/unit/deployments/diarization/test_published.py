@@ -10,8 +10,8 @@ from pyannote.audio import Model
 from configs.settings import DiarizationSettings
 from deployments.diarization.bundled import SEGMENTATION_FILE
 from deployments.diarization.embeddings import pool
+from deployments.diarization.networks.trunks import WeSpeakerTrunk
 from deployments.diarization.pipeline import Diarizer
-from deployments.diarization.trunks import WeSpeakerTrunk
 from deployments.models.resolve import resolve
 from deployments.models.wheels import WeightsUnavailable
 from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16

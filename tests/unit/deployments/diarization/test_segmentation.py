@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from deployments.diarization.grid import Grid, UInt8
+from deployments.diarization.networks.sincnet import SharedSincNet
 from deployments.diarization.pipeline import Diarizer
 from deployments.diarization.segmentation import Segmenter
-from deployments.diarization.sincnet import SharedSincNet
 from interchange.stages import SAMPLE_RATE, Int16
 
 

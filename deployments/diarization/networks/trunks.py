@@ -6,8 +6,8 @@ import torch
 from pyannote.audio.models.embedding.wespeaker import BaseWeSpeakerResNet
 from torch import Tensor
 
-from deployments.diarization.campplus import CamPlusPlus
-from deployments.diarization.filterbank import FRAME_LENGTH, FRAME_SHIFT, Filterbank
+from deployments.diarization.networks.campplus import CamPlusPlus
+from deployments.diarization.networks.filterbank import FRAME_LENGTH, FRAME_SHIFT, Filterbank
 from interchange.stages import SAMPLE_RATE
 
 _CAMPPLUS_BLOCK_S = 4

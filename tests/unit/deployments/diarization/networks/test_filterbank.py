@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from deployments.diarization.filterbank import Filterbank
+from deployments.diarization.networks.filterbank import Filterbank
 
 
 @pytest.mark.parametrize("samples", [400, 8_000, 16_000])

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.cluster.hierarchy import fcluster, linkage
 
-from deployments.diarization.clustering import NOBODY, Bounds, evenly, nearest_apart
 from deployments.diarization.grid import Grid, UInt8
 from deployments.diarization.reconstruction import Speakers, talking
+from deployments.diarization.speakers.clustering import NOBODY, Bounds, evenly, nearest_apart
 from interchange.stages import SAMPLE_RATE, Float32
 
 Float64 = npt.NDArray[np.float64]

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from deployments.diarization import similarity as module
-from deployments.diarization.clustering import NOBODY, Bounds, nearest_apart
 from deployments.diarization.grid import Grid, UInt8
-from deployments.diarization.pyannote_clustering import apart
 from deployments.diarization.reconstruction import Speakers
-from deployments.diarization.similarity import SimilarityClustering
+from deployments.diarization.speakers import similarity as module
+from deployments.diarization.speakers.clustering import NOBODY, Bounds, nearest_apart
+from deployments.diarization.speakers.pyannote_clustering import apart
+from deployments.diarization.speakers.similarity import SimilarityClustering
 from interchange.stages import Float32
 
 GRID = Grid(chunk=160_000, hop=270, field=991, frames=589, step=119)

@@ -8,9 +8,9 @@ from pyannote.audio.pipelines.clustering import BaseClustering
 from pyannote.core import SlidingWindow, SlidingWindowFeature
 from scipy.optimize import linear_sum_assignment
 
-from deployments.diarization.clustering import NOBODY, Bounds, evenly
 from deployments.diarization.grid import Grid, UInt8
 from deployments.diarization.reconstruction import Speakers
+from deployments.diarization.speakers.clustering import NOBODY, Bounds, evenly
 from interchange.stages import SAMPLE_RATE, Float32
 
 MAX_CLUSTERED = 8_000

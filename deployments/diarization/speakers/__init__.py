@@ -1,0 +1,1 @@
+"""Whose voice is whose: from embeddings to speakers."""
