@@ -38,7 +38,8 @@ class Meters:
 
     `energy` is that of the `speech_band`, `noise` the least that a channel had of late.
     `speech` is its probability, if `judged`: where all channels say the same, nothing depends on
-    it. `bass` tells the channels that hold nothing but what hums below that band.
+    it. `bass` tells the channels that hold nothing but what hums below that band. `same` is
+    whether all channels are one, and nothing was measured.
     """
 
     energy: Float32
@@ -46,6 +47,7 @@ class Meters:
     speech: Float32
     judged: bool
     bass: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    same: bool = False
 
 
 class Metering:
@@ -62,6 +64,10 @@ class Metering:
     def read(self, step: Float32) -> Meters:
         """Of (channels, STEP) samples."""
         channels = len(step)
+        if (step[1:] == step[0]).all():  # a mono recording in two channels is common
+            self._last = step[:, -LAG:]
+            nothing = np.zeros((channels, FRAMES), np.float32)
+            return Meters(nothing, self._noise, nothing, False, nothing[:, 0] > 0, same=True)
         frames = speech_band(np.concatenate((self._last, step), axis=1))
         frames = frames.reshape(channels, FRAMES, FRAME)
         self._last = step[:, -LAG:]

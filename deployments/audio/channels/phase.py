@@ -35,6 +35,11 @@ class PhasedSum:
     def __init__(self, channels: int) -> None:
         self._ways: list[_Way | None] = [None] * channels
 
+    @property
+    def plain(self) -> bool:
+        """Whether the last channels were added as they are."""
+        return all(way in (None, _Way.PLAIN) for way in self._ways)
+
     def __call__(self, held: Float32, start: int, gains: Float32) -> Float32:
         """The sum, by `gains` (channels, samples), of what `held` has from sample `start` on.
 

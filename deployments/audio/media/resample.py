@@ -58,13 +58,14 @@ def forget_order(context: av.AudioCodecContext) -> int:
 
 def kind(frame: av.AudioFrame) -> Kind:
     """Raises UndecodableRecording where no recording can be of that kind."""
-    if _OWN_ORDER.match(frame.layout.name):
+    layout = frame.layout.name
+    if _OWN_ORDER.match(layout):
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(frame.layout))  # lost rather than freed twice
     if frame.sample_rate not in _RATES:
         raise UndecodableRecording(
             f"The file claims a sample rate of {frame.sample_rate} Hz, which no recording has."
         )
-    return Kind(frame.format.name, frame.layout.name, frame.sample_rate)
+    return Kind(frame.format.name, layout, frame.sample_rate)
 
 
 def planes(frame: av.AudioFrame) -> list[memoryview]:
@@ -186,7 +187,7 @@ def at_16k(frames: Iterator[av.AudioFrame]) -> Iterator[tuple[int, Float32]]:
     resampler: Resampler | None = None
     number = 0
     for frame in frames:
-        if resampler is None or resampler.kind != kind(frame):
+        if resampler is None or kind(frame) != resampler.kind:
             if resampler is not None:
                 yield from ((number, piece) for piece in resampler.flush())
                 number += 1

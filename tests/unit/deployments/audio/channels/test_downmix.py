@@ -201,6 +201,17 @@ def test_like_channels_are_averaged(call: Float32) -> None:
     np.testing.assert_allclose(mix(both, -both), both, atol=1e-6)
 
 
+def test_channels_may_begin_and_cease_to_be_the_same(call: Float32) -> None:
+    voice, hiss = call[: 24 * SAMPLE_RATE], noise(24 * SAMPLE_RATE, -50)
+    right = voice.copy()
+    right[seconds(6, 12)] *= -1
+    right[seconds(15, 18)] += hiss[seconds(15, 18)]
+    mixed = mix(voice, right)
+    assert min(heard(mixed, voice)) > -4
+    steps = np.abs(np.diff(mixed))
+    assert steps.max() < 1.5 * np.abs(np.diff(voice)).max()
+
+
 def test_noise_of_two_microphones_is_halved(call: Float32) -> None:
     both = call[: 20 * SAMPLE_RATE]
     mixed = mix(both + noise(len(both), -40, 1), both + noise(len(both), -40, 2))
