@@ -23,6 +23,8 @@ from deployments.diarization.grid import Grid
 _POOL = 3
 _TOGETHER = {"cpu": 4, "cuda": 64}
 """Chunks in one piece of work: what fits a CPU's cache; what bounds a GPU's memory."""
+_FRAMES_TOGETHER = {"cpu": 1_000, "cuda": 1_000_000}
+"""Frames that are filtered in one piece of work, for the same reasons."""
 
 
 class SharedSincNet:
@@ -31,9 +33,7 @@ class SharedSincNet:
     def __init__(self, sincnet: Any, stretch: Tensor, grid: Grid) -> None:
         self._sincnet = sincnet
         filters = sincnet.conv1d[0].filterbank.filters()
-        filtered = F.conv1d(stretch[None, None], filters, stride=sincnet.stride)[0]
-        highest = F.max_pool1d(filtered, _POOL)
-        lowest = -F.max_pool1d(-filtered, _POOL)
+        highest, lowest = _extremes(stretch, filters, sincnet.stride)
         width = ((grid.chunk - filters.shape[-1]) // sincnet.stride + 1) // _POOL
         hop = grid.step_samples // (sincnet.stride * _POOL)
         # (chunks, filters, width) each, views of what all chunks share.
@@ -65,6 +65,22 @@ class SharedSincNet:
         for convolution, pool, norm in layers:
             x = F.leaky_relu_(norm(pool(convolution(x))))
         return x
+
+
+def _extremes(stretch: Tensor, filters: Tensor, stride: int) -> tuple[Tensor, Tensor]:
+    """(filters, frames) twice: the greatest and the least of three results of each filter."""
+    hop, length = stride * _POOL, filters.shape[-1]
+    frames = ((len(stretch) - length) // stride + 1) // _POOL
+    highest = stretch.new_empty(len(filters), frames)
+    lowest = torch.empty_like(highest)
+    together = _FRAMES_TOGETHER[stretch.device.type]
+    for first in range(0, frames, together):
+        last = min(first + together, frames)
+        part = stretch[first * hop : last * hop - stride + length]
+        filtered = F.conv1d(part[None, None], filters, stride=stride)[0]
+        highest[:, first:last] = F.max_pool1d(filtered, _POOL)
+        lowest[:, first:last] = F.max_pool1d(filtered.neg_(), _POOL).neg_()
+    return highest, lowest
 
 
 def _moments(stretch: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
