@@ -62,7 +62,8 @@ class Downmix:
     def _mix(self, now: _Step, after: _Step | None) -> Float32:
         before = self._before
         if now.meters.same and self._sum.plain and self._even:
-            return now.samples[0]
+            only: Float32 = now.samples[0]
+            return only
         gains = self._gains.of(
             before and before.meters, now.meters, None if after is None else after.meters
         )
