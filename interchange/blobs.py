@@ -5,6 +5,7 @@ fsspec knows (`s3://bucket/prefix` needs the package s3fs).
 """
 
 import asyncio
+import math
 import re
 import time
 import uuid
@@ -14,7 +15,13 @@ from typing import BinaryIO, cast
 import fsspec
 
 from interchange.errors import NotFound, Unavailable
+from interchange.room import no_room
 from interchange.stages import BlobSource
+
+_COUNTED_BYTES = 8 * 2**20
+_COUNTED_S = 1.0
+"""An upload asks for the size of the store as often, so that all together may exceed the most by
+what arrives meanwhile. Nobody else keeps count: several processes write, and others delete."""
 
 _KEY = re.compile(r"/[0-9a-f]{32}$")
 """What `uuid4().hex` makes: other files in the folder are none of ours."""
@@ -23,14 +30,20 @@ _KEY = re.compile(r"/[0-9a-f]{32}$")
 class BlobStore:
     """Files under one fsspec URL. Keys are made here and never from a client's file name."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, most_bytes: int | None = None) -> None:
+        """No recording is taken that would make all files together larger than `most_bytes`."""
         self._files, self._root = fsspec.core.url_to_fs(url)
+        self._most = most_bytes
+        self._size = (-math.inf, 0)  # when the files were counted, and their bytes
 
     async def save(self, chunks: AsyncIterable[bytes], name: str) -> BlobSource:
         """Write a stream; memory holds one chunk. A broken stream leaves nothing behind.
 
-        Raises Unavailable where the store cannot be written to.
+        Raises Unavailable where the store cannot be written to, or holds too much already.
         """
+        return await self._write(chunks, name, self._most)
+
+    async def _write(self, chunks: AsyncIterable[bytes], name: str, most: int | None) -> BlobSource:
         source = BlobSource(uuid.uuid4().hex, name)
         try:
             await asyncio.to_thread(self._files.makedirs, self._root, exist_ok=True)
@@ -38,7 +51,12 @@ class BlobStore:
         except OSError as error:
             raise self._unwritable(error) from error
         try:
+            uncounted = _COUNTED_BYTES
             async for chunk in chunks:
+                if most is not None and uncounted >= _COUNTED_BYTES:
+                    await asyncio.to_thread(self._check_room, most)
+                    uncounted = 0
+                uncounted += len(chunk)
                 try:
                     await asyncio.to_thread(file.write, chunk)
                 except OSError as error:
@@ -61,7 +79,7 @@ class BlobStore:
         async def whole() -> AsyncIterator[bytes]:
             yield content
 
-        return (await self.save(whole(), "result")).path
+        return (await self._write(whole(), "result", None)).path
 
     async def get(self, key: str) -> bytes:
         """What `put` stored. Raises NotFound."""
@@ -98,6 +116,15 @@ class BlobStore:
             ]
         except OSError as error:
             raise Unavailable(f"The blob store cannot be listed: {error}", 30) from error
+
+    def _check_room(self, most: int) -> None:
+        moment, size = self._size
+        if time.monotonic() > moment + _COUNTED_S:
+            self._files.invalidate_cache(self._root)  # object stores keep lists
+            size = self._files.du(self._root)
+            self._size = time.monotonic(), size
+        if size >= most:
+            raise no_room()
 
     def _path(self, source: BlobSource) -> str:
         return f"{self._root}/{source.path}"

@@ -4,20 +4,18 @@ import asyncio
 import io
 import math
 import struct
-import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import aclosing, closing
 from itertools import islice
 
 import numpy as np
 
 from configs.settings import Settings
-from deployments.audio.child.decoding import ChildReading, Children, shared_children
-from deployments.audio.decode import Decoder
+from deployments.audio.child.children import shared_children
+from deployments.audio.child.decoding import Decoding
 from deployments.audio.fetch import fetch
-from deployments.audio.media.part import Readable
-from deployments.audio.media.reading import Reading
+from deployments.audio.places import SMALL_BYTES, Places
 from deployments.audio.segmentation import PcmBlocks, Segmenter
 from deployments.audio.spool import LoadCancelled, Spool
 from deployments.audio.voice_activity import shared_network
@@ -25,6 +23,7 @@ from deployments.scheduling import cores, stand_back
 from interchange.blobs import BlobStore
 from interchange.errors import RayscribeError, UndecodableRecording
 from interchange.network import AddressGuard
+from interchange.room import Room
 from interchange.stages import (
     SAMPLE_RATE,
     BlobSource,
@@ -35,10 +34,6 @@ from interchange.stages import (
     Source,
     UrlSource,
 )
-
-_SMALL_BYTES = 4 * 2**20
-"""A download announced to be smaller is decoded once it is complete. It may then be read in
-any order, which some formats need and which alone trims an MP3 exactly."""
 
 _FIRST = 120 * SAMPLE_RATE
 """Samples after which a load stands back: a recognizer has some windows then, and on the
@@ -73,7 +68,9 @@ class Loader:
         self._pool = ThreadPoolExecutor(threads, "speech")
         self._patient_pool = ThreadPoolExecutor(threads, "patient-speech", stand_back)
         self._blobs = BlobStore(settings.storage)
-        self._guard = AddressGuard(settings.allowed_networks)
+        self._guard = AddressGuard(settings.allowed_networks, settings.refused_networks)
+        self._places = Places(settings.audio.decoders)
+        self._room = Room(settings.fetch.max_disk_bytes)
         self._children = shared_children(settings.audio.max_duration_s)
 
     async def load(self, source: Source, options: LoadOptions) -> AsyncGenerator[LoadEvent, None]:
@@ -82,46 +79,36 @@ class Loader:
         Nothing is decoded ahead of the caller by more than one event. Closing the iterator,
         or cancelling its task, ends download and decoding and leaves nothing on disk.
         """
-        decoding = _Decoding(self._children, self._settings.audio.max_duration_s)
+        decoding = Decoding(self._children, self._settings.audio.max_duration_s)
         spool: Spool | None = None
         download: asyncio.Task[None] | None = None
-        if isinstance(source, UrlSource):
-            spool = Spool()
-            download = asyncio.create_task(self._download(source.url, spool))
-            events = self._from_spool(spool, options, decoding)
-        else:
-            events = self._from_blobs(source, options, decoding)
-        step: Future[LoadEvent | None] | None = None
-        # Its own: it may stand back for good, and wait for a slow server as long as that takes.
-        thread = ThreadPoolExecutor(1, thread_name_prefix="load")
         try:
-            while True:
-                step = thread.submit(next, events, None)
-                event = await asyncio.wrap_future(step)
-                if event is None:
-                    return
-                yield event
+            if isinstance(source, UrlSource):
+                spool = Spool(self._room)
+                download = asyncio.create_task(self._download(source.url, spool))
+                events = self._from_spool(spool, options, decoding)
+            else:
+                events = self._from_blobs(source, options, decoding)
+            async with (
+                self._places.of(spool),
+                aclosing(_threaded(events, decoding, spool)) as steps,
+            ):
+                async for event in steps:
+                    yield event
         except LoadCancelled:
             if download is not None:
                 await download  # an error that is none of ours to foresee is raised here
             raise
         finally:
-            decoding.stop()
-            if spool is not None:
-                spool.fail(LoadCancelled())
             if download is not None:
                 download.cancel()
                 await asyncio.gather(download, return_exceptions=True)
-            if step is not None and not step.done():
-                await asyncio.gather(asyncio.wrap_future(step), return_exceptions=True)
-            events.close()
-            thread.shutdown(wait=False)
             if spool is not None:
                 spool.close()
 
     def check(self) -> None:
         """Do a little of the work. Raises whatever keeps the loader from doing it all."""
-        list(_Decoding(self._children, 1.0).decoder(io.BytesIO(_A_SECOND)))
+        list(Decoding(self._children, 1.0).decoder(io.BytesIO(_A_SECOND)))
         segmenter = Segmenter(self._network, self._settings.audio)
         list(segmenter.feed(np.zeros(SAMPLE_RATE, np.float32)))
         list(segmenter.flush())
@@ -137,14 +124,12 @@ class Loader:
             if not spool.complete:
                 spool.fail(LoadCancelled())  # unless it failed already: the first reason counts
 
-    def _from_blobs(
-        self, source: BlobSource, options: LoadOptions, decoding: "_Decoding"
-    ) -> Events:
+    def _from_blobs(self, source: BlobSource, options: LoadOptions, decoding: Decoding) -> Events:
         with self._blobs.open(source) as file:
             decoder = decoding.decoder(file)
             yield from self._events(decoder, decoder.notes, options, decoding, lambda: True)
 
-    def _from_spool(self, spool: Spool, options: LoadOptions, decoding: "_Decoding") -> Events:
+    def _from_spool(self, spool: Spool, options: LoadOptions, decoding: Decoding) -> Events:
         notes: list[str] = []
         try:
             blocks = self._decode(spool, notes, decoding)
@@ -158,7 +143,7 @@ class Loader:
                 ) from error
             raise
 
-    def _decode(self, spool: Spool, notes: list[str], decoding: "_Decoding") -> Iterator[Float32]:
+    def _decode(self, spool: Spool, notes: list[str], decoding: Decoding) -> Iterator[Float32]:
         """The blocks of a recording that may still be on its way.
 
         While it is, it is read from front to back. A file that cannot be decoded so, such as
@@ -167,7 +152,7 @@ class Loader:
         """
         spool.read_at(0, 1)  # with the first byte the announced size is known
         count = 0
-        if spool.expected is None or spool.expected > _SMALL_BYTES:
+        if spool.expected is None or spool.expected > SMALL_BYTES:
             decoder = decoding.decoder(spool.reader(seekable=False))
             held: Float32 | None = None  # the last block may end where the trouble began
             try:
@@ -194,7 +179,7 @@ class Loader:
         blocks: Iterable[Float32],
         notes: list[str],
         options: LoadOptions,
-        decoding: "_Decoding",
+        decoding: Decoding,
         complete: Callable[[], bool],
     ) -> Events:
         """`notes` is read at the end, when the decoder has filled it.
@@ -223,35 +208,25 @@ class Loader:
         yield Loaded(segmenter.samples / SAMPLE_RATE, segmenter.speech / SAMPLE_RATE, tuple(notes))
 
 
-class _Decoding:
-    """The decoding of one recording in a child, one pass at a time; `stop` ends it for good, from
-    any thread."""
-
-    def __init__(self, children: Children, longest_s: float) -> None:
-        self._children = children
-        self._longest_s = longest_s
-        self._lock = threading.Lock()
-        self._reading: ChildReading | None = None
-        self.stopped = False
-
-    def decoder(self, file: Readable) -> Decoder:
-        return Decoder(file, max_duration_s=self._longest_s, read=self._read)
-
-    def stop(self) -> None:
-        with self._lock:
-            self.stopped = True
-            if self._reading is not None:
-                self._reading.cancel()
-
-    def stand_back(self) -> None:
-        """Take what others leave of the processor."""
-        if self._reading is not None:
-            self._reading.stand_back()
-
-    def _read(self, file: Readable) -> Reading:
-        reading = self._children.reading()
-        with self._lock:
-            self._reading = reading
-            if self.stopped:
-                reading.cancel()
-        return reading.read(file)
+async def _threaded(
+    events: Events, decoding: Decoding, spool: Spool | None
+) -> AsyncGenerator[LoadEvent, None]:
+    """`events`, each made in a thread when it is asked for. Closing ends what is under way."""
+    step: Future[LoadEvent | None] | None = None
+    # Its own: it may stand back for good, and wait for a slow server as long as that takes.
+    thread = ThreadPoolExecutor(1, thread_name_prefix="load")
+    try:
+        while True:
+            step = thread.submit(next, events, None)
+            event = await asyncio.wrap_future(step)
+            if event is None:
+                return
+            yield event
+    finally:
+        decoding.stop()
+        if spool is not None:
+            spool.fail(LoadCancelled())
+        if step is not None and not step.done():
+            await asyncio.gather(asyncio.wrap_future(step), return_exceptions=True)
+        events.close()
+        thread.shutdown(wait=False)

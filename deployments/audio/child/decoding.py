@@ -1,203 +1,52 @@
-"""The loader's side: a file read by a child, as if it were read here."""
+"""A recording decoded by a child, as if it were decoded here."""
 
-import atexit
 import logging
 import os
-import select
-import signal
-import socket
-import subprocess
-import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
-from functools import cache
-from pathlib import Path
 
-from deployments.audio.child.forkserver import FORK, PID, STATUS
+from deployments.audio.child.children import TAKES_TOO_LONG, Child, Children
 from deployments.audio.child.messages import Asked, Channel, Ended, Gone, Silent
+from deployments.audio.decode import Decoder
 from deployments.audio.media.part import Readable
 from deployments.audio.media.reading import Account, Reading
 from deployments.scheduling import stand_back
-from interchange.errors import ServerError, Unavailable, UndecodableRecording
+from interchange.errors import ServerError, UndecodableRecording
 
 log = logging.getLogger("ray.serve")
 
-_ROOT = Path(__file__).parents[3]
-_SERVER = "deployments.audio.child.forkserver"
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-"""Of the environment, which holds secrets."""
-
-_SILENCE_S = 300.0
-"""Without a word of a child that is not waited for: it computes at most a tenth of that."""
-
-_STATUS_S = 30.0
-
-_RECORDINGS = 16
-"""That a child decodes; then it goes, with all that was in its memory."""
-
-_IDLE = 4
-"""Children that are kept for what comes next."""
-
-_TOO_SLOW = (signal.SIGPROF, signal.SIGXCPU)
-
-CRASHES = (
-    "The file makes the decoder crash: it is damaged, or made to do so. Convert it to WAV, FLAC or "
-    "MP3, and send that."
-)
-TAKES_TOO_LONG = (
-    "The file takes too long to decode: it is damaged, or made to do so. Convert it to WAV, FLAC "
-    "or MP3, and send that."
-)
 TAKES_TOO_MUCH = (
     "The file takes more memory to decode than any recording needs: it is damaged, or made to do "
     "so. Convert it to WAV, FLAC or MP3, and send that."
 )
 
 
-class Children:
-    """Children that decode, and the server that they come from, which starts when first needed.
+class Decoding:
+    """One recording, in one pass after another, each by a child; `stop` ends it for good, from
+    any thread."""
 
-    A child that did well gets another recording, some times: a new one takes twenty milliseconds
-    of a core. It may take `longest_s` seconds of sound for a recording.
-    """
-
-    def __init__(self, longest_s: float) -> None:
+    def __init__(self, children: Children, longest_s: float) -> None:
+        self._children = children
         self._longest_s = longest_s
         self._lock = threading.Lock()
-        self._idle: list[Child] = []
-        self._server: subprocess.Popen[bytes] | None = None
-        self._control: socket.socket | None = None
-        self._confined = True
-
-    def reading(self) -> "ChildReading":
-        """For one recording. Raises Unavailable where no process can be started."""
-        with self._lock:
-            while self._idle:
-                child = self._idle.pop()
-                if child.is_alive():
-                    return ChildReading(child, self._take_back)
-                child.close()
-        return ChildReading(self._new(), self._take_back)
-
-    def close(self) -> None:
-        """End the server and all children."""
-        with self._lock:
-            for child in self._idle:
-                child.close()
-            self._idle = []
-            if self._control is not None:
-                self._control.close()
-            if self._server is not None:
-                self._server.wait()
-            self._control = self._server = None
-
-    def _take_back(self, child: "Child") -> None:
-        with self._lock:
-            if child.recordings < _RECORDINGS and len(self._idle) < _IDLE:
-                self._idle.append(child)
-                return
-        child.close()
-
-    def _new(self) -> "Child":
-        for _ in range(2):
-            ours, theirs = socket.socketpair()
-            leash, end = socket.socketpair()
-            try:
-                with theirs, end, self._lock:
-                    descriptors = [theirs.fileno(), end.fileno()]
-                    socket.send_fds(self._running(), [FORK.pack(self._longest_s)], descriptors)
-                child = Child(ours, leash)
-            except (OSError, Gone, Silent):
-                ours.close()
-                leash.close()
-                self.close()  # the server is gone; another one will do
-                continue
-            if self._confined and not child.confined:
-                self._confined = False
-                log.warning(
-                    "This system does not let a process give up its rights (seccomp): recordings "
-                    "are decoded under limits of memory and time only."
-                )
-            return child
-        raise Unavailable("No process can be started to decode recordings; try again later.", 30)
-
-    def _running(self) -> socket.socket:
-        if self._control is None:
-            self._control, theirs = socket.socketpair()
-            environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-            environment |= {"PYTHONPATH": str(_ROOT), "OPENBLAS_NUM_THREADS": "1"}
-            with theirs:
-                self._server = subprocess.Popen(
-                    [sys.executable, "-P", "-m", _SERVER, str(theirs.fileno())],
-                    env=environment,
-                    pass_fds=(theirs.fileno(),),
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                )
-        return self._control
-
-
-@cache
-def shared_children(longest_s: float) -> Children:
-    """One server a process is enough."""
-    children = Children(longest_s)
-    atexit.register(children.close)
-    return children
-
-
-class Child:
-    """A process, and the two sockets to it. Raises Gone where it does not come up."""
-
-    def __init__(self, sock: socket.socket, leash: socket.socket) -> None:
-        self._socket = sock
-        self._leash = leash
-        self._leash.settimeout(_STATUS_S)
-        self._socket.settimeout(_SILENCE_S)
-        self.channel = Channel(sock)
-        self.pid = int(PID.unpack(_exactly(leash, PID.size))[0])
-        self.confined = self.channel.is_confined()
-        self.recordings = 0
-
-    def is_alive(self) -> bool:
-        return not select.select([self._leash], [], [], 0)[0]
-
-    def cancel(self) -> None:
-        """End it, from any thread; whoever waits for it is told that it is gone."""
-        for each in (self._socket, self._leash):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self._socket.close()
-        self._leash.close()
-
-    def death(self) -> Exception:
-        """What to raise when it is gone."""
-        try:
-            status = int(STATUS.unpack(_exactly(self._leash, STATUS.size))[0])
-        except (Gone, OSError):
-            return Unavailable("The process that decoded the recording was ended; try again.", 5)
-        number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-        log.warning("A process that decoded a recording was ended by signal %d.", number)
-        if number in _TOO_SLOW:
-            return UndecodableRecording(TAKES_TOO_LONG)
-        if number == signal.SIGKILL:
-            # None of its limits does this: the machine is out of memory, or somebody did it.
-            return Unavailable("The process that decoded the recording was killed; try again.", 30)
-        if number:
-            return UndecodableRecording(CRASHES)
-        return ServerError("The process that decoded the recording broke off.")
-
-
-class ChildReading:
-    """One recording in a child. `cancel` ends it from any thread."""
-
-    def __init__(self, child: Child, take_back: Callable[[Child], None]) -> None:
-        self._child: Child | None = child
-        self._take_back = take_back
-        self._lock = threading.Lock()
+        self._child: Child | None = None
         self._well = True
+        self.stopped = False
+
+    def decoder(self, file: Readable) -> Decoder:
+        return Decoder(file, max_duration_s=self._longest_s, read=self.read)
+
+    def stop(self) -> None:
+        with self._lock:
+            self.stopped = True
+            if self._child is not None:
+                self._child.cancel()
+
+    def stand_back(self) -> None:
+        """Take what others leave of the processor."""
+        with self._lock:
+            if self._child is not None:
+                self._well = False  # it could not come forward again
+                stand_back(self._child.pid)
 
     def read(self, file: Readable) -> Reading:
         """As `media.reading.read`, with the file's bytes handed over as the child asks for them.
@@ -205,8 +54,11 @@ class ChildReading:
         Raises UndecodableRecording where the file ends the child, Unavailable where something
         else does, and what reading the file raises.
         """
-        child = self._child
-        assert child is not None
+        child = self._children.take()
+        with self._lock:
+            self._child, self._well = child, True
+            if self.stopped:
+                child.cancel()
         done = False
         try:
             child.channel.begin(seekable=file.seekable())
@@ -229,22 +81,9 @@ class ChildReading:
             with self._lock:
                 self._child = None
             if done and self._well:
-                child.recordings += 1
-                self._take_back(child)
+                self._children.take_back(child)
             else:
                 child.close()
-
-    def cancel(self) -> None:
-        with self._lock:
-            if self._child is not None:
-                self._child.cancel()
-
-    def stand_back(self) -> None:
-        """Take what others leave of the processor."""
-        with self._lock:
-            if self._child is not None:
-                self._well = False  # it could not come forward again
-                stand_back(self._child.pid)
 
 
 def _answer(channel: Channel, file: Readable, asked: Asked) -> None:
@@ -262,10 +101,3 @@ def _raise_fault(ended: Ended) -> None:
     if ended.fault:
         log.error("A fault in decoding a recording:\n%s", ended.fault)
         raise ServerError(f"A fault in decoding: {ended.fault.strip().rpartition(chr(10))[2]}")
-
-
-def _exactly(sock: socket.socket, size: int) -> bytes:
-    data = sock.recv(size, socket.MSG_WAITALL)
-    if len(data) < size:
-        raise Gone
-    return data

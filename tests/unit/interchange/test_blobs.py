@@ -5,6 +5,7 @@ import pytest
 
 from interchange.blobs import BlobStore
 from interchange.errors import NotFound, Unavailable
+from interchange.stages import BlobSource
 
 
 async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
@@ -45,3 +46,20 @@ async def test_a_store_that_cannot_be_written_to_is_our_fault(tmp_path: Path) ->
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(Unavailable, match="could not be stored"):
         await BlobStore(f"file://{tmp_path}/file/store").save(chunks(b"x"), "a.wav")
+
+
+async def test_no_upload_is_taken_beyond_what_the_store_may_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("interchange.blobs._COUNTED_S", 0)
+    store = BlobStore(f"file://{tmp_path}/store", most_bytes=20 * 2**20)
+    part = bytes(2**20)
+    kept = await store.save(chunks(*[part] * 12), "a.wav")
+    with pytest.raises(Unavailable, match="no room left"):
+        await store.save(chunks(*[part] * 40), "endless.wav")
+    assert [path.name for path in (tmp_path / "store").iterdir()] == [kept.path]
+    result = await store.put(bytes(9 * 2**20))  # what work has made is kept
+    with pytest.raises(Unavailable):
+        await store.save(chunks(b"x"), "b.wav")
+    await store.delete(BlobSource(result, "result"))
+    await store.save(chunks(b"x"), "b.wav")

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from deployments.audio.child import limits
-from deployments.audio.child.decoding import ChildReading, Children
+from deployments.audio.child.children import Child, Children
+from deployments.audio.child.decoding import Decoding
 from deployments.audio.decode import Decoder
 from interchange.errors import (
     NoAudioStream,
@@ -49,7 +50,7 @@ def here(data: bytes, kind: type[io.BytesIO] = io.BytesIO) -> tuple[Float32, lis
 def there(
     children: Children, data: bytes, kind: type[io.BytesIO] = io.BytesIO
 ) -> tuple[Float32, list[str]]:
-    decoder = Decoder(kind(data), max_duration_s=3600, read=children.reading().read)
+    decoder = Decoding(children, 3600).decoder(kind(data))
     return np.concatenate(list(decoder)), decoder.notes
 
 
@@ -82,33 +83,36 @@ def test_errors_of_a_file_come_as_they_are(children: Children) -> None:
     with pytest.raises(NoAudioStream, match="without an audio track"):
         there(children, silent_video())
     with pytest.raises(RecordingTooLong):
-        list(Decoder(io.BytesIO(FILES["mp3"]), max_duration_s=1, read=children.reading().read))
+        list(Decoding(children, longest_s=1).decoder(io.BytesIO(FILES["mp3"])))
 
 
-class Fatal(io.BytesIO):
-    """A file at whose second reading something happens to the child."""
+class Watched(io.BytesIO):
+    """A file at whose n-th reading something happens to the child that reads it."""
 
-    def __init__(self, act: Callable[[], None]) -> None:
+    def __init__(
+        self, decoding: Decoding, act: Callable[[Child], object], *, when: int = 2
+    ) -> None:
         super().__init__(FILES["larger than what goes over at a time"])
+        self._decoding = decoding
         self._act = act
+        self._when = when
         self._count = 0
 
     def read(self, size: int | None = -1, /) -> bytes:
         self._count += 1
-        if self._count == 2:
-            self._act()
+        if self._count == self._when:
+            assert self._decoding._child is not None
+            self._act(self._decoding._child)
         return super().read(size)
 
 
-def process(reading: ChildReading) -> int:
-    assert reading._child is not None
-    return reading._child.pid
+def watched(children: Children, act: Callable[[Child], object], *, when: int = 2) -> None:
+    decoding = Decoding(children, 3600)
+    list(decoding.decoder(Watched(decoding, act, when=when)))
 
 
 def fatal(children: Children, number: signal.Signals) -> None:
-    reading = children.reading()
-    file = Fatal(lambda: os.kill(process(reading), number))
-    list(Decoder(file, max_duration_s=3600, read=reading.read))
+    watched(children, lambda child: os.kill(child.pid, number))
 
 
 @pytest.mark.parametrize(
@@ -145,38 +149,32 @@ def test_others_are_unharmed(children: Children) -> None:
 
 
 def test_a_child_that_says_nothing_is_given_up(children: Children) -> None:
-    reading = children.reading()
-    child = reading._child
-    assert child is not None
-    child._socket.settimeout(0.2)
-    file = Fatal(lambda: os.kill(child.pid, signal.SIGSTOP))
+    def stop(child: Child) -> None:
+        child._socket.settimeout(0.2)
+        os.kill(child.pid, signal.SIGSTOP)
+
     with pytest.raises(UndecodableRecording, match="takes too long"):
-        list(Decoder(file, max_duration_s=3600, read=reading.read))
+        watched(children, stop)
 
 
-def test_cancelling_wakes_up_who_waits(children: Children) -> None:
-    reading = children.reading()
-    file = Fatal(reading.cancel)
+def test_stopping_wakes_up_who_waits(children: Children) -> None:
+    decoding = Decoding(children, 3600)
     with pytest.raises(Unavailable):
-        list(Decoder(file, max_duration_s=3600, read=reading.read))
+        list(decoding.decoder(Watched(decoding, lambda _: decoding.stop())))
 
 
 def test_a_child_is_kept_as_long_as_it_does_well() -> None:
     children = Children(longest_s=60)
+    pids: list[int] = []
     try:
-        pids = []
         for _ in range(20):
-            reading = children.reading()
-            pids.append(process(reading))
-            list(Decoder(io.BytesIO(FILES["wav"]), max_duration_s=60, read=reading.read))
-        assert len(set(pids)) == 2
-        assert pids == sorted(pids, key=pids.index)
-        reading = children.reading()
+            watched(children, lambda child: pids.append(child.pid))
+        assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [16, 4]
+        there(children, FILES["wav"])
         with pytest.raises(UndecodableRecording):
-            list(Decoder(io.BytesIO(b"no file"), max_duration_s=60, read=reading.read))
-        reading = children.reading()
-        assert process(reading) != pids[-1]
-        list(Decoder(io.BytesIO(FILES["wav"]), max_duration_s=60, read=reading.read))
+            there(children, b"no file")
+        watched(children, lambda child: pids.append(child.pid))
+        assert pids.count(pids[-1]) == 1
     finally:
         children.close()
 
@@ -194,8 +192,9 @@ def test_a_child_has_limits_and_none_of_our_secrets(
     children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "a secret")
-    reading = children.reading()
-    pid = process(reading)
+    children.close()
+    child = children.take()
+    pid = child.pid
     for kind, most in (
         (resource.RLIMIT_AS, limits.MEMORY),
         (resource.RLIMIT_FSIZE, 0),
@@ -212,7 +211,7 @@ def test_a_child_has_limits_and_none_of_our_secrets(
     assert status["NoNewPrivs"].strip() == "1"
     assert status["Threads"].strip() == "1"
     assert len(list(Path(f"/proc/{pid}/fd").iterdir())) == 4
-    list(Decoder(io.BytesIO(FILES["wav"]), max_duration_s=60, read=reading.read))
+    children.take_back(child)
 
 
 def greedy_mp4() -> bytes:
