@@ -1,5 +1,8 @@
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -63,3 +66,35 @@ async def test_no_upload_is_taken_beyond_what_the_store_may_hold(
         await store.save(chunks(b"x"), "b.wav")
     await store.delete(BlobSource(result, "result"))
     await store.save(chunks(b"x"), "b.wav")
+
+
+async def test_files_and_the_folder_are_the_services_own(tmp_path: Path) -> None:
+    store = BlobStore(f"file://{tmp_path}/new/store")
+    source = await store.save(chunks(b"x"), "a.wav")
+    key = await store.put(b"result")
+    for path in (source.path, key):
+        assert (tmp_path / "new" / "store" / path).stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "new" / "store").stat().st_mode & 0o777 == 0o700
+
+
+async def test_who_goes_away_at_the_beginning_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = BlobStore(f"file://{tmp_path}/store")
+    opening, go_on = threading.Event(), threading.Event()
+    create = store._create
+
+    def slow(source: BlobSource) -> BinaryIO:
+        opening.set()
+        go_on.wait(60)
+        return create(source)
+
+    monkeypatch.setattr(store, "_create", slow)
+    saving = asyncio.create_task(store.save(chunks(b"x"), "a.wav"))
+    await asyncio.to_thread(opening.wait, 60)
+    saving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await saving
+    go_on.set()
+    while not (tmp_path / "store").exists() or list((tmp_path / "store").iterdir()):
+        await asyncio.sleep(0.01)
