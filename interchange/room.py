@@ -1,8 +1,11 @@
 """Room on disk, for what must not fill it."""
 
+import errno
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from interchange.errors import Unavailable
+from interchange.errors import ServerError, Unavailable
 
 
 class Room:
@@ -29,3 +32,17 @@ def no_room() -> Unavailable:
     return Unavailable(
         "The service has no room left to keep the recording; try again later.", retry_after=60
     )
+
+
+@contextmanager
+def writing(what: str) -> Iterator[None]:
+    """Turn what the system says of a disk into an error of ours, Unavailable where it is full;
+    `what` could not be written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise no_room() from error
+        raise ServerError(
+            f"{what} could not be written to disk ({error.strerror}); see TMPDIR."
+        ) from error

@@ -9,8 +9,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from interchange.errors import RayscribeError, ServerError
-from interchange.room import Room, no_room
+from interchange.errors import RayscribeError
+from interchange.room import Room, writing
 
 
 class LoadCancelled(Exception):
@@ -26,7 +26,8 @@ class Spool:
     """
 
     def __init__(self, room: Room | None = None, directory: Path | None = None) -> None:
-        self._file = tempfile.TemporaryFile(dir=directory, buffering=0)  # noqa: SIM115
+        with writing("The recording"):
+            self._file = tempfile.TemporaryFile(dir=directory, buffering=0)  # noqa: SIM115
         self._room = room
         self._grown = threading.Condition()
         self._changed = asyncio.Event()
@@ -51,13 +52,9 @@ class Spool:
             self._room.take(len(data))
         self._taken += len(data)
         view = memoryview(data)
-        try:
+        with writing("The recording"):
             while view:
                 view = view[os.write(self._file.fileno(), view) :]
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise no_room() from error
-            raise ServerError("The recording could not be written to disk.") from error
         with self._grown:
             self._written += len(data)
             self._grown.notify_all()
