@@ -113,7 +113,7 @@ class _OnlyOn(io.BytesIO):
 
 def main(count: int, seed: int, folders: Sequence[Path]) -> None:
     paths = [path for folder in folders for path in sorted(folder.iterdir()) if path.is_file()]
-    files = [path.read_bytes() for path in paths] or originals()
+    files = [data for path in paths if (data := path.read_bytes())] or originals()
     children = Children(_LONGEST_S)
 
     def outcome(number: int) -> str:
