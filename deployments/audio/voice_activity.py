@@ -135,10 +135,14 @@ class Section:
         self._inputs = list(lead)
         self._passed = sum(map(len, self._inputs))
         self._levels: list[Float32] = []
+        self._heard: list[bool] = []
 
-    def add(self, inputs: Float32, levels: Float32) -> None:
-        self._inputs.append(inputs)
+    def add(self, inputs: Float32, levels: Float32, *, heard: bool = True) -> None:
+        """A step; one that is not `heard` holds nothing, and the network is not asked of it."""
+        if heard:
+            self._inputs.append(inputs)
         self._levels.append(levels)
+        self._heard.append(heard)
 
     @property
     def waiting(self) -> bool:
@@ -147,10 +151,14 @@ class Section:
 
     def judge(self) -> Frames:
         """The frames that were."""
-        probabilities = self._listener(np.concatenate(self._inputs))[self._passed :]
-        frames = Frames(probabilities, np.concatenate(self._levels))
-        self._inputs, self._levels, self._passed = [], [], 0
-        return frames
+        levels = np.concatenate(self._levels)
+        probabilities = np.zeros(len(levels), np.float32)
+        if any(self._heard):
+            heard = np.repeat(self._heard, [len(step) for step in self._levels])
+            probabilities[heard] = self._listener(np.concatenate(self._inputs))[self._passed :]
+            self._inputs, self._passed = [], 0
+        self._levels, self._heard = [], []
+        return Frames(probabilities, levels)
 
 
 class VoiceActivity:
@@ -158,7 +166,8 @@ class VoiceActivity:
 
     A recording is judged in sections of a minute, each by itself: those that are complete can
     be judged beside each other, in the threads of a `pool`, while later ones are fed. The
-    result depends neither on that nor on how the recording is cut into blocks.
+    result depends neither on that nor on how the recording is cut into blocks. Of silence to
+    the last bit the network hears the first seconds only.
     """
 
     def __init__(self, network: SileroNetwork, pool: Executor | None = None) -> None:
@@ -167,6 +176,7 @@ class VoiceActivity:
         self._level = Leveller()
         self._section = Section(network)
         self._steps = 0  # of the section
+        self._empty = 0  # steps without a sound up to here
         self._recent: deque[Float32] = deque(maxlen=_LEAD)
         self._rest = np.zeros(0, np.float32)
         self._judged: deque[Future[Frames]] = deque()
@@ -194,7 +204,8 @@ class VoiceActivity:
 
     def _add(self, samples: Float32) -> None:
         inputs, levels = self._level(samples)
-        self._section.add(inputs, levels)
+        self._empty = 0 if samples.any() else self._empty + 1
+        self._section.add(inputs, levels, heard=self._empty <= _LEAD)
         self._recent.append(inputs)
         self._steps += 1
 

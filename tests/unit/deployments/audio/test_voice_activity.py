@@ -66,6 +66,30 @@ def test_sections_beside_each_other_are_the_same(
     assert sum(len(f.levels) for f in frames) == len(expected)
 
 
+def test_of_a_long_silence_the_network_hears_the_beginning(
+    network: SileroNetwork, speech: Float32, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speech = speech[: len(speech) - len(speech) % STEP]
+    samples = np.concatenate([speech, np.zeros(600 * STEP, np.float32), speech])
+    count = 0
+    ask = SileroNetwork.__call__
+
+    def counted(self: SileroNetwork, frames: Float32, hidden: Float32, cell: Float32) -> object:
+        nonlocal count
+        count += len(frames)
+        return ask(self, frames, hidden, cell)
+
+    monkeypatch.setattr(SileroNetwork, "__call__", counted)
+    found = judge(network, samples)
+    assert count < 4 * len(speech) / FRAME
+    assert len(found) == -(-len(samples) // FRAME)
+    alone = judge(network, speech)
+    assert found[len(alone) + 60 : -len(alone) - 60].max() < 0.1
+    after = found[-len(alone) :]
+    assert np.mean((after > 0.5) != (alone > 0.5)) < 0.03
+    np.testing.assert_array_equal(judge(network, samples, 5 * STEP), found)
+
+
 def test_sections_are_judged_as_one_recording_would_be(
     network: SileroNetwork, speech: Float32
 ) -> None:
