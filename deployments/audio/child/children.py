@@ -28,6 +28,7 @@ _SILENCE_S = 300.0
 """Without a word of a child that is not waited for: it computes at most a tenth of that."""
 
 _STATUS_S = 30.0
+_END_S = 10.0
 
 _RECORDINGS = 16
 """That a child decodes; then it goes, with all that was in its memory."""
@@ -90,7 +91,11 @@ class Children:
             if self._control is not None:
                 self._control.close()
             if self._server is not None:
-                self._server.wait()
+                try:
+                    self._server.wait(_END_S)
+                except subprocess.TimeoutExpired:  # it hangs
+                    self._server.kill()
+                    self._server.wait()
             self._control = self._server = None
 
     def _new(self) -> "Child":

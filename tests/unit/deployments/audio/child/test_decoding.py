@@ -188,6 +188,20 @@ def test_another_server_is_started_where_one_is_gone(children: Children) -> None
     np.testing.assert_array_equal(there(children, FILES["wav"])[0], expected)
 
 
+def test_another_server_is_started_where_one_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deployments.audio.child.children._END_S", 0.2)
+    children = Children(longest_s=60)
+    children.take().close()
+    assert children._server is not None
+    children._server.send_signal(signal.SIGSTOP)
+    with monkeypatch.context() as hasty:  # no process starts as fast as this
+        hasty.setattr("deployments.audio.child.children._STATUS_S", 0.001)
+        with pytest.raises(Unavailable, match="No process"):
+            children.take()
+    np.testing.assert_array_equal(there(children, FILES["wav"])[0], here(FILES["wav"])[0])
+    children.close()
+
+
 def test_a_child_has_limits_and_none_of_our_secrets(
     children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:
