@@ -37,6 +37,7 @@ class Recording:
     text: str | None
     case: str | None
     expect: str | None
+    speaker: str | None = None
 
 
 @cache
@@ -54,6 +55,7 @@ def recordings(folder: str) -> tuple[Recording, ...]:
             text=row["text"],
             case=row.get("case"),
             expect=row.get("expect"),
+            speaker=row.get("speaker"),
         )
         for row in rows
         if row["path"].startswith(f"{folder}/")
