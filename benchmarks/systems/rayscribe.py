@@ -100,6 +100,9 @@ class _NoDiarizer:
     def begin(self, options: object) -> Any:
         raise ValueError("Speakers are not asked for here.")
 
+    async def voice(self, samples: object) -> Any:
+        raise ValueError("Nobody's voice is asked for here.")
+
 
 class LoaderAlone:
     """Decoding, voice activity and windows, with nobody to take them."""

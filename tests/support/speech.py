@@ -38,7 +38,8 @@ class Recording:
     text: str | None
     case: str | None
     expect: str | None
-    limit: float | None
+    limit: float | None = None
+    speaker: str | None = None
 
 
 @cache
@@ -56,6 +57,7 @@ def recordings(folder: str) -> tuple[Recording, ...]:
             case=row.get("case"),
             expect=row.get("expect"),
             limit=row.get("limit"),
+            speaker=row.get("speaker"),
         )
         for row in rows
         if row["path"].startswith(f"{folder}/")
