@@ -8,6 +8,7 @@ from typing import Self
 
 import numpy as np
 
+from interchange.room import writing
 from interchange.stages import Window
 
 
@@ -20,7 +21,9 @@ class Backlog:
     """
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        with writing("A recording"):
+            # Unbuffered, so that a full disk says so here; closed by __exit__.
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
         self._parked: deque[tuple[Window, int, int]] = deque()
 
     def __enter__(self) -> Self:
@@ -38,9 +41,12 @@ class Backlog:
         return len(self._parked)
 
     def put(self, window: Window) -> None:
-        self._file.seek(0, 2)
-        position = self._file.tell()
-        self._file.write(window.samples.tobytes())
+        """Raises Unavailable where the disk is full."""
+        position = self._file.seek(0, 2)
+        view = memoryview(window.samples.tobytes())
+        with writing("A recording"):
+            while view:
+                view = view[self._file.write(view) :]
         hollow = replace(window, samples=window.samples[:0])
         self._parked.append((hollow, position, len(window.samples)))
 
