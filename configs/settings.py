@@ -90,6 +90,9 @@ class AudioSettings(Section):
     )
     window_s: float = Field(30, ge=5, le=30, description="Longest window, in seconds.")
     vad_threshold: float = Field(0.5, gt=0, lt=1, description="Speech probability of a word.")
+    vad_faint: bool = Field(
+        True, description="Whether the model judges what may be a whisper in detected silence."
+    )
     vad_threads: int = Field(
         0, ge=0, description="Threads that find the speech of long recordings; 0: one a core."
     )

@@ -27,15 +27,18 @@ from interchange.room import no_room
 from interchange.stages import (
     Diarization,
     DiarizationOptions,
+    Int16,
     LoadEvent,
     LoadOptions,
     PcmBlock,
     RecognitionOptions,
     Source,
+    VoiceSample,
     Window,
 )
 from interchange.transcript import Turn, WindowTranscript
 from serve_app.transcription.transcriber import Transcriber
+from serve_app.transcription.voices import VoiceReader
 
 log = logging.getLogger("ray.serve")
 
@@ -112,6 +115,12 @@ class RaySpeakerDiarizer:
     def begin(self, options: DiarizationOptions) -> Diarization:
         return RayDiarization(self._handle, options)
 
+    async def voice(self, samples: Int16) -> VoiceSample:
+        found: VoiceSample = await _repeat(
+            "speaker diarization", lambda: self._handle.voice.remote(samples)
+        )
+        return found
+
 
 def ray_transcriber(
     loader: DeploymentHandle,
@@ -125,6 +134,10 @@ def ray_transcriber(
         RaySpeakerDiarizer(diarizer),
         windows_in_flight=windows_in_flight,
     )
+
+
+def ray_voices(loader: DeploymentHandle, diarizer: DeploymentHandle) -> VoiceReader:
+    return VoiceReader(RayAudioLoader(loader), RaySpeakerDiarizer(diarizer))
 
 
 async def _repeat(stage: str, call: Callable[[], Any]) -> Any:

@@ -11,7 +11,7 @@ from ray.serve.schema import ReplicaState
 from configs.settings import Secrets, Settings
 from deployments.models.resolve import gated
 from interchange.blobs import BlobStore
-from serve_app.handles import ray_transcriber
+from serve_app.handles import ray_transcriber, ray_voices
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig, Services
 from serve_app.jobs.frontend import JobFrontend
@@ -67,6 +67,7 @@ class Ingress:
             ),
             transcriber=transcriber,
             uploads=blobs,
+            voices=ray_voices(loader, diarizer),
             jobs=JobFrontend(
                 settings.jobs,
                 configured_database(settings.jobs, secrets),

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections import deque
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -46,7 +47,7 @@ class Backlog:
         with writing("A recording"):
             while view:
                 view = view[self._file.write(view) :]
-        hollow = Window(window.index, window.offset, window.samples[:0], window.speech)
+        hollow = replace(window, samples=window.samples[:0])
         self._parked.append((hollow, position, len(window.samples)))
 
     def get(self) -> Window:
@@ -56,4 +57,4 @@ class Backlog:
         samples = np.frombuffer(self._file.read(length * 2), dtype=np.int16)
         if not self._parked:
             self._file.truncate(0)
-        return Window(hollow.index, hollow.offset, samples, hollow.speech)
+        return replace(hollow, samples=samples)
