@@ -19,7 +19,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from interchange.errors import NotFound, Unavailable
-from interchange.room import no_room
+from interchange.room import check_reserve, no_room
 from interchange.stages import BlobSource
 
 _COUNTED_BYTES = 8 * 2**20
@@ -184,6 +184,8 @@ class BlobStore:
             return math.inf
 
     def _check_room(self, most: int) -> None:
+        if self._local:
+            check_reserve(self._root)
         moment, size = self._size
         if time.monotonic() > moment + _COUNTED_S:
             self._files.invalidate_cache(self._root)  # object stores keep lists

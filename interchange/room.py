@@ -1,11 +1,14 @@
 """Room on disk, for what must not fill it."""
 
 import errno
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from interchange.errors import ServerError, Unavailable
+
+_RESERVE = 256 * 2**20
 
 
 class Room:
@@ -26,6 +29,14 @@ class Room:
     def give_back(self, size: int) -> None:
         with self._lock:
             self._taken -= size
+
+
+def check_reserve(place: str | int) -> None:
+    """Raises Unavailable where the disk of a path or an open file is so full that what else lies
+    there, such as a database, might be next to find no room."""
+    disk = os.statvfs(place)
+    if disk.f_bavail * disk.f_frsize < min(_RESERVE, disk.f_blocks * disk.f_frsize * 0.05):
+        raise no_room()
 
 
 def no_room() -> Unavailable:

@@ -6,7 +6,7 @@ import math
 import struct
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import aclosing, closing
+from contextlib import aclosing, closing, suppress
 from itertools import islice
 
 import numpy as np
@@ -21,7 +21,7 @@ from deployments.audio.spool import LoadCancelled, Spool
 from deployments.audio.voice_activity import shared_network
 from deployments.scheduling import cores, stand_back
 from interchange.blobs import BlobStore
-from interchange.errors import RayscribeError, UndecodableRecording
+from interchange.errors import RayscribeError, Unavailable, UndecodableRecording
 from interchange.network import AddressGuard
 from interchange.room import Room
 from interchange.stages import (
@@ -112,8 +112,8 @@ class Loader:
         segmenter = Segmenter(self._network, self._settings.audio)
         list(segmenter.feed(np.zeros(SAMPLE_RATE, np.float32)))
         list(segmenter.flush())
-        with closing(Spool()) as spool:
-            spool.write(b"?")
+        with suppress(Unavailable), closing(Spool()) as spool:
+            spool.write(b"?")  # a full disk is no fault that another replica would not have
 
     async def _download(self, url: str, spool: Spool) -> None:
         try:

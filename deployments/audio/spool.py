@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from interchange.errors import RayscribeError
-from interchange.room import Room, writing
+from interchange.room import Room, check_reserve, writing
 
 
 class LoadCancelled(Exception):
@@ -48,6 +48,7 @@ class Spool:
 
     def write(self, data: bytes) -> None:
         """Append `data`. Raises Unavailable when the disk or the room is full."""
+        check_reserve(self._file.fileno())
         if self._room is not None:
             self._room.take(len(data))
         self._taken += len(data)

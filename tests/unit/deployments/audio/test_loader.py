@@ -1,9 +1,10 @@
 import asyncio
+import errno
 import gc
 import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from ipaddress import ip_network
 from itertools import pairwise
 from pathlib import Path
@@ -21,11 +22,13 @@ from interchange.errors import (
     AddressRefused,
     NotFound,
     RecordingTooLong,
+    ServerError,
     SourceTimeout,
     SourceUnreachable,
     Unavailable,
     UndecodableRecording,
 )
+from interchange.room import no_room
 from interchange.samples import as_float32
 from interchange.stages import (
     SAMPLE_RATE,
@@ -438,14 +441,29 @@ async def test_downloads_share_the_room_on_the_disk(
     assert windows(await load(loader, UrlSource(url)))
 
 
-def test_health_is_asked_of_the_network_and_the_disk(
-    loader: Loader, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("number", "ill"), [(errno.EIO, True), (errno.ENOSPC, False)])
+def test_health_is_asked_of_the_work_and_the_disk(
+    loader: Loader, monkeypatch: pytest.MonkeyPatch, number: int, ill: bool
 ) -> None:
+    """A full disk is no reason to replace a replica by one that has the same disk."""
+
+    def fail(descriptor: int, data: bytes) -> int:
+        raise OSError(number, os.strerror(number))
+
     loader.check()
-    monkeypatch.setattr(os, "write", _full_disk)
-    with pytest.raises(Exception, match="no room left"):
+    monkeypatch.setattr(os, "write", fail)
+    with pytest.raises(ServerError, match="could not be written") if ill else nullcontext():
         loader.check()
 
 
-def _full_disk(descriptor: int, data: bytes) -> int:
-    raise OSError(28, "No space left on device")
+async def test_a_full_disk_is_a_503_to_whoever_names_a_url(
+    loader: Loader, recording: bytes, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = await serve(in_parts(recording, 4))
+
+    def full(place: object) -> None:
+        raise no_room()
+
+    monkeypatch.setattr("deployments.audio.spool.check_reserve", full)
+    with pytest.raises(Unavailable, match="no room left"):
+        await load(loader, UrlSource(url))
