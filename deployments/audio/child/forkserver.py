@@ -173,6 +173,7 @@ class RemoteFile:
 
 
 def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # from a terminal all processes get it
     control = socket.socket(fileno=int(sys.argv[1]))
     for module in pkgutil.walk_packages(av.__path__, "av."):  # some are imported late, by C
         if module.name.rpartition(".")[2] not in _NO_PART_OF_DECODING:
