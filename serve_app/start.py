@@ -45,7 +45,7 @@ from configs.settings import Settings
 from deployments.models import torchaudio_mend
 from deployments.models.bundled import PREFIX as BUNDLED
 from deployments.scheduling import give_way
-from serve_app.session_folder import FolderRefused, session_folder
+from serve_app.session_folder import FolderRefused, close_to_others, session_folder
 
 _POLL_S = 0.5
 _WATCH_S = 20.0
@@ -170,6 +170,7 @@ def _ray(folder: Path, *, dashboard: bool, logs: bool) -> Iterator[None]:
             # With the loopback address Ray's own ports are closed to other machines.
             _node_ip_address="127.0.0.1",
         )
+        close_to_others(folder)
         yield
     finally:
         _shut_down()

@@ -75,5 +75,7 @@ def test_what_lies_on_disk_is_the_services_own(running_service: Service) -> None
         assert b"RAY" not in environment
         assert b"KEY" not in environment
     folder = Path(f"/tmp/rayscribe-{os.getuid()}")
-    assert folder.stat().st_mode & 0o777 == 0o700
-    assert any(folder.glob("*/session_*/logs"))
+    sessions = list(folder.glob("*/session_*/logs"))
+    assert sessions
+    for path in (folder, *(each for logs in sessions for each in (logs.parent, logs))):
+        assert path.stat().st_mode & 0o777 == 0o700
