@@ -221,6 +221,11 @@ class Settings(BaseSettings):
     allowed_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
         (), description="Private networks that may be fetched from: CIDRs, comma-separated."
     )
+    keys_file: Path | None = Field(
+        None,
+        description="Named keys with scopes, as `rayscribe keys` writes them. A changed file is "
+        "read again within a second.",
+    )
     storage: str = Field(
         "file://" + str(Path.home() / ".cache" / "rayscribe" / "storage"),
         description="Where uploads and large results lie: an fsspec URL that every node reaches.",
@@ -284,8 +289,8 @@ class Secrets(BaseSettings):
         None,
         validation_alias="ADMIN_KEY",
         repr=False,
-        description="Every request needs it, as `x-admin-api-key` or as a bearer token. Set but "
-        "empty counts as set.",
+        description="A key that may do all, sent as `x-admin-api-key` or as a bearer token. Set "
+        "but empty counts as set. Without it and `keys_file` nobody needs a key.",
     )
     hub_token: str | None = Field(
         None,

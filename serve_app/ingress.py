@@ -61,6 +61,7 @@ class Ingress:
             config=HttpConfig(
                 model=settings.recognition.model,
                 admin_key=secrets.admin_key,
+                keys_file=settings.keys_file,
                 fly_machine_id=secrets.fly_machine_id,
                 gated_without_token=gated(settings.diarization.model) and not secrets.hub_token,
                 max_upload_bytes=settings.fetch.max_bytes,

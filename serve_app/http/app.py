@@ -5,8 +5,9 @@ from starlette.middleware import Middleware
 
 from serve_app import __version__
 from serve_app.http.around import docs, errors, health
-from serve_app.http.around.auth import AdminKeyAuth
+from serve_app.http.around.auth import Auth
 from serve_app.http.around.body_limit import BodyLimit
+from serve_app.http.around.keyring import KeyRing
 from serve_app.http.around.request_id import RequestIds
 from serve_app.http.around.trailing_slash import TrailingSlash
 from serve_app.http.asr import routes as asr
@@ -28,15 +29,15 @@ outlives its request are tasks in the first, and `/v1/jobs`.
 
 
 def create_app(services: Services) -> FastAPI:
-    """The app over these services; it keeps no state of its own."""
+    """The app over these services. Raises KeysUnreadable."""
+    keys = KeyRing(services.config.admin_key, services.config.keys_file)
     middleware = [
         Middleware(TrailingSlash),
         Middleware(RequestIds),
         Middleware(errors.UnexpectedErrors),
+        Middleware(Auth, keys=keys),
         Middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, uploads=_UPLOAD_PATHS),
     ]
-    if (key := services.config.admin_key) is not None:
-        middleware.insert(3, Middleware(AdminKeyAuth, key=key))
     app = FastAPI(
         title="Rayscribe",
         version=__version__,

@@ -7,6 +7,7 @@ ones, on a store of the test's own.
 
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Protocol
 
 from fastapi import Depends
@@ -49,7 +50,8 @@ class Readiness(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HttpConfig:
-    """`admin_key` None turns authentication off; an empty one does not.
+    """`admin_key` is a key that may do all; an empty one counts. `keys_file` has further keys with
+    scopes. With neither nobody needs a key.
 
     `gated_without_token` says that the configured diarization model needs a hub token and
     none is set. `max_upload_bytes` bounds an uploaded recording.
@@ -57,6 +59,7 @@ class HttpConfig:
 
     model: str
     admin_key: str | None = None
+    keys_file: Path | None = None
     fly_machine_id: str | None = None
     gated_without_token: bool = False
     max_upload_bytes: int = 4 * 2**30

@@ -114,7 +114,7 @@ class AttendedRequests:
 
     async def _repeated(self, new: NewJob) -> Transcript:
         """A live task has this id: answer its result, if it is the same request."""
-        job = await self._store.task(new.task_id)
+        job = await self._store.seen_by(new.key).task(new.task_id)
         if job.fingerprint != new.fingerprint:
             raise Conflict(
                 f"A task {new.task_id!r} is running already, for a request with another content; "
