@@ -8,6 +8,7 @@ them and from nowhere else.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -74,6 +75,19 @@ class AudioSettings(Section):
     vad_threshold: float = Field(0.5, gt=0, lt=1, description="Speech probability of a word.")
     vad_threads: int = Field(
         0, ge=0, description="Threads that find the speech of long recordings; 0: one a core."
+    )
+
+
+class AdmissionSettings(Section):
+    """What is let in, and what is asked to come again."""
+
+    max_requests: PositiveInt = Field(
+        896,
+        description="Requests that one ingress works on at once; below its "
+        "`max_ongoing_requests`, so that `/health`, `/ready` and cancelling find a place.",
+    )
+    min_upload_bytes_s: PositiveFloat = Field(
+        1024, description="Least rate of a request's body, after 15 s; slower ones get a 408."
     )
 
 
@@ -211,6 +225,7 @@ class Settings(BaseSettings):
 
     fetch: FetchSettings = FetchSettings()
     audio: AudioSettings = AudioSettings()
+    admission: AdmissionSettings = AdmissionSettings()
     recognition: RecognitionSettings = RecognitionSettings()
     diarization: DiarizationSettings = DiarizationSettings()
     jobs: JobSettings = JobSettings()
@@ -220,6 +235,11 @@ class Settings(BaseSettings):
     )
     allowed_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
         (), description="Private networks that may be fetched from: CIDRs, comma-separated."
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Origins such as `https://example.com` whose pages may use the service from a "
+        "browser, comma-separated; `*` for all.",
     )
     keys_file: Path | None = Field(
         None,
@@ -247,6 +267,16 @@ class Settings(BaseSettings):
                     f"{PREFIX} followed by {', '.join(sorted(cls.model_fields)).upper()}."
                 )
         return values
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _origins(cls, value: Any) -> Any:
+        parts = value.split(",") if isinstance(value, str) else value
+        origins = tuple(str(part).strip().rstrip("/") for part in parts if str(part).strip())
+        for origin in origins:
+            if origin != "*" and not re.fullmatch(r"https?://[^/?#\s]+", origin):
+                raise ValueError(f"{origin!r} is no origin such as https://example.com.")
+        return origins
 
     @field_validator("allowed_networks", mode="before")
     @classmethod

@@ -36,8 +36,8 @@ class ServeReadiness:
 
 @serve.deployment(
     name="Ingress",
-    max_ongoing_requests=256,
-    max_queued_requests=256,
+    max_ongoing_requests=1024,
+    max_queued_requests=1024,
     graceful_shutdown_timeout_s=20,
     ray_actor_options={"num_cpus": 0},
 )
@@ -65,6 +65,9 @@ class Ingress:
                 fly_machine_id=secrets.fly_machine_id,
                 gated_without_token=gated(settings.diarization.model) and not secrets.hub_token,
                 max_upload_bytes=settings.fetch.max_bytes,
+                max_requests=settings.admission.max_requests,
+                min_upload_bytes_s=settings.admission.min_upload_bytes_s,
+                cors_origins=settings.cors_origins,
             ),
             transcriber=transcriber,
             uploads=blobs,

@@ -54,7 +54,9 @@ class HttpConfig:
     scopes. With neither nobody needs a key.
 
     `gated_without_token` says that the configured diarization model needs a hub token and
-    none is set. `max_upload_bytes` bounds an uploaded recording.
+    none is set. `max_upload_bytes` bounds an uploaded recording, `max_requests` how many requests
+    are at work at once, and a body that brings less than `min_upload_bytes_s` is cut off. Pages of
+    `cors_origins` may use the service.
     """
 
     model: str
@@ -63,6 +65,9 @@ class HttpConfig:
     fly_machine_id: str | None = None
     gated_without_token: bool = False
     max_upload_bytes: int = 4 * 2**30
+    max_requests: int = 896
+    min_upload_bytes_s: float = 1024
+    cors_origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

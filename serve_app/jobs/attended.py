@@ -68,7 +68,7 @@ class AttendedRequests:
             except StoreUnavailable:
                 if new.webhook is not None:
                     raise
-                log.warning("Task %s is served without being listed.", new.task_id)
+                log.warning("Job %s is served without being listed.", new.request.id)
                 return await work
             except Conflict:
                 work.cancel()

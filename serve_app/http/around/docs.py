@@ -7,8 +7,6 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
-from serve_app.http.around.auth import OPEN_PATHS
-
 _ASSETS = "/docs/assets"
 
 _SCHEMES = {
@@ -18,13 +16,16 @@ _SCHEMES = {
 """Where a key may stand; one of them is enough."""
 
 
-def install(app: FastAPI) -> None:
-    """Serve Swagger UI at /docs. The app must have been made with `docs_url=None`."""
+def install(app: FastAPI, open_paths: frozenset[str]) -> None:
+    """Serve Swagger UI at /docs. The app must have been made with `docs_url=None`.
+
+    `open_paths` are those that GET needs no key for.
+    """
     app.mount(_ASSETS, StaticFiles(packages=[("fastapi_offline", "static")]), name="docs-assets")
     describe = app.openapi
 
     def with_keys() -> dict[str, Any]:
-        return app.openapi_schema or _with_keys(describe())
+        return app.openapi_schema or _with_keys(describe(), open_paths)
 
     app.openapi = with_keys  # type: ignore[method-assign]
 
@@ -40,11 +41,11 @@ def install(app: FastAPI) -> None:
         )
 
 
-def _with_keys(document: dict[str, Any]) -> dict[str, Any]:
+def _with_keys(document: dict[str, Any], open_paths: frozenset[str]) -> dict[str, Any]:
     """The document with the keys: its page gets an Authorize button by them."""
     document["components"]["securitySchemes"] = _SCHEMES
     document["security"] = [{name: []} for name in _SCHEMES]
     for path, operations in document["paths"].items():
-        if path in OPEN_PATHS and "get" in operations:
+        if path in open_paths and "get" in operations:
             operations["get"]["security"] = []
     return document

@@ -160,10 +160,11 @@ class UnexpectedErrors:
 
 
 def _log_failure(scope: Scope, error: Exception) -> None:
+    # The route and not the path, in which names stand.
     log.error(
         "%s %s failed, request %s: %s",
         scope["method"],
-        scope["path"],
+        getattr(scope.get("route"), "path", "?"),
         request_id(scope),
         error,
         exc_info=error,

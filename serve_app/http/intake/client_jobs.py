@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from serve_app.http.around.auth import caller
+from serve_app.http.gate.auth import caller
 from serve_app.http.services import Given
 from serve_app.jobs.frontend import ClientJobs
 

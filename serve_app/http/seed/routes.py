@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 
-from serve_app.http.around.auth import need_scope
 from serve_app.http.around.disconnect import while_connected
 from serve_app.http.around.error_docs import Detail, error_responses
+from serve_app.http.gate.auth import need_scope
 from serve_app.http.intake.client_jobs import TheirJobs
 from serve_app.http.seed.answers import Accepted, Completed, TaskList, TaskStatus, output
 from serve_app.http.seed.body import SeedRequest

@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
+from math import isfinite
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -262,7 +263,9 @@ def _read_cursor(cursor: str) -> tuple[float, str]:
         created_at, job_id = json.loads(text)
         if not (isinstance(created_at, float) and isinstance(job_id, str)):
             raise TypeError("not a time and an id")
-    except (binascii.Error, ValueError, TypeError) as error:
+        if not (isfinite(created_at) and job_id.isascii() and job_id.isprintable()):
+            raise ValueError("no time or no id")
+    except (binascii.Error, ValueError, TypeError, RecursionError) as error:
         raise InvalidOption(
             f"The cursor {cursor!r} is none of this service; take it from an answer's next_cursor.",
             "cursor",

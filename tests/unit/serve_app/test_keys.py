@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from configs.keys import KeysUnreadable, read_keys
-from serve_app.http.around.keyring import Caller, KeyRing
+from serve_app.http.gate.keyring import Caller, KeyRing
 from serve_app.keys import app
 
 

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from configs.keys import Scope as KeyScope
 from interchange.errors import Forbidden
 from serve_app.http.around.errors import error_response, is_openai_path
-from serve_app.http.around.keyring import Caller, KeyRing
+from serve_app.http.gate.keyring import Caller, KeyRing
 
 _CALLER = "rayscribe.caller"
 

@@ -11,9 +11,9 @@ from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
 from configs.keys import NamedKey, Scope, digest, write_keys
-from serve_app.http.around import keyring
-from serve_app.http.around.auth import Auth, caller
-from serve_app.http.around.keyring import KeyRing
+from serve_app.http.gate import keyring
+from serve_app.http.gate.auth import Auth, caller
+from serve_app.http.gate.keyring import KeyRing
 from serve_app.http.services import HttpConfig
 from tests.contract.conftest import MakeClient
 from tests.fakes.services import MODEL, FakeTranscriber, FakeUploads
