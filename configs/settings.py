@@ -86,6 +86,17 @@ class AdmissionSettings(Section):
         description="Requests that one ingress works on at once; below its "
         "`max_ongoing_requests`, so that `/health`, `/ready` and cancelling find a place.",
     )
+    max_wait_s: PositiveFloat = Field(
+        30,
+        description="Seconds that a recording may wait for those before it; one that would wait "
+        "longer gets a 429 that says when there will be room. A long one may wait as long as it "
+        "takes itself.",
+    )
+    expected_rate: PositiveFloat = Field(
+        10,
+        description="Seconds of audio that the graph works off in a second; only until that was "
+        "measured.",
+    )
     min_upload_bytes_s: PositiveFloat = Field(
         1024, description="Least rate of a request's body, after 15 s; slower ones get a 408."
     )

@@ -13,9 +13,11 @@ from deployments.models.resolve import gated
 from interchange.blobs import BlobStore
 from serve_app.handles import ray_transcriber
 from serve_app.http.app import create_app
+from serve_app.http.intake.watch import StageWatch
 from serve_app.http.services import HttpConfig, Services
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.configured import configured_database
+from serve_app.transcription.admission import Admission, AdmittedTranscriber
 
 
 class ServeReadiness:
@@ -56,7 +58,14 @@ class Ingress:
         secrets = Secrets()
         stages = (loader, recognizer, diarizer, jobs)
         blobs = BlobStore(settings.storage)
-        transcriber = ray_transcriber(loader, recognizer, diarizer, settings.windows_in_flight)
+        admission = Admission(settings.admission.max_wait_s, settings.admission.expected_rate)
+        transcriber = AdmittedTranscriber(
+            ray_transcriber(loader, recognizer, diarizer, settings.windows_in_flight), admission
+        )
+        readiness = ServeReadiness(
+            serve.get_replica_context().app_name,
+            tuple(stage.deployment_name for stage in stages),
+        )
         self._services = Services(
             config=HttpConfig(
                 model=settings.recognition.model,
@@ -78,10 +87,9 @@ class Ingress:
                 transcriber,
                 notify=lambda: _wake(jobs),
             ),
-            readiness=ServeReadiness(
-                serve.get_replica_context().app_name,
-                tuple(stage.deployment_name for stage in stages),
-            ),
+            readiness=readiness,
+            admission=admission,
+            watch=StageWatch(readiness),
         )
 
     def __serve_build_asgi_app__(self) -> FastAPI:

@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 from interchange.stages import BlobSource
 from interchange.transcript import Transcript
 from serve_app.jobs.frontend import JobFrontend
+from serve_app.transcription.admission import Admission
 from serve_app.transcription.events import Event
 from serve_app.transcription.request import TranscriptionRequest
 
@@ -48,6 +49,12 @@ class Readiness(Protocol):
         ...
 
 
+class Watch(Protocol):
+    def check(self) -> None:
+        """Raises Unavailable where a stage has been down for a while."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class HttpConfig:
     """`admin_key` is a key that may do all; an empty one counts. `keys_file` has further keys with
@@ -77,6 +84,8 @@ class Services:
     uploads: Uploads
     readiness: Readiness
     jobs: JobFrontend
+    admission: Admission
+    watch: Watch
 
 
 def _given(connection: HTTPConnection) -> Services:

@@ -21,7 +21,7 @@ GRACE_S = 15.0
 
 class Bounds:
     """Answers 413 to a body beyond `max_bytes`, 408 to one that comes at less than `min_rate`
-    bytes a second, 400 to JSON that no program would send, and 404 to a path that no client types.
+    bytes a second, 422 to JSON that no program would send, and 404 to a path that no client types.
 
     Bodies of the paths in `uploads` may be larger: their readers count the recording themselves.
     JSON is small on every path, and here read whole before anything else sees it.
@@ -116,7 +116,7 @@ def declared_length(headers: Headers) -> int:
 
 
 async def _whole_json(receive: Receive) -> bytes | None:
-    """A body of JSON, None where its client has gone. Raises HTTPException 400.
+    """A body of JSON, None where its client has gone. Raises HTTPException 422.
 
     What is no JSON at all passes: each dialect has an answer of its own to that.
     """
@@ -131,7 +131,7 @@ async def _whole_json(receive: Receive) -> bytes | None:
     try:
         parse_json(bytes(body))
     except BadJson as error:
-        raise HTTPException(400, f"The request body is not taken: {error}.") from error
+        raise HTTPException(422, f"The request body is not taken: {error}.") from error
     except ValueError:
         pass
     return bytes(body)

@@ -55,6 +55,9 @@ class Form:
 Wrap = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
 """What changes an upload on its way to the store."""
 
+OnFile = Callable[[bytes], None]
+"""What looks at the beginning of an upload before any of it is stored; it may raise."""
+
 
 async def read_form(
     request: Request,
@@ -63,6 +66,7 @@ async def read_form(
     max_file_bytes: int,
     file_field: str = "file",
     wrap: Wrap | None = None,
+    on_file: OnFile = lambda beginning: None,
 ) -> Form:
     """Read the request's form; the part named `file_field` is stored while it arrives.
 
@@ -87,7 +91,13 @@ async def read_form(
             f"The form's boundary has {len(boundary)} bytes; at most {_BOUNDARY_BYTES} are allowed."
         )
     reader = _Multipart(
-        request, boundary, uploads, max_file_bytes, file_field=file_field, wrap=wrap
+        request,
+        boundary,
+        uploads,
+        max_file_bytes,
+        file_field=file_field,
+        wrap=wrap,
+        on_file=on_file,
     )
     return await reader.read()
 
@@ -148,12 +158,14 @@ class _Multipart:
         *,
         file_field: str,
         wrap: Wrap | None,
+        on_file: OnFile,
     ) -> None:
         self._stream = request.stream()
         self._uploads = uploads
         self._max_file_bytes = max_file_bytes
         self._file_field = file_field
         self._wrap = wrap
+        self._on_file = on_file
         self._events: deque[_Event] = deque()
         self._header: tuple[bytearray, bytearray] = (bytearray(), bytearray())
         self._disposition = b""
@@ -215,6 +227,8 @@ class _Multipart:
     async def _file(self, digest: "hashlib._Hash") -> AsyncIterator[bytes]:
         size = 0
         while (chunk := await self._next_chunk()) is not None:
+            if size == 0:
+                self._on_file(chunk)
             size += len(chunk)
             if size > self._max_file_bytes:
                 raise _too_large(self._max_file_bytes)

@@ -7,6 +7,7 @@ from serve_app.http.around.disconnect import while_connected
 from serve_app.http.around.error_docs import Detail, error_responses
 from serve_app.http.gate.auth import need_scope
 from serve_app.http.intake.client_jobs import TheirJobs
+from serve_app.http.intake.upload import RequestStack, admit
 from serve_app.http.seed.answers import Accepted, Completed, TaskList, TaskStatus, output
 from serve_app.http.seed.body import SeedRequest
 from serve_app.http.services import Given
@@ -45,7 +46,11 @@ routes = APIRouter(tags=["insanely-fast-whisper-api"])
     ),
 )
 async def transcribe(
-    services: Given, jobs: TheirJobs, request: Request, body: SeedRequest
+    services: Given,
+    jobs: TheirJobs,
+    request: Request,
+    stack: RequestStack,
+    body: SeedRequest,
 ) -> Completed | Accepted:
     # The original's clients rely on the order of these checks.
     if not body.url.lower().startswith("http"):
@@ -59,6 +64,7 @@ async def transcribe(
     if body.is_async:
         await jobs.submit(job)
         return Accepted(task_id=job.task_id, fly_machine_id=services.config.fly_machine_id)
+    admit(services, request.scope, stack)
     transcript = await while_connected(request, jobs.run(job))
     return Completed(
         output=output(transcript, words=body.timestamp == "word"),

@@ -12,6 +12,7 @@ import uvicorn
 from ray.serve._private import constants
 from ray.serve._private.utils import call_function_from_import_path
 from starlette.types import Message, Receive, Scope, Send
+from uvicorn.protocols.http import auto
 
 from serve_app.http.gate import connections
 from serve_app.http.gate.proxy import _HEADERS, CALLBACK, Edge
@@ -130,7 +131,7 @@ def test_serve_finds_the_middleware_by_its_name(monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 async def port(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(connections, "HEADERS_S", 0.1)
-    monkeypatch.setattr(connections.auto, "AutoHTTPProtocol", connections.Punctual)
+    monkeypatch.setattr(auto, "AutoHTTPProtocol", connections.Punctual)
     listening = socket.create_server(("127.0.0.1", 0))
     app = answering(200, [(b"content-length", b"9")])
     server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
