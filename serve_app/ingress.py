@@ -1,7 +1,10 @@
 """The Serve ingress: it holds the handles of the stages and serves the HTTP app."""
 
 import asyncio
+import shutil
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 
 from fastapi import FastAPI
 from ray import serve
@@ -19,13 +22,25 @@ from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.configured import configured_database
 from serve_app.transcription.admission import Admission, AdmittedTranscriber
 
+_STORE_WAIT_S = 1.5
+"""A client is told of a store that is locked within two seconds."""
+
+_ROOM_BYTES = 256 * 2**20
+
 
 class ServeReadiness:
-    """Which stages have a replica that is up, as the Serve controller sees them."""
+    """Which stages have a replica that is up, as the Serve controller sees them; and the disks
+    under `folders`."""
 
-    def __init__(self, app_name: str, stages: tuple[str, ...]) -> None:
+    def __init__(self, app_name: str, stages: tuple[str, ...], folders: tuple[Path, ...]) -> None:
         self._app_name = app_name
         self._stages = stages
+        self._folders = folders
+
+    async def disk(self) -> bool:
+        return await asyncio.to_thread(
+            lambda: all(_free(folder) >= _ROOM_BYTES for folder in self._folders)
+        )
 
     async def stages(self) -> Mapping[str, bool]:
         status = await asyncio.to_thread(serve.status)
@@ -65,6 +80,7 @@ class Ingress:
         readiness = ServeReadiness(
             serve.get_replica_context().app_name,
             tuple(stage.deployment_name for stage in stages),
+            _folders(settings.storage),
         )
         self._services = Services(
             config=HttpConfig(
@@ -82,7 +98,7 @@ class Ingress:
             uploads=blobs,
             jobs=JobFrontend(
                 settings.jobs,
-                configured_database(settings.jobs, secrets),
+                configured_database(settings.jobs, secrets, wait_s=_STORE_WAIT_S),
                 blobs,
                 transcriber,
                 notify=lambda: _wake(jobs),
@@ -94,6 +110,20 @@ class Ingress:
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return create_app(self._services)
+
+
+def _folders(storage: str) -> tuple[Path, ...]:
+    """Those of this machine that recordings are written to."""
+    kind, _, path = storage.partition("://")
+    own = (Path(path),) if kind == "file" else ()
+    return (*own, Path(tempfile.gettempdir()))
+
+
+def _free(folder: Path) -> int:
+    """Bytes that can be written there, in a folder that may not have been made yet."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
 
 
 def _wake(jobs: DeploymentHandle) -> None:

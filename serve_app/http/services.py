@@ -48,6 +48,10 @@ class Readiness(Protocol):
         """Each stage of the graph, and whether a healthy replica of it is there."""
         ...
 
+    async def disk(self) -> bool:
+        """Whether there is room for uploads and for what is parked while it is worked on."""
+        ...
+
 
 class Watch(Protocol):
     def check(self) -> None:

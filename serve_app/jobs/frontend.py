@@ -59,6 +59,10 @@ class JobFrontend:
             await asyncio.gather(keeping, return_exceptions=True)
             await self._database.close()
 
+    async def check(self) -> None:
+        """Raises StoreUnavailable where jobs cannot be kept now."""
+        await self._database.check()
+
     def of(self, key: str, *, everybody: bool = False) -> "ClientJobs":
         """The jobs as a client sees them, by the name of its key; `everybody`: all there are."""
         store = self.store if everybody else self.store.seen_by(key)

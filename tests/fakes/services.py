@@ -152,8 +152,13 @@ class FakeReadiness:
         default_factory=lambda: {"AudioLoader": True, "SpeechRecognizer": True}
     )
 
+    room: bool = True
+
     async def stages(self) -> Mapping[str, bool]:
         return self.state
+
+    async def disk(self) -> bool:
+        return self.room
 
 
 def job_frontend(
