@@ -9,13 +9,16 @@ from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import ReplicaState
 
 from configs.settings import Secrets, Settings
+from deployments.audio.live_voice import LiveVoice
 from deployments.models.resolve import gated
 from interchange.blobs import BlobStore
-from serve_app.handles import ray_transcriber
+from interchange.stages import SpeechDetection
+from serve_app.handles import RaySpeechRecognizer, ray_transcriber
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig, Services
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.configured import configured_database
+from serve_app.live.service import LiveService
 
 
 class ServeReadiness:
@@ -43,7 +46,8 @@ class ServeReadiness:
 )
 @serve.ingress()
 class Ingress:
-    """What clients reach. It does no work of its own, so it reserves no CPU."""
+    """What clients reach. Its only work is to find the speech in live audio, 3 ms a second of it,
+    so it reserves no CPU."""
 
     def __init__(
         self,
@@ -73,6 +77,12 @@ class Ingress:
                 blobs,
                 transcriber,
                 notify=lambda: _wake(jobs),
+            ),
+            live=LiveService(
+                settings.live,
+                RaySpeechRecognizer(recognizer),
+                LiveVoice,
+                SpeechDetection(settings.audio.vad_threshold, silence_s=0.5, padding_s=0.3),
             ),
             readiness=ServeReadiness(
                 serve.get_replica_context().app_name,

@@ -12,6 +12,7 @@ from serve_app.http.around.trailing_slash import TrailingSlash
 from serve_app.http.asr import routes as asr
 from serve_app.http.jobs import routes as jobs
 from serve_app.http.openai import routes as openai
+from serve_app.http.openai.realtime import routes as realtime
 from serve_app.http.seed import routes as seed
 from serve_app.http.services import Services
 
@@ -49,6 +50,6 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     errors.install(app)
     docs.install(app)
-    for surface in (seed, openai, asr, jobs, health):
+    for surface in (seed, openai, realtime, asr, jobs, health):
         app.include_router(surface.routes)
     return app

@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection
 from interchange.stages import BlobSource
 from interchange.transcript import Transcript
 from serve_app.jobs.frontend import JobFrontend
+from serve_app.live.service import LiveService
 from serve_app.transcription.events import Event
 from serve_app.transcription.request import TranscriptionRequest
 
@@ -69,6 +70,7 @@ class Services:
     uploads: Uploads
     readiness: Readiness
     jobs: JobFrontend
+    live: LiveService
 
 
 def _given(connection: HTTPConnection) -> Services:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import av
 import numpy as np
@@ -55,15 +55,16 @@ class AudioDecoder:
                 f"The audio has {len(data)} bytes, which is half a sample too much: 16-bit audio "
                 "comes in pairs of bytes. Send whole samples."
             )
-        return np.frombuffer(data, "<i2").astype(np.int16, copy=False)
+        return np.frombuffer(data, "<i2").astype(np.int16)
 
 
 @cache
 def _g711(encoding: str) -> Int16:
     """The sample of each of the 256 codes, as FFmpeg decodes them."""
-    codec = av.AudioCodecContext.create(
+    codec: Any = av.AudioCodecContext.create(
         "pcm_mulaw" if encoding == "audio/pcmu" else "pcm_alaw", "r"
     )
     codec.sample_rate, codec.layout = 8_000, "mono"
     (frame,) = codec.decode(av.Packet(bytes(range(256))))
-    return cast("Int16", frame.to_ndarray())[0].copy()
+    samples: Int16 = frame.to_ndarray()[0].copy()
+    return samples

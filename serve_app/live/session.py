@@ -53,7 +53,8 @@ class NothingToCommit(ClientError):
 @dataclass(frozen=True, slots=True)
 class LiveOptions:
     """What a client may change. With `turns` None the client says where an item ends, and speech
-    is found by `detection` all the same: silence has no words."""
+    is found by `detection` all the same: silence has no words. Without `transcribe` there are items
+    and no text."""
 
     turns: SpeechDetection | None
     detection: SpeechDetection
@@ -62,6 +63,7 @@ class LiveOptions:
     prompt: str | None = None
     logprobs: bool = False
     partials: bool = False
+    transcribe: bool = True
 
     @property
     def threshold(self) -> float:
@@ -191,7 +193,7 @@ class LiveSession:
 
     def work(self) -> Work | None:
         """The next window to recognize; None while one is, or where nothing new was said."""
-        if self._working is not None or not self._items:
+        if self._working is not None or not self._items or not self._options.transcribe:
             return None
         item = self._items[0]
         stretch = next_stretch(item, self._speech, self._end_of(item), self._pace.interval_s)
@@ -263,11 +265,13 @@ class LiveSession:
             if self._working is not None and self._working.item is item:
                 break
             voiced = self._speech.voiced_until(item.cut, self._end_of(item))
-            if voiced is not None and voiced > item.heard_until:
+            unheard = voiced is not None and voiced > item.heard_until
+            if unheard and self._options.transcribe:
                 break
             if item.closed:
                 events += item.settle(self._end_of(item))
-                events.append(self._ended(item))
+                if self._options.transcribe:
+                    events.append(self._ended(item))
                 self._items.popleft()
                 continue
             # Behind a pause within an item a new window may begin.

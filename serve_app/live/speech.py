@@ -54,8 +54,7 @@ class SpeechTracker:
             self._quiet = self.position
         self.position += FRAME
         if self._quiet is not None and self.position - self._quiet >= _PAUSE:
-            if self._quiet - self._open >= _SHORTEST:
-                self._spans.append((self._open, self._quiet))
+            self._spans += ((s, e) for s, e in self._going_on() if e - s >= _SHORTEST)
             self._open = self._quiet = None
 
     def spans(self, start: int, end: int) -> list[tuple[int, int]]:

@@ -1,10 +1,18 @@
 """A live session without models: who speaks is written down, and so is what is heard."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from interchange.stages import SAMPLE_RATE, Float32, Int16, SpeechDetection, Window
+from interchange.stages import (
+    SAMPLE_RATE,
+    Float32,
+    Int16,
+    RecognitionOptions,
+    SpeechDetection,
+    Window,
+)
 from interchange.transcript import Segment, Token, WindowTranscript, Word
 from serve_app.live.events import Event
 from serve_app.live.session import LiveOptions, LiveSession
@@ -49,6 +57,14 @@ def clock_words(window: Window) -> WindowTranscript:
         first, last, text, "en", tuple(range(len(words))), words=tuple(words), spelled=spelled
     )
     return WindowTranscript(window.index, first, last, (segment,), "en", (("en", 0.9),))
+
+
+class ClockRecognizer:
+    """Hears `clock_words` in every window."""
+
+    async def recognize(self, window: Window, options: RecognitionOptions) -> WindowTranscript:
+        await asyncio.sleep(0)
+        return clock_words(window)
 
 
 class Conversation:

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from configs.settings import JobSettings
+from configs.settings import JobSettings, LiveSettings
 from interchange.blobs import BlobStore
 from interchange.errors import RayscribeError
 from interchange.stages import BlobSource
@@ -15,6 +15,7 @@ from serve_app.http.services import HttpConfig, Services
 from serve_app.jobs.attended import WholeTranscriber
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.database import Database
+from serve_app.live.service import LiveService
 from serve_app.transcription.events import (
     Event,
     Progress,
@@ -23,6 +24,7 @@ from serve_app.transcription.events import (
     TurnsReady,
 )
 from serve_app.transcription.request import TranscriptionRequest
+from tests.fakes.live import DETECTION, ClockRecognizer, LoudIsSpeech
 
 MODEL = "openai/whisper-tiny"
 
@@ -163,12 +165,17 @@ def job_frontend(
     return JobFrontend(settings, Database(settings.database_url), blobs, transcriber, notify)
 
 
+def live_service(settings: LiveSettings | None = None) -> LiveService:
+    return LiveService(settings or LiveSettings(), ClockRecognizer(), LoudIsSpeech, DETECTION)
+
+
 def services(
     jobs: JobFrontend,
     transcriber: FakeTranscriber | None = None,
     uploads: FakeUploads | None = None,
     readiness: FakeReadiness | None = None,
     config: HttpConfig | None = None,
+    live: LiveService | None = None,
 ) -> Services:
     return Services(
         config=config or HttpConfig(model=MODEL),
@@ -176,4 +183,5 @@ def services(
         uploads=uploads or FakeUploads(),
         readiness=readiness or FakeReadiness(),
         jobs=jobs,
+        live=live or live_service(),
     )

@@ -7,6 +7,22 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve_app.http.around.errors import error_response, is_openai_path
 
+_SUBPROTOCOL = "openai-insecure-api-key."
+"""How a browser, which can set no header there, sends its key when it opens a WebSocket."""
+
+
+def given_key(scope: Scope) -> str | None:
+    """The key that a request brings; None where it brings none."""
+    headers = Headers(scope=scope)
+    given = headers.get("x-admin-api-key")
+    if given is None and is_openai_path(scope["path"]):
+        scheme, _, credentials = headers.get("authorization", "").partition(" ")
+        given = credentials.strip() if scheme.lower() == "bearer" else None
+    if given is None:
+        keys = (name for name in scope.get("subprotocols") or () if name.startswith(_SUBPROTOCOL))
+        given = next((name.removeprefix(_SUBPROTOCOL) for name in keys), None)
+    return given
+
 
 class AdminKeyAuth:
     """Refuses every request without the key, whatever its path, before its body is read.
@@ -20,8 +36,13 @@ class AdminKeyAuth:
         self.key = key.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self._allowed(scope):
+        if scope["type"] not in ("http", "websocket") or self._allowed(scope):
             await self.app(scope, receive, send)
+            return
+        if scope["type"] == "websocket":
+            # Before it is accepted, this is an answer 403 to the request that would open it.
+            await receive()
+            await send({"type": "websocket.close", "code": 1008, "reason": "Unauthorized"})
             return
         message = "Unauthorized"
         if is_openai_path(scope["path"]):
@@ -32,10 +53,6 @@ class AdminKeyAuth:
         await error_response(scope, 401, message)(scope, receive, send)
 
     def _allowed(self, scope: Scope) -> bool:
-        headers = Headers(scope=scope)
-        given = headers.get("x-admin-api-key")
-        if given is None and is_openai_path(scope["path"]):
-            scheme, _, credentials = headers.get("authorization", "").partition(" ")
-            given = credentials.strip() if scheme.lower() == "bearer" else None
+        given = given_key(scope)
         # Header values are latin-1 on the wire, so encoding them so gives back the bytes sent.
         return given is not None and hmac.compare_digest(given.encode("latin-1"), self.key)

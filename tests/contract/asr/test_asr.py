@@ -175,6 +175,7 @@ def detect(jobs: JobFrontend, recognizer: FakeRecognizer, windows: int = 3) -> A
         uploads=fakes.uploads,
         readiness=fakes.readiness,
         jobs=jobs,
+        live=fakes.live,
     )
     with TestClient(create_app(over_stages)) as client:
         answer = client.post(

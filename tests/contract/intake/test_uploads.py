@@ -22,6 +22,7 @@ from tests.fakes.services import (
     FakeTranscriber,
     FakeUploads,
     job_frontend,
+    live_service,
     services,
 )
 from tests.support.asgi import Exchange
@@ -197,7 +198,9 @@ async def test_memory_holds_a_chunk_and_the_store_the_file(tmp_path: Path) -> No
             return await super().run(request)
 
     app = create_app(
-        Services(HttpConfig(model=MODEL), Looking(), store, FakeReadiness(), no_jobs())
+        Services(
+            HttpConfig(model=MODEL), Looking(), store, FakeReadiness(), no_jobs(), live_service()
+        )
     )
     request = Exchange(app, ROUTE, MULTIPART, upload(64 * 2**20))
     tracemalloc.start()
@@ -222,7 +225,9 @@ async def test_a_client_who_leaves_during_the_upload(tmp_path: Path, how: str) -
     store = BlobStore(f"file://{tmp_path}")
     transcriber = FakeTranscriber()
     app = create_app(
-        Services(HttpConfig(model=MODEL), transcriber, store, FakeReadiness(), no_jobs())
+        Services(
+            HttpConfig(model=MODEL), transcriber, store, FakeReadiness(), no_jobs(), live_service()
+        )
     )
     half, more = asyncio.Event(), asyncio.Event()
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import av
 import numpy as np
 import pytest
@@ -29,7 +31,7 @@ def test_pcm_of_any_rate_in_pieces_of_any_length(rate: int, frame: int) -> None:
     ("encoding", "codec"), [("audio/pcmu", "pcm_mulaw"), ("audio/pcma", "pcm_alaw")]
 )
 def test_g711(encoding: str, codec: str) -> None:
-    encoder = av.AudioCodecContext.create(codec, "w")
+    encoder: Any = av.AudioCodecContext.create(codec, "w")
     encoder.sample_rate, encoder.layout, encoder.format = 8_000, "mono", "s16"
     frame = av.AudioFrame.from_ndarray(_tone(8_000).reshape(1, -1), "s16", "mono")
     frame.sample_rate = 8_000
