@@ -1,0 +1,155 @@
+"""OpenAI's client speaks to a running graph."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from difflib import SequenceMatcher
+from itertools import pairwise
+from typing import Any
+
+import av
+import openai
+import pytest
+import websockets
+
+from tests.support.service import Service
+from tests.support.speech import SAMPLE, needs_speech, recordings, sample_words
+
+RATE = 24_000
+TRANSCRIPTION = "conversation.item.input_audio_transcription"
+
+
+def pcm(path: Any) -> bytes:
+    """A recording as clients send it, with the silence behind it that ends a turn."""
+    resampler = av.AudioResampler("s16", "mono", RATE)
+    with av.open(str(path)) as file:
+        frames = [*file.decode(audio=0), None]
+        parts = [
+            part.to_ndarray().tobytes() for frame in frames for part in resampler.resample(frame)
+        ]
+    return b"".join(parts) + bytes(2 * RATE)
+
+
+@asynccontextmanager
+async def connected(service: Service) -> AsyncIterator[Any]:
+    client = openai.AsyncOpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0)
+    async with (
+        client,
+        client.realtime.connect(extra_query={"intent": "transcription"}) as connection,
+    ):
+        created = await connection.recv()
+        assert created.type == "session.created"
+        yield connection
+
+
+async def speak(connection: Any, audio: bytes, speed: float = 8) -> None:
+    """Send audio so many times as fast as it is spoken, 50 ms at a time."""
+    frame = RATE // 20 * 2
+    for start in range(0, len(audio), frame):
+        part = base64.b64encode(audio[start : start + frame]).decode()
+        await connection.input_audio_buffer.append(audio=part)
+        await asyncio.sleep(0.05 / speed)
+
+
+async def heard(connection: Any, audio: bytes) -> list[Any]:
+    """All events until all is said and every item is complete."""
+    speaking = asyncio.create_task(speak(connection, audio))
+    events: list[Any] = []
+    try:
+        while True:
+            ended = sum(event.type.endswith((".completed", ".failed")) for event in events)
+            begun = sum(event.type.endswith("speech_started") for event in events)
+            if speaking.done() and ended >= max(begun, 1):
+                return events
+            events.append(await asyncio.wait_for(connection.recv(), 60))
+    finally:
+        speaking.cancel()
+
+
+def text(events: list[Any]) -> str:
+    return " ".join(e.transcript for e in events if e.type == f"{TRANSCRIPTION}.completed")
+
+
+def bare(said: str) -> list[str]:
+    return ["".join(filter(str.isalnum, word)) for word in said.lower().replace("-", " ").split()]
+
+
+def alike(said: list[str], wanted: list[str]) -> float:
+    return SequenceMatcher(None, said, wanted, autojunk=False).ratio()
+
+
+async def test_a_conversation_is_heard_while_it_is_spoken(running_service: Service) -> None:
+    async with connected(running_service) as connection:
+        await connection.session.update(
+            session={
+                "type": "transcription",
+                "audio": {"input": {"transcription": {"model": "whisper-1", "language": "en"}}},
+                "include": ["item.input_audio_transcription.logprobs"],
+            }
+        )
+        assert (await connection.recv()).type == "session.updated"
+        events = await heard(connection, pcm(SAMPLE))
+    assert alike(bare(text(events)), [w.lower() for w in sample_words()]) > 0.6
+    assert not [event for event in events if event.type in ("error", f"{TRANSCRIPTION}.failed")]
+    for end in (e for e in events if e.type == f"{TRANSCRIPTION}.completed"):
+        own = [e for e in events if getattr(e, "item_id", None) == end.item_id]
+        deltas = [e for e in own if e.type == f"{TRANSCRIPTION}.delta"]
+        assert "".join(e.delta for e in deltas) == end.transcript
+        spelled = b"".join(bytes(token.bytes) for token in end.logprobs)
+        assert spelled.decode() == end.transcript
+    order = [e.item_id for e in events if e.type.startswith(TRANSCRIPTION)]
+    changes = sum(one != other for one, other in pairwise(order))
+    assert changes == len(set(order)) - 1, "items do not interleave"
+    began = next(n for n, e in enumerate(events) if e.type == f"{TRANSCRIPTION}.delta")
+    stopped = next(n for n, e in enumerate(events) if e.type.endswith("speech_stopped"))
+    assert began < stopped, "words come before the turn ends"
+
+
+@needs_speech
+async def test_a_reader_is_heard_right(running_service: Service) -> None:
+    reading = next(each for each in recordings("en") if each.name == "LJ001-0004.flac")
+    async with connected(running_service) as connection:
+        events = await heard(connection, pcm(reading.path))
+    assert alike(bare(text(events)), bare(reading.text or "")) > 0.85
+
+
+async def test_a_browser_is_answered_by_the_subprotocol(running_service: Service) -> None:
+    url = f"{running_service.url.replace('http', 'ws')}/v1/realtime"
+    offered = ["realtime", "openai-insecure-api-key.any"]
+    async with websockets.connect(url, subprotocols=offered) as socket:  # type: ignore[arg-type]
+        assert socket.subprotocol == "realtime"
+        assert "session.created" in str(await socket.recv())
+
+
+async def test_an_event_of_twenty_mebibytes_ends_its_session_alone(
+    running_service: Service,
+) -> None:
+    url = f"{running_service.url.replace('http', 'ws')}/v1/realtime"
+    async with (
+        websockets.connect(url) as other,
+        websockets.connect(url, max_size=None, compression=None) as socket,
+    ):
+        await socket.recv()
+        huge = "A" * 20 * 2**20
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            await _append(socket, huge)
+        assert closed.value.rcvd is None or closed.value.rcvd.code == 1009
+        await other.recv()
+        await other.send('{"type": "input_audio_buffer.clear"}')
+        assert "cleared" in str(await other.recv())
+
+
+async def test_clients_that_vanish_leave_nothing_behind(running_service: Service) -> None:
+    """More of them in succession than may be open at once."""
+    for _ in range(20):
+        async with connected(running_service) as connection:
+            audio = base64.b64encode(bytes(RATE)).decode()
+            await connection.input_audio_buffer.append(audio=audio)
+            connection._connection.transport.abort()
+
+
+async def _append(socket: websockets.ClientConnection, audio: str) -> None:
+    await socket.send(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
+    await socket.recv()
