@@ -79,7 +79,7 @@ def _speech(client: GraphClient, recordings: list[Spoken], sessions: int) -> dic
     heard = asyncio.run(all_at_once())
     delays = [d for each, file in zip(heard, files, strict=True) for d in _delays(each, file)]
     finals = [d for each in heard for d in each.finals_s]
-    figures = {
+    figures: dict[str, Any] = {
         "audio_s": sum(map(len, audio)) / SAMPLE_RATE,
         "delta_median_s": median(delays),
         "delta_p95_s": percentile(delays, 0.95),
@@ -153,7 +153,7 @@ def _no_speech(service: Service, music: list[Path], seconds: float) -> list[dict
     before, began = _used_s(service), time.monotonic()
     time.sleep(min(seconds, 20))
     idle = (_used_s(service) - before) / (time.monotonic() - began)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for kind, samples in kinds.items():
         before, began = _used_s(service), time.monotonic()
         heard = asyncio.run(speak(service.url, samples, None))

@@ -2,11 +2,12 @@
 
 import asyncio
 import base64
+import io
 import json
 import sys
 import time
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from urllib.parse import urlsplit
 
 import typer
@@ -144,9 +145,9 @@ async def _write(socket: ClientConnection) -> None:
 
 async def _piped(rate: int) -> AsyncIterator[bytes]:
     """Whole samples from stdin, as they come."""
-    rest = b""
+    rest, stdin = b"", cast("io.BufferedReader", sys.stdin.buffer)
     most = round(rate * _FRAME_S) * 2
-    while data := await asyncio.to_thread(sys.stdin.buffer.read1, most):
+    while data := await asyncio.to_thread(stdin.read1, most):
         data = rest + data
         whole = len(data) - len(data) % 2
         rest = data[whole:]
