@@ -22,20 +22,20 @@ _PATIENCE_S = 120.0
 class Heard:
     """What came of one session, with seconds of the audio that had been spoken by then.
 
-    `deltas` are texts with those seconds; `stopped` and `completed` of each item the seconds at
-    which its turn ended and its text was whole.
+    `deltas` are texts with those seconds, and so are `wholes`, the texts of whole turns; `stopped`
+    and `completed` are when each item's turn ended and its text was whole.
     """
 
     deltas: list[tuple[float, str]] = field(default_factory=list)
     stopped: dict[str, float] = field(default_factory=dict)
     completed: dict[str, float] = field(default_factory=dict)
-    texts: list[str] = field(default_factory=list)
+    wholes: list[tuple[float, str]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     open_items: set[str] = field(default_factory=set)
 
     @property
     def text(self) -> str:
-        return " ".join(text for text in self.texts if text)
+        return " ".join(text for _, text in self.wholes if text)
 
     @property
     def finals_s(self) -> list[float]:
@@ -53,7 +53,7 @@ class Heard:
             self.deltas.append((now, event["delta"]))
         elif kind in (f"{_TEXT}.completed", f"{_TEXT}.failed"):
             self.completed[item] = now
-            self.texts.append(event.get("transcript", ""))
+            self.wholes.append((now, event.get("transcript", "")))
             self.open_items.discard(item)
         if "error" in event:
             self.failed.append(event["error"]["message"])
