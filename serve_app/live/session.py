@@ -243,9 +243,8 @@ class LiveSession:
                 item = self._open(max(self._floor, spans[0][0] - padding))
                 yield SpeechStarted(item.id, item.start)
             return
-        voiced = self._speech.voiced_until(item.start, now)
-        silence = pause_s(turns, (now - item.start) / SAMPLE_RATE)
-        if voiced is not None and now - voiced >= silence * SAMPLE_RATE:
+        quiet = now - max(item.start, self._speech.voiced_end)
+        if quiet >= pause_s(turns, (now - item.start) / SAMPLE_RATE) * SAMPLE_RATE:
             yield SpeechStopped(item.id, now)
             yield from self._close(item, now)
 

@@ -33,6 +33,7 @@ class SpeechTracker:
 
     def __init__(self, threshold: float) -> None:
         self.position = 0
+        self._ended = 0
         self._spans: deque[tuple[int, int]] = deque()
         self._open: int | None = None
         self._quiet: int | None = None
@@ -54,8 +55,14 @@ class SpeechTracker:
             self._quiet = self.position
         self.position += FRAME
         if self._quiet is not None and self.position - self._quiet >= _PAUSE:
+            self._ended = self.voiced_end
             self._spans += ((s, e) for s, e in self._going_on() if e - s >= _SHORTEST)
             self._open = self._quiet = None
+
+    @property
+    def voiced_end(self) -> int:
+        """Where the last speech of all ends; 0 before any."""
+        return max((e for s, e in self._going_on() if e - s >= _SHORTEST), default=self._ended)
 
     def spans(self, start: int, end: int) -> list[tuple[int, int]]:
         """What is speech between two samples, in order; the last span may go on. What is shorter

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -78,9 +79,11 @@ class Conversation:
         hear: Callable[[Window], WindowTranscript] = clock_words,
         logprobs: bool = False,
         partials: bool = False,
+        silence_s: float = 0.5,
     ) -> None:
+        turns = replace(DETECTION, silence_s=silence_s)
         options = LiveOptions(
-            None if manual else DETECTION, DETECTION, logprobs=logprobs, partials=partials
+            None if manual else turns, DETECTION, logprobs=logprobs, partials=partials
         )
         self.session = LiveSession("s", LoudIsSpeech(), options)
         self.events: list[Event] = []

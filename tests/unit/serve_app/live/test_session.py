@@ -80,6 +80,18 @@ def test_words_come_while_somebody_speaks_and_are_the_transcript() -> None:
     assert deltas(talk.events, end.item_id) == end.text
 
 
+@pytest.mark.parametrize("silence_s", [0.1, 0.5, 2.0, 5.0])
+def test_a_turn_ends_after_the_silence_that_was_asked_for(silence_s: float) -> None:
+    talk = Conversation(silence_s=silence_s)
+    talk.say(spoken(2))
+    talk.say(silence(silence_s - 0.08))
+    assert "SpeechStopped" not in names(talk.events)
+    talk.say(silence(0.2))
+    talk.wait()
+    assert names(talk.events) == TURN or silence_s < 0.5
+    assert completed(talk.events)[0].text == "w0 w1 w2 w3"
+
+
 def test_speech_has_its_place_in_the_session() -> None:
     talk = Conversation()
     talk.say(silence(2))
