@@ -9,7 +9,8 @@ from interchange.errors import QueueFull, RayscribeError
 from interchange.stages import SAMPLE_RATE, Int16, SpeechRecognizer
 from interchange.transcript import WindowTranscript
 from serve_app.live.events import Event
-from serve_app.live.session import LiveOptions, LiveSession, Work
+from serve_app.live.options import LiveOptions
+from serve_app.live.session import LiveSession, Work
 
 _AT_ONCE = SAMPLE_RATE // 2
 """Samples that are judged before others get their turn."""

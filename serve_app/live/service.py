@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from configs.settings import LiveSettings
 from interchange.errors import QueueFull
 from interchange.stages import SpeechDetection, SpeechRecognizer
+from serve_app.live.options import LiveOptions
 from serve_app.live.runner import Listener, LiveRunner
-from serve_app.live.session import LiveOptions, LiveSession
+from serve_app.live.session import LiveSession
 from serve_app.live.speech import VoiceDetector
 
 

@@ -12,21 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 
-import numpy as np
-
 from interchange.errors import ClientError, RayscribeError, RecognitionFailed
-from interchange.samples import as_float32
 from interchange.stages import (
     SAMPLE_RATE,
-    Float32,
     Int16,
     RecognitionOptions,
-    SpeechDetection,
     Window,
 )
 from interchange.transcript import WindowTranscript
 from serve_app.live.agreement import words
-from serve_app.live.buffer import AudioBuffer
 from serve_app.live.events import (
     Cleared,
     Committed,
@@ -37,10 +31,11 @@ from serve_app.live.events import (
     SpeechStarted,
     SpeechStopped,
 )
+from serve_app.live.hearing import Hearing
 from serve_app.live.item import LONGEST_S, Item
-from serve_app.live.pace import Pace
-from serve_app.live.speech import SpeechTracker, VoiceDetector
-from serve_app.live.windows import SETTLED_S, Stretch, next_stretch, pause_s
+from serve_app.live.options import LiveOptions
+from serve_app.live.speech import VoiceDetector
+from serve_app.live.windows import SETTLED_S, Pace, Stretch, next_stretch, pause_s
 from serve_app.transcription.language_votes import UNDETERMINED, LanguageVotes
 
 SHORTEST_COMMIT_S = 0.1
@@ -48,26 +43,6 @@ SHORTEST_COMMIT_S = 0.1
 
 class NothingToCommit(ClientError):
     code = "input_audio_buffer_commit_empty"
-
-
-@dataclass(frozen=True, slots=True)
-class LiveOptions:
-    """What a client may change. With `turns` None the client says where an item ends, and speech
-    is found by `detection` all the same: silence has no words. Without `transcribe` there are items
-    and no text."""
-
-    turns: SpeechDetection | None
-    detection: SpeechDetection
-    language: str | None = None
-    languages: tuple[str, ...] = ()
-    prompt: str | None = None
-    logprobs: bool = False
-    partials: bool = False
-    transcribe: bool = True
-
-    @property
-    def threshold(self) -> float:
-        return (self.turns or self.detection).threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +61,8 @@ class LiveSession:
     def __init__(self, session_id: str, detector: VoiceDetector, options: LiveOptions) -> None:
         self._id = session_id
         self._options = options
-        self._detector = detector
-        self._speech = SpeechTracker(options.threshold)
-        self._audio = AudioBuffer()
-        self._unjudged: Float32 = np.zeros(0, np.float32)
+        self._hearing = Hearing(detector, options.threshold)
+        self._audio, self._speech = self._hearing.audio, self._hearing.speech
         self._floor = 0  # where audio begins that belongs to no item
         self._items: deque[Item] = deque()  # the last may still go on
         self._previous: str | None = None
@@ -124,17 +97,11 @@ class LiveSession:
 
     def append(self, samples: Int16) -> list[Event]:
         """More audio (16 kHz)."""
-        self._audio.append(samples)
-        waiting = np.concatenate((self._unjudged, as_float32(samples)))
-        step = self._detector.step
-        whole = len(waiting) - len(waiting) % step
-        self._unjudged = waiting[whole:]
         events: list[Event] = []
-        for start in range(0, whole, step):
-            for probability in self._detector(waiting[start : start + step]):
-                self._speech.feed(probability)
-                events += self._turn()
-        return [*events, *self._progress()] if whole else []
+        before = self._speech.position
+        for _ in self._hearing.listen(samples):
+            events += self._turn()
+        return [*events, *self._progress()] if self._speech.position > before else []
 
     def commit(self) -> list[Event]:
         """End the present item here. Raises NothingToCommit for less than 100 ms of audio."""
@@ -203,14 +170,7 @@ class LiveSession:
         samples = self._audio.cut(stretch.start, stretch.end)
         speech = tuple((s - stretch.start, e - stretch.start) for s, e in stretch.speech)
         window = Window(next(self._windows), stretch.start, samples, speech)
-        options = RecognitionOptions(
-            self._id,
-            language=self._options.language or item.language,
-            languages=self._options.languages,
-            word_timestamps=True,
-            prompt=self._options.prompt,
-            logprobs=self._options.logprobs,
-        )
+        options = self._options.recognition(self._id, item.language)
         self._working = Work(item, stretch, window, options)
         return self._working
 
@@ -239,8 +199,8 @@ class LiveSession:
         now, item = self._speech.position, self._going_on
         if item is None:
             if spans := self._speech.spans(self._floor, now):
-                padding = round(turns.padding_s * SAMPLE_RATE)
-                item = self._open(max(self._floor, spans[0][0] - padding))
+                start = spans[0][0] - round(turns.padding_s * SAMPLE_RATE)
+                item = self._open(max(self._floor, start))
                 yield SpeechStarted(item.id, item.start)
             return
         quiet = now - max(item.start, self._speech.voiced_end)
@@ -312,8 +272,7 @@ class LiveSession:
     @property
     def _padding(self) -> int:
         """Samples to keep of silence, which turn out to be before speech."""
-        padding_s = (self._options.turns or self._options.detection).padding_s
-        return round((padding_s + 0.2) * SAMPLE_RATE)
+        return round((self._options.padding_s + 0.2) * SAMPLE_RATE)
 
     def _forget(self) -> None:
         """Drop audio that nobody needs: behind the first item, or but for what pads a turn."""
@@ -321,5 +280,4 @@ class LiveSession:
             needed = self._items[0].cut
         else:
             needed = max(self._floor, self._speech.position - self._padding)
-        self._audio.drop_before(needed)
-        self._speech.forget_before(needed)
+        self._hearing.forget_before(needed)

@@ -1,4 +1,4 @@
-"""Which stretch of an item is worth hearing next."""
+"""Which stretch of an item is worth hearing next, and when."""
 
 from dataclasses import dataclass
 
@@ -18,8 +18,26 @@ _BEHIND_S = 9.6
 """Longer audio that waits came faster than it was worked on: it is heard in large windows."""
 _LARGEST_S = 28.0
 
+_CLOSEST_S = 0.6
+_FARTHEST_S = 2.0
+_SHARE = 3.0  # an interval is at least so many times what a hypothesis takes
+
 _LONG_TURN_S = 60.0
 _SHORT_PAUSE_S = 0.2
+
+
+class Pace:
+    """Seconds of new speech between two hypotheses: more where the recognizer is slow."""
+
+    def __init__(self) -> None:
+        self._took_s = 0.0
+
+    def took(self, seconds: float) -> None:
+        self._took_s += 0.3 * (seconds - self._took_s)
+
+    @property
+    def interval_s(self) -> float:
+        return min(max(_CLOSEST_S, _SHARE * self._took_s), _FARTHEST_S)
 
 
 @dataclass(frozen=True, slots=True)

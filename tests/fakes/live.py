@@ -16,7 +16,8 @@ from interchange.stages import (
 )
 from interchange.transcript import Segment, Token, WindowTranscript, Word
 from serve_app.live.events import Event
-from serve_app.live.session import LiveOptions, LiveSession
+from serve_app.live.options import LiveOptions
+from serve_app.live.session import LiveSession
 from serve_app.live.speech import FRAME
 
 DETECTION = SpeechDetection(threshold=0.5, silence_s=0.5, padding_s=0.3)

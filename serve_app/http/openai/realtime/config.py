@@ -14,7 +14,7 @@ from interchange.stages import SpeechDetection
 from serve_app.http.around.sentences import describe, wrong
 from serve_app.http.intake.options import Language, LanguageCode
 from serve_app.live.audio import AudioFormat, Encoding
-from serve_app.live.session import LiveOptions
+from serve_app.live.options import LiveOptions
 
 LOGPROBS = "item.input_audio_transcription.logprobs"
 PARTIALS = "item.input_audio_transcription.partial"

@@ -6,7 +6,7 @@ import pytest
 
 from interchange.stages import SAMPLE_RATE, Int16
 from serve_app.live.audio import AudioDecoder, AudioFormat, InvalidAudio
-from serve_app.live.buffer import AudioBuffer
+from serve_app.live.hearing import AudioBuffer
 
 
 def _tone(rate: int, seconds: float = 1.0) -> Int16:

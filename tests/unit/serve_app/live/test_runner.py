@@ -9,8 +9,9 @@ from interchange.errors import QueueFull, RecognitionFailed
 from interchange.stages import RecognitionOptions, Window
 from interchange.transcript import WindowTranscript
 from serve_app.live.events import Completed, Event, Failed
+from serve_app.live.options import LiveOptions
 from serve_app.live.runner import LiveRunner
-from serve_app.live.session import LiveOptions, LiveSession
+from serve_app.live.session import LiveSession
 from tests.fakes.live import DETECTION, LoudIsSpeech, clock_words, silence, spoken
 
 

@@ -20,7 +20,8 @@ from serve_app.live.events import (
     SpeechStarted,
     SpeechStopped,
 )
-from serve_app.live.session import LiveOptions, NothingToCommit
+from serve_app.live.options import LiveOptions
+from serve_app.live.session import NothingToCommit
 from tests.fakes.live import DETECTION, Conversation, clock_words, silence, spoken
 from tests.fakes.services import segment
 
