@@ -69,7 +69,7 @@ def next_stretch(
         return None
     start = max(item.cut, spans[0][0] - _TAIL)
     if limit - start > _BEHIND_S * SAMPLE_RATE and spans[-1][1] - start > _BEHIND_S * SAMPLE_RATE:
-        return _large(start, spans, limit)
+        return _large(start, spans, limit, closed=item.closed)
     voiced = spans[-1][1]
     new_s = (voiced - max(item.heard_until, start)) / SAMPLE_RATE
     quiet_s = (limit - voiced) / SAMPLE_RATE
@@ -82,10 +82,12 @@ def next_stretch(
     return Stretch(start, end, voiced, _padded(spans, start, end))
 
 
-def _large(start: int, spans: list[tuple[int, int]], limit: int) -> Stretch:
-    """As much as a window holds, up to a pause if there is one."""
+def _large(start: int, spans: list[tuple[int, int]], limit: int, *, closed: bool) -> Stretch:
+    """As much as a window holds, up to a pause if there is one: what is cut off is guessed."""
     most = start + round(_LARGEST_S * SAMPLE_RATE)
     inside = [(s, e) for s, e in spans if e <= most]
+    if len(inside) == len(spans) > 1 and not closed:
+        inside.pop()
     if not inside:
         end = min(most, limit)
         return Stretch(start, end, end, _padded([(spans[0][0], end)], start, end))

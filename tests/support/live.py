@@ -71,9 +71,10 @@ def text(events: list[Any]) -> str:
     return " ".join(e.transcript for e in events if e.type == f"{TRANSCRIPTION}.completed")
 
 
-def bare(said: str) -> list[str]:
+def alike(said: str, wanted: str) -> float:
+    """From 0 to 1, by words without case and punctuation."""
+    return SequenceMatcher(None, _bare(said), _bare(wanted), autojunk=False).ratio()
+
+
+def _bare(said: str) -> list[str]:
     return ["".join(filter(str.isalnum, word)) for word in said.lower().replace("-", " ").split()]
-
-
-def alike(said: list[str], wanted: list[str]) -> float:
-    return SequenceMatcher(None, said, wanted, autojunk=False).ratio()
