@@ -13,7 +13,7 @@ from deployments.audio.live_voice import LiveVoice
 from deployments.models.resolve import gated
 from interchange.blobs import BlobStore
 from interchange.stages import SpeechDetection
-from serve_app.handles import RaySpeechRecognizer, ray_transcriber
+from serve_app.handles import RaySpeechRecognizer, ray_transcriber, ray_voices
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig, Services
 from serve_app.jobs.frontend import JobFrontend
@@ -59,7 +59,7 @@ class Ingress:
     ) -> None:
         secrets = Secrets()
         stages = (loader, recognizer, diarizer, jobs)
-        blobs = BlobStore(settings.storage)
+        blobs = BlobStore(settings.storage, most_bytes=settings.fetch.max_disk_bytes)
         transcriber = ray_transcriber(loader, recognizer, diarizer, settings.windows_in_flight)
         self._services = Services(
             config=HttpConfig(
@@ -71,6 +71,7 @@ class Ingress:
             ),
             transcriber=transcriber,
             uploads=blobs,
+            voices=ray_voices(loader, diarizer),
             jobs=JobFrontend(
                 settings.jobs,
                 configured_database(settings.jobs, secrets),

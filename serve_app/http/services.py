@@ -12,7 +12,7 @@ from typing import Annotated, Protocol
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from interchange.stages import BlobSource
+from interchange.stages import BlobSource, Source, VoiceSample
 from interchange.transcript import Transcript
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.live.service import LiveService
@@ -42,6 +42,14 @@ class Uploads(Protocol):
     async def delete(self, source: BlobSource) -> None: ...
 
 
+class Voices(Protocol):
+    """`serve_app.transcription.voices.VoiceReader`, as far as HTTP uses it."""
+
+    async def learn(self, source: Source, name: str, param: str) -> VoiceSample:
+        """The voice of a recording of one person. Raises InvalidOption for `param`."""
+        ...
+
+
 class Readiness(Protocol):
     async def stages(self) -> Mapping[str, bool]:
         """Each stage of the graph, and whether a healthy replica of it is there."""
@@ -68,6 +76,7 @@ class Services:
     config: HttpConfig
     transcriber: StreamingTranscriber
     uploads: Uploads
+    voices: Voices
     readiness: Readiness
     jobs: JobFrontend
     live: LiveService

@@ -9,7 +9,7 @@ from pathlib import Path
 from configs.settings import JobSettings, LiveSettings
 from interchange.blobs import BlobStore
 from interchange.errors import RayscribeError
-from interchange.stages import BlobSource
+from interchange.stages import BlobSource, Source, VoiceSample
 from interchange.transcript import Quality, Segment, Transcript, Turn, Word
 from serve_app.http.services import HttpConfig, Services
 from serve_app.jobs.attended import WholeTranscriber
@@ -25,6 +25,7 @@ from serve_app.transcription.events import (
 )
 from serve_app.transcription.request import TranscriptionRequest
 from tests.fakes.live import DETECTION, ClockRecognizer, LoudIsSpeech
+from tests.fakes.stages import HEARD
 
 MODEL = "openai/whisper-tiny"
 
@@ -147,6 +148,21 @@ class FakeUploads:
 
 
 @dataclass
+class FakeVoices:
+    """Hears one voice in every recording, or an error; `asked` has what it was asked."""
+
+    heard: VoiceSample = HEARD
+    error: RayscribeError | None = None
+    asked: list[tuple[Source, str, str]] = field(default_factory=list)
+
+    async def learn(self, source: Source, name: str, param: str) -> VoiceSample:
+        self.asked.append((source, name, param))
+        if self.error is not None:
+            raise self.error
+        return self.heard
+
+
+@dataclass
 class FakeReadiness:
     state: Mapping[str, bool] = field(
         default_factory=lambda: {"AudioLoader": True, "SpeechRecognizer": True}
@@ -176,11 +192,13 @@ def services(
     readiness: FakeReadiness | None = None,
     config: HttpConfig | None = None,
     live: LiveService | None = None,
+    voices: FakeVoices | None = None,
 ) -> Services:
     return Services(
         config=config or HttpConfig(model=MODEL),
         transcriber=transcriber or FakeTranscriber(),
         uploads=uploads or FakeUploads(),
+        voices=voices or FakeVoices(),
         readiness=readiness or FakeReadiness(),
         jobs=jobs,
         live=live or live_service(),

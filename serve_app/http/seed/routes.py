@@ -5,6 +5,7 @@ from starlette.exceptions import HTTPException
 
 from serve_app.http.around.disconnect import while_connected
 from serve_app.http.around.error_docs import Detail, error_responses
+from serve_app.http.intake.known_speakers import learn
 from serve_app.http.seed.answers import Accepted, Completed, TaskList, TaskStatus, output
 from serve_app.http.seed.body import SeedRequest
 from serve_app.http.services import Given
@@ -42,7 +43,8 @@ async def transcribe(services: Given, request: Request, body: SeedRequest) -> Co
         raise HTTPException(500, "Missing Hugging Face Token")
     if body.is_async and body.webhook is None:
         raise HTTPException(400, "Webhook is required for async tasks")
-    job = body.to_job()
+    known = await while_connected(request, learn(services, body.known_speakers, "known_speakers"))
+    job = body.to_job(known)
     if body.is_async:
         await services.jobs.submit(job)
         return Accepted(task_id=job.task_id, fly_machine_id=services.config.fly_machine_id)

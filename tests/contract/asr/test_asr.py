@@ -173,6 +173,7 @@ def detect(jobs: JobFrontend, recognizer: FakeRecognizer, windows: int = 3) -> A
         config=fakes.config,
         transcriber=Transcriber(loader, recognizer, FakeDiarizer()),
         uploads=fakes.uploads,
+        voices=fakes.voices,
         readiness=fakes.readiness,
         jobs=jobs,
         live=fakes.live,

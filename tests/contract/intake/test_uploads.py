@@ -21,6 +21,7 @@ from tests.fakes.services import (
     FakeReadiness,
     FakeTranscriber,
     FakeUploads,
+    FakeVoices,
     job_frontend,
     live_service,
     services,
@@ -199,7 +200,13 @@ async def test_memory_holds_a_chunk_and_the_store_the_file(tmp_path: Path) -> No
 
     app = create_app(
         Services(
-            HttpConfig(model=MODEL), Looking(), store, FakeReadiness(), no_jobs(), live_service()
+            HttpConfig(model=MODEL),
+            Looking(),
+            store,
+            FakeVoices(),
+            FakeReadiness(),
+            no_jobs(),
+            live_service(),
         )
     )
     request = Exchange(app, ROUTE, MULTIPART, upload(64 * 2**20))
@@ -226,7 +233,13 @@ async def test_a_client_who_leaves_during_the_upload(tmp_path: Path, how: str) -
     transcriber = FakeTranscriber()
     app = create_app(
         Services(
-            HttpConfig(model=MODEL), transcriber, store, FakeReadiness(), no_jobs(), live_service()
+            HttpConfig(model=MODEL),
+            transcriber,
+            store,
+            FakeVoices(),
+            FakeReadiness(),
+            no_jobs(),
+            live_service(),
         )
     )
     half, more = asyncio.Event(), asyncio.Event()
