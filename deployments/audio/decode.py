@@ -5,9 +5,10 @@ nothing else: demuxers come from a list without playlists, devices and network f
 a file that refers to another one is refused when it tries to open it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from operator import itemgetter
+from typing import Protocol
 
 import numpy as np
 
@@ -27,17 +28,28 @@ _MOST_PARTS = 5_000
 _LOUDEST = 8.0  # of full scale, which a mix may exceed for a while
 
 
+class Mixer(Protocol):
+    """Makes one channel of (channels, samples), in pieces of any size."""
+
+    def feed(self, piece: Float32) -> Iterator[Float32]: ...
+
+    def flush(self) -> Iterator[Float32]: ...
+
+
 class Decoder:
     """One pass over a file: over all its parts, of each the first track that can be decoded.
 
     Iterate over it once for blocks of BLOCK samples (float32, 16 kHz, mono; the last one may be
-    shorter). A fault in the middle ends or thins the recording and leaves a sentence in
-    `notes`; where nothing at all could be decoded it raises.
+    shorter); `mixer` makes one channel of several. A fault in the middle ends or thins the
+    recording and leaves a sentence in `notes`; where nothing at all could be decoded it raises.
 
     Raises UndecodableRecording, NoAudioStream, RecordingTooLong, and what reading raises.
     """
 
-    def __init__(self, file: Readable, *, max_duration_s: float) -> None:
+    def __init__(
+        self, file: Readable, *, max_duration_s: float, mixer: Callable[[int], Mixer] = Downmix
+    ) -> None:
+        self._mixer = mixer
         self._file = file
         self._limit = round(max_duration_s * SAMPLE_RATE)
         self._limit_s = max_duration_s
@@ -77,7 +89,7 @@ class Decoder:
                 break
             report = Report()
             try:
-                yield from _mixed(decode(part, report))
+                yield from _mixed(decode(part, report), self._mixer)
             except UndecodableRecording as error:
                 failure = failure or error
                 self.notes.append(
@@ -129,18 +141,20 @@ class Decoder:
             )
 
 
-def _mixed(pieces: Iterator[tuple[int, Float32]]) -> Iterator[Float32]:
+def _mixed(
+    pieces: Iterator[tuple[int, Float32]], mixer: Callable[[int], Mixer]
+) -> Iterator[Float32]:
     """Mono pieces of any size; channels are mixed anew where the kind of audio changes."""
     for _, alike in groupby(pieces, key=itemgetter(0)):
-        downmix: Downmix | None = None
+        mix: Mixer | None = None
         for _, piece in alike:
             # Float formats can hold what would spoil everything downstream: NaN, infinity, 1e38.
             if not np.abs(piece).max() <= _LOUDEST:
                 piece = np.clip(np.nan_to_num(piece), -_LOUDEST, _LOUDEST)  # noqa: PLW2901
-            if len(piece) == 1:
+            if len(piece) == 1 and mixer is Downmix:
                 yield piece[0]
                 continue
-            downmix = downmix or Downmix(len(piece))
-            yield from downmix.feed(piece)
-        if downmix is not None:
-            yield from downmix.flush()
+            mix = mix or mixer(len(piece))
+            yield from mix.feed(piece)
+        if mix is not None:
+            yield from mix.flush()

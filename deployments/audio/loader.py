@@ -6,13 +6,17 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 
 import numpy as np
 
 from configs.settings import Settings
+from deployments.audio.channels.downmix import Downmix
+from deployments.audio.channels.separation import OPENING_S, Census, Separation
 from deployments.audio.decode import Decoder
 from deployments.audio.fetch import fetch
+from deployments.audio.media.part import Readable
 from deployments.audio.segmentation import PcmBlocks, Segmenter
 from deployments.audio.spool import LoadCancelled, Spool
 from deployments.audio.voice_activity import shared_network
@@ -23,6 +27,7 @@ from interchange.network import AddressGuard
 from interchange.stages import (
     SAMPLE_RATE,
     BlobSource,
+    Channels,
     Float32,
     Loaded,
     LoadEvent,
@@ -126,14 +131,21 @@ class Loader:
     def _from_blobs(
         self, source: BlobSource, options: LoadOptions, stop: threading.Event
     ) -> Events:
+        census = Census()
         with self._blobs.open(source) as file:
-            decoder = Decoder(file, max_duration_s=self._settings.audio.max_duration_s)
-            yield from self._events(decoder, decoder.notes, options, stop, lambda: True)
+            decoder = self._decoder(file, options, census)
+            blocks = iter(decoder)
+            if options.channel is not None:
+                blocks = yield from _counted(blocks, census)
+            yield from self._events(blocks, decoder.notes, options, stop, lambda: True)
 
     def _from_spool(self, spool: Spool, options: LoadOptions, stop: threading.Event) -> Events:
         notes: list[str] = []
         try:
-            blocks = self._decode(spool, notes)
+            census = Census()
+            blocks = self._decode(spool, notes, options, census)
+            if options.channel is not None:
+                blocks = yield from _counted(blocks, census)
             yield from self._events(blocks, notes, options, stop, lambda: spool.complete)
         except UndecodableRecording as error:
             spool.check()
@@ -144,18 +156,23 @@ class Loader:
                 ) from error
             raise
 
-    def _decode(self, spool: Spool, notes: list[str]) -> Iterator[Float32]:
+    def _decoder(self, file: Readable, options: LoadOptions, census: Census) -> Decoder:
+        mixer = Downmix if options.channel is None else partial(Separation, options.channel, census)
+        return Decoder(file, max_duration_s=self._settings.audio.max_duration_s, mixer=mixer)
+
+    def _decode(
+        self, spool: Spool, notes: list[str], options: LoadOptions, census: Census
+    ) -> Iterator[Float32]:
         """The blocks of a recording that may still be on its way.
 
         While it is, it is read from front to back. A file that cannot be decoded so, such as
         an MP4 whose index is at its end, is decoded again when it is complete, past the
         blocks that were handed out.
         """
-        limit = self._settings.audio.max_duration_s
         spool.read_at(0, 1)  # with the first byte the announced size is known
         count = 0
         if spool.expected is None or spool.expected > _SMALL_BYTES:
-            decoder = Decoder(spool.reader(seekable=False), max_duration_s=limit)
+            decoder = self._decoder(spool.reader(seekable=False), options, census)
             held: Float32 | None = None  # the last block may end where the trouble began
             try:
                 for block in decoder:
@@ -172,7 +189,7 @@ class Loader:
                     notes += decoder.notes
                     return
         spool.wait()
-        decoder = Decoder(spool.reader(seekable=True), max_duration_s=limit)
+        decoder = self._decoder(spool.reader(seekable=True), options, census)
         yield from islice(decoder, count, None)
         notes += decoder.notes
 
@@ -207,3 +224,12 @@ class Loader:
             yield from waveform.flush()
         yield from segmenter.flush()
         yield Loaded(segmenter.samples / SAMPLE_RATE, segmenter.speech / SAMPLE_RATE, tuple(notes))
+
+
+def _counted(
+    blocks: Iterator[Float32], census: Census
+) -> Generator[LoadEvent, None, Iterator[Float32]]:
+    """Says how many channels there are, by the first minute, and gives the blocks back."""
+    opening = list(islice(blocks, OPENING_S))
+    yield Channels(census.count)
+    return chain(opening, blocks)
