@@ -77,14 +77,16 @@ class Window:
 
     `offset` is the sample of the recording at which `samples` (mono, 16 kHz, read-only after a
     hop) begins. `speech` lists (start, end) in samples from the window's own start, in order,
-    not overlapping: where voice activity was found. `channel` is None where it holds what all
-    channels say.
+    not overlapping: where voice activity was found. A `faint` window has none, and may hold
+    speech all the same: its words have to be surer than others. `channel` is None where it holds
+    what all channels say.
     """
 
     index: int
     offset: int
     samples: Int16
     speech: tuple[tuple[int, int], ...]
+    faint: bool = False
     channel: int | None = None
 
     @property

@@ -55,7 +55,7 @@ class Ingress:
     ) -> None:
         secrets = Secrets()
         stages = (loader, recognizer, diarizer, jobs)
-        blobs = BlobStore(settings.storage)
+        blobs = BlobStore(settings.storage, most_bytes=settings.fetch.max_disk_bytes)
         transcriber = ray_transcriber(loader, recognizer, diarizer, settings.windows_in_flight)
         self._services = Services(
             config=HttpConfig(

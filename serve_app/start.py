@@ -45,6 +45,7 @@ from configs.settings import Settings
 from deployments.models import torchaudio_mend
 from deployments.models.bundled import PREFIX as BUNDLED
 from deployments.scheduling import give_way
+from serve_app.session_folder import FolderRefused, session_folder
 
 _POLL_S = 0.5
 _WATCH_S = 20.0
@@ -151,7 +152,16 @@ def _cluster(*, dashboard: bool, logs: bool) -> Iterator[None]:
     typer.echo("Starting Ray")
     give_way()
     try:
+        with session_folder() as folder:
+            yield from _ray(folder, dashboard=dashboard, logs=logs)
+    except FolderRefused as error:
+        raise StartFailed(str(error)) from error
+
+
+def _ray(folder: Path, *, dashboard: bool, logs: bool) -> Iterator[None]:
+    try:
         ray.init(
+            _temp_dir=str(folder),
             address="local",  # never a cluster that happens to run here
             namespace="serve",
             include_dashboard=dashboard,

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from configs.settings import JobSettings
 from interchange.blobs import BlobStore
+from interchange.stages import BlobSource
 from serve_app.jobs.attended import AttendedRequests, WholeTranscriber
 from serve_app.jobs.job import Job, NewJob
 from serve_app.jobs.runner.lease_keeper import LeaseKeeper, owner_name
@@ -32,6 +33,7 @@ class JobFrontend:
         self.outbox = Outbox(database)
         self.poll_s = settings.poll_s
         self._database = database
+        self._blobs = blobs
         self._notify = notify
         self._keeper = LeaseKeeper(leases, owner, poll_s=settings.poll_s, lease_s=settings.lease_s)
         self.attended = AttendedRequests(
@@ -60,6 +62,8 @@ class JobFrontend:
         """`JobStore.submit`, and the runners know at once."""
         job, created = await self.store.submit(new)
         if created:
+            if isinstance(new.request.source, BlobSource):
+                self._blobs.hand_over(new.request.source)
             self._notify()
         return job, created
 

@@ -1,7 +1,7 @@
-"""Channels recognized each by itself: their windows, in order of time."""
+"""Channels recognized each by itself."""
 
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, aclosing
+from contextlib import aclosing
 from dataclasses import replace
 
 from interchange.errors import InvalidOption
@@ -23,67 +23,50 @@ class SeparateChannels:
         self._loader = loader
 
     async def load(self, source: Source, options: LoadOptions) -> AsyncGenerator[LoadEvent, None]:
-        """First how many channels there are, then windows by their start, each with its channel
-        and no other of the same number; the same each time. Raises what loading raises, and
-        InvalidOption for too many channels.
+        """First how many channels there are, then the windows of one channel after the other, in
+        one count; the same each time. Raises what loading raises, and InvalidOption for too many
+        channels.
         """
-        async with AsyncExitStack() as stack:
-            alone = replace(options, pcm=False, channel=0)
-            first = await stack.enter_async_context(aclosing(self._loader.load(source, alone)))
-            counted = await anext(first)
-            assert isinstance(counted, Channels)
-            if counted.count > MOST_CHANNELS:
-                raise InvalidOption(
-                    f"The recording has {counted.count} channels, and at most {MOST_CHANNELS} can "
-                    "be recognized separately; leave 'channels' out.",
-                    "channels",
-                )
-            yield counted
-            if counted.count > 1:
-                others = [
-                    await stack.enter_async_context(
-                        aclosing(self._loader.load(source, replace(alone, channel=channel)))
-                    )
-                    for channel in range(1, counted.count)
-                ]
-                async for event in _by_start([first, *others]):
+        alone = replace(options, pcm=False)
+        channel, channels, windows = 0, 1, 0
+        ends: list[Loaded] = []
+        # One at a time: whoever held a place in the loader and waited for another could wait for
+        # somebody who does the same.
+        while channel < channels:
+            load = self._loader.load(source, replace(alone, channel=channel))
+            async with aclosing(load) as events:
+                async for event in events:
+                    if isinstance(event, Loaded):
+                        ends.append(event)
+                    elif isinstance(event, Window):
+                        yield replace(event, index=windows, channel=channel)
+                        windows += 1
+                    elif isinstance(event, Channels) and channel == 0:
+                        channels = event.count
+                        _check(channels)
+                        yield event
+                        if channels == 1:
+                            break
+            channel += 1
+        if channels == 1:
+            async with aclosing(self._loader.load(source, options)) as events:
+                async for event in events:
                     yield event
-                return
-        async with aclosing(self._loader.load(source, options)) as events:
-            async for event in events:
-                yield event
-
-
-async def _by_start(
-    loads: list[AsyncGenerator[LoadEvent, None]],
-) -> AsyncGenerator[LoadEvent, None]:
-    """The windows of all channels by their start, and one Loaded at the end."""
-    ended: list[Loaded] = []
-
-    async def following(load: AsyncGenerator[LoadEvent, None]) -> Window | None:
-        async for event in load:
-            if isinstance(event, Window):
-                return event
-            if isinstance(event, Loaded):
-                ended.append(event)
-        return None
-
-    ahead = [await following(load) for load in loads]
-    count = 0
-    while any(ahead):
-        _, channel = min(
-            (window.offset, channel) for channel, window in enumerate(ahead) if window is not None
+            return
+        yield Loaded(
+            duration=max(each.duration for each in ends),
+            speech=sum(each.speech for each in ends),
+            notes=tuple(dict.fromkeys(note for each in ends for note in each.notes)),
         )
-        window = ahead[channel]
-        assert window is not None
-        yield replace(window, index=count, channel=channel)
-        count += 1
-        ahead[channel] = await following(loads[channel])
-    yield Loaded(
-        duration=max(each.duration for each in ended),
-        speech=sum(each.speech for each in ended),
-        notes=tuple(dict.fromkeys(note for each in ended for note in each.notes)),
-    )
+
+
+def _check(channels: int) -> None:
+    if channels > MOST_CHANNELS:
+        raise InvalidOption(
+            f"The recording has {channels} channels, and at most {MOST_CHANNELS} can be "
+            "recognized separately; leave 'channels' out.",
+            "channels",
+        )
 
 
 def label(channel: int) -> str:

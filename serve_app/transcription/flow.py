@@ -6,7 +6,6 @@ them are known.
 """
 
 import asyncio
-import math
 import time
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -115,7 +114,7 @@ class RecordingFlow:
                             self.channels = count
                             diarization = None if count > 1 else diarization
                         case Window():
-                            self.loaded_until = event.end
+                            self.loaded_until = max(self.loaded_until, event.end)
                             await self._hand_over(event, windows, backlog, diarization is not None)
                         case PcmBlock() if diarization is not None:
                             await diarization.feed(event)
@@ -209,24 +208,22 @@ class RecordingFlow:
         """Hand out finished windows in the recording's order."""
         while (started := await self.tasks.get()) is not None:
             window, task = started
-            self._hand_out(window.start)
             result = await self._agree(window, await task)
             self.room.release()
             self.windows.append(result)
             self.held += [self._of_channel(each, window.channel) for each in result.segments]
             if window.channel is None:
-                self._hand_out(math.inf)
+                self._hand_out()
             self._progress()
-        self._hand_out(math.inf)
+        self._hand_out()
         self.stage_seconds["recognize"] = time.monotonic() - self.began
         self.all_recognized = True
         self._progress()
 
-    def _hand_out(self, until: float) -> None:
-        """Segments that begin before `until` go, as none that follows begins earlier."""
-        self.held.sort(key=lambda each: each.start)
-        ready = [each for each in self.held if each.start < until]
-        self.held = self.held[len(ready) :]
+    def _hand_out(self) -> None:
+        """The segments that none of another channel can precede any more."""
+        ready = sorted(self.held, key=lambda each: each.start) if self.channels > 1 else self.held
+        self.held = []
         self.segments += ready
         for segment in ready:
             self.events.put_nowait(SegmentReady(segment))

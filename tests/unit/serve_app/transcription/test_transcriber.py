@@ -148,7 +148,7 @@ async def test_channels_are_recognized_each_by_itself_and_put_in_order() -> None
     assert isinstance(events[-1], TranscriptReady)
     transcript = events[-1].transcript
     assert [(got.channel, got.index, got.start) for got, _ in recognizer.calls] == [
-        (number % 2, number, 10 * (number // 2) + 4 * (number % 2)) for number in range(6)
+        (number // 3, number, 10 * (number % 3) + 4 * (number // 3)) for number in range(6)
     ]
     said = [event.segment for event in events if isinstance(event, SegmentReady)]
     assert tuple(said) == transcript.segments, "with their speakers at once"
