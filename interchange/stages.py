@@ -21,6 +21,8 @@ Int16 = npt.NDArray[np.int16]
 
 Task = Literal["transcribe", "translate"]
 Priority = Literal["interactive", "bulk"]
+ChannelUse = Literal["mix", "separate"]
+"""Whether all channels are recognized as one, or each by itself."""
 
 
 # ------------------------------------------------------------------------------- loading
@@ -59,12 +61,14 @@ class LoadOptions:
     """`pcm` asks for the whole waveform beside the windows: diarization needs it.
 
     `first_window_s` bounds the first window further than the others, for a listener who waits.
-    `detection` None means the service's own.
+    `detection` None means the service's own. `channel` asks for one channel by itself, without what
+    it only repeats of others; None for what all of them say.
     """
 
     pcm: bool = False
     first_window_s: float | None = None
     detection: SpeechDetection | None = None
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,8 @@ class Window:
     `offset` is the sample of the recording at which `samples` (mono, 16 kHz, read-only after a
     hop) begins. `speech` lists (start, end) in samples from the window's own start, in order,
     not overlapping: where voice activity was found. A `faint` window has none, and may hold
-    speech all the same: its words have to be surer than others.
+    speech all the same: its words have to be surer than others. `channel` is None where it holds
+    what all channels say.
     """
 
     index: int
@@ -82,6 +87,7 @@ class Window:
     samples: Int16
     speech: tuple[tuple[int, int], ...]
     faint: bool = False
+    channel: int | None = None
 
     @property
     def start(self) -> float:
@@ -101,6 +107,14 @@ class PcmBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class Channels:
+    """The first event where one channel is asked for: how many there are, 1 where at most one has
+    anything of its own to say."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """The last event of a load.
 
@@ -113,7 +127,7 @@ class Loaded:
     notes: tuple[str, ...] = ()
 
 
-LoadEvent = Window | PcmBlock | Loaded
+LoadEvent = Channels | Window | PcmBlock | Loaded
 
 
 class AudioLoader(Protocol):

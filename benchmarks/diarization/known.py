@@ -39,6 +39,7 @@ CONDITIONS: dict[str, tuple[tuple[float, float], Spoil]] = {
 }
 THRESHOLDS = (0.30, 0.35, 0.40, 0.45, 0.50, 0.55, 0.60)
 SEVERAL = (0.30, 0.35, 0.40, 0.45, 0.50)
+PARTS = ("names", "references")
 DRAWS = 4
 """Choices of who is known, a composite."""
 MOST_KNOWN = 4
@@ -178,32 +179,47 @@ def _unwatched(stage: str, done: int, total: int) -> None:
     """Nobody is told."""
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--composites", type=int, default=20, help="a condition")
-    parser.add_argument("--seed", type=int, default=1)
-    chosen = parser.parse_args()
-    rng = np.random.default_rng(chosen.seed)
-    folder = resolve("bundled:diarization", None, None)
-    diarization = bundled.load(folder, torch.device("cpu"), 32)
-    said = readers()
+def naming(
+    diarization: Diarization, said: Readers, composites: int, rng: np.random.Generator
+) -> str:
+    """The table of thresholds."""
     counted = {(each, least): Counted() for each in (*CONDITIONS, "all") for least in THRESHOLDS}
-    for condition, trial in trials(diarization, said, chosen.composites, rng):
+    for condition, trial in trials(diarization, said, composites, rng):
         for least in THRESHOLDS:
             counted[condition, least].add(trial, least)
             counted["all", least].add(trial, least)
-    turns = ["condition", "threshold", "turns", "right name", "wrong name", "strangers named"]
+    headings = ["condition", "threshold", "turns", "right name", "wrong name", "strangers named"]
     rows: list[list[Cell]] = [
         [condition, least, f"{count.known} + {count.strangers}", *count.cells()]
         for (condition, least), count in counted.items()
     ]
-    print(table(turns, rows), flush=True)
-    references = ["references", "count", "least alike", *(f"below {each:.2f}" for each in SEVERAL)]
-    heard: list[list[Cell]] = [
+    return table(headings, rows)
+
+
+def refusing(diarization: Diarization, said: Readers, rng: np.random.Generator) -> str:
+    """The table of references, and from where on they are taken for several people's."""
+    headings = ["references", "count", "least alike", *(f"below {each:.2f}" for each in SEVERAL)]
+    rows: list[list[Cell]] = [
         [kind, len(found), min(found), *(percent(_below(found, each), 0) for each in SEVERAL)]
         for kind, found in alike_references(diarization, said, rng).items()
     ]
-    print(table(references, heard))
+    return table(headings, rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
+    parser.add_argument("--composites", type=int, default=20, help="a condition")
+    parser.add_argument("--seed", type=int, default=1)
+    chosen = parser.parse_args()
+    folder = resolve("bundled:diarization", None, None)
+    diarization = bundled.load(folder, torch.device("cpu"), 32)
+    said = readers()
+    if "names" in chosen.parts:
+        rng = np.random.default_rng(chosen.seed)
+        print(naming(diarization, said, chosen.composites, rng), flush=True)
+    if "references" in chosen.parts:
+        print(refusing(diarization, said, np.random.default_rng(chosen.seed)), flush=True)
 
 
 def _below(values: list[float], limit: float) -> float:

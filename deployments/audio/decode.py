@@ -6,6 +6,7 @@ FFmpeg takes a file apart (`media`): in this process, or in a child that can do 
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from typing import Protocol
 
 import numpy as np
 
@@ -24,12 +25,20 @@ _MOST_PARTS = 5_000
 _LOUDEST = 8.0  # of full scale, which a mix may exceed for a while
 
 
+class Mixer(Protocol):
+    """Makes one channel of (channels, samples), in pieces of any size."""
+
+    def feed(self, piece: Float32) -> Iterator[Float32]: ...
+
+    def flush(self) -> Iterator[Float32]: ...
+
+
 class Decoder:
     """One pass over a file: over all its parts, of each the first track that can be decoded.
 
     Iterate over it once for blocks of BLOCK samples (float32, 16 kHz, mono; the last one may be
-    shorter). A fault in the middle ends or thins the recording and leaves a sentence in
-    `notes`; where nothing at all could be decoded it raises.
+    shorter); `mixer` makes one channel of several. A fault in the middle ends or thins the
+    recording and leaves a sentence in `notes`; where nothing at all could be decoded it raises.
 
     Raises UndecodableRecording, NoAudioStream, RecordingTooLong, and what reading raises.
     """
@@ -40,7 +49,9 @@ class Decoder:
         *,
         max_duration_s: float,
         read: Callable[[Readable], Reading] = read,
+        mixer: Callable[[int], Mixer] = Downmix,
     ) -> None:
+        self._mixer = mixer
         self._file = file
         self._read = read
         self._limit = round(max_duration_s * SAMPLE_RATE)
@@ -74,7 +85,7 @@ class Decoder:
         failure: UndecodableRecording | None = None
         damaged = False
         number = 0
-        mix = _Mix()
+        mix = _Mix(self._mixer)
         reading = self._read(self._file)
         with closing(reading):
             for event in reading:
@@ -145,9 +156,10 @@ class Decoder:
 class _Mix:
     """Mono from pieces of any size; channels are mixed anew where the kind of audio changes."""
 
-    def __init__(self) -> None:
+    def __init__(self, mixer: Callable[[int], Mixer]) -> None:
+        self._mixer = mixer
         self._kind: int | None = None
-        self._downmix: Downmix | None = None
+        self._mix: Mixer | None = None
 
     def feed(self, piece: Piece) -> Iterator[Float32]:
         if piece.kind != self._kind:
@@ -157,14 +169,14 @@ class _Mix:
         # Float formats can hold what would spoil everything downstream: NaN, infinity, 1e38.
         if not np.abs(samples).max() <= _LOUDEST:
             samples = np.clip(np.nan_to_num(samples), -_LOUDEST, _LOUDEST)
-        if len(samples) == 1:
+        if len(samples) == 1 and self._mixer is Downmix:
             yield samples[0]
             return
-        self._downmix = self._downmix or Downmix(len(samples))
-        yield from self._downmix.feed(samples)
+        self._mix = self._mix or self._mixer(len(samples))
+        yield from self._mix.feed(samples)
 
     def flush(self) -> Iterator[Float32]:
         """What is left of this kind, at its end."""
-        if self._downmix is not None:
-            yield from self._downmix.flush()
-        self._kind, self._downmix = None, None
+        if self._mix is not None:
+            yield from self._mix.flush()
+        self._kind, self._mix = None, None

@@ -7,13 +7,17 @@ import struct
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing, closing, suppress
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 
 import numpy as np
 
 from configs.settings import Settings
+from deployments.audio.channels.downmix import Downmix
+from deployments.audio.channels.separation import OPENING_S, Census, Separation
 from deployments.audio.child.children import shared_children
 from deployments.audio.child.decoding import Decoding
+from deployments.audio.decode import Mixer
 from deployments.audio.fetch import fetch
 from deployments.audio.places import SMALL_BYTES, Places
 from deployments.audio.segmentation import PcmBlocks, Segmenter
@@ -27,6 +31,7 @@ from interchange.room import Room
 from interchange.stages import (
     SAMPLE_RATE,
     BlobSource,
+    Channels,
     Float32,
     Loaded,
     LoadEvent,
@@ -125,14 +130,21 @@ class Loader:
                 spool.fail(LoadCancelled())  # unless it failed already: the first reason counts
 
     def _from_blobs(self, source: BlobSource, options: LoadOptions, decoding: Decoding) -> Events:
+        census = Census()
         with self._blobs.open(source) as file:
-            decoder = decoding.decoder(file)
-            yield from self._events(decoder, decoder.notes, options, decoding, lambda: True)
+            decoder = decoding.decoder(file, _mixer(options, census))
+            blocks = iter(decoder)
+            if options.channel is not None:
+                blocks = yield from _counted(blocks, census)
+            yield from self._events(blocks, decoder.notes, options, decoding, lambda: True)
 
     def _from_spool(self, spool: Spool, options: LoadOptions, decoding: Decoding) -> Events:
         notes: list[str] = []
         try:
-            blocks = self._decode(spool, notes, decoding)
+            census = Census()
+            blocks = self._decode(spool, notes, decoding, _mixer(options, census))
+            if options.channel is not None:
+                blocks = yield from _counted(blocks, census)
             yield from self._events(blocks, notes, options, decoding, lambda: spool.complete)
         except UndecodableRecording as error:
             spool.check()
@@ -143,7 +155,9 @@ class Loader:
                 ) from error
             raise
 
-    def _decode(self, spool: Spool, notes: list[str], decoding: Decoding) -> Iterator[Float32]:
+    def _decode(
+        self, spool: Spool, notes: list[str], decoding: Decoding, mixer: Callable[[int], Mixer]
+    ) -> Iterator[Float32]:
         """The blocks of a recording that may still be on its way.
 
         While it is, it is read from front to back. A file that cannot be decoded so, such as
@@ -153,7 +167,7 @@ class Loader:
         spool.read_at(0, 1)  # with the first byte the announced size is known
         count = 0
         if spool.expected is None or spool.expected > SMALL_BYTES:
-            decoder = decoding.decoder(spool.reader(seekable=False))
+            decoder = decoding.decoder(spool.reader(seekable=False), mixer)
             held: Float32 | None = None  # the last block may end where the trouble began
             try:
                 for block in decoder:
@@ -170,7 +184,7 @@ class Loader:
                     notes += decoder.notes
                     return
         spool.wait()
-        decoder = decoding.decoder(spool.reader(seekable=True))
+        decoder = decoding.decoder(spool.reader(seekable=True), mixer)
         yield from islice(decoder, count, None)
         notes += decoder.notes
 
@@ -230,3 +244,16 @@ async def _threaded(
             await asyncio.gather(asyncio.wrap_future(step), return_exceptions=True)
         events.close()
         thread.shutdown(wait=False)
+
+
+def _mixer(options: LoadOptions, census: Census) -> Callable[[int], Mixer]:
+    return Downmix if options.channel is None else partial(Separation, options.channel, census)
+
+
+def _counted(
+    blocks: Iterator[Float32], census: Census
+) -> Generator[LoadEvent, None, Iterator[Float32]]:
+    """Says how many channels there are, by the first minute, and gives the blocks back."""
+    opening = list(islice(blocks, OPENING_S))
+    yield Channels(census.count)
+    return chain(opening, blocks)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from interchange.errors import QueueFull, RayscribeError, RecognitionFailed
 from interchange.stages import (
     AudioLoader,
+    Channels,
     Diarization,
     Loaded,
     PcmBlock,
@@ -21,8 +22,9 @@ from interchange.stages import (
     SpeechRecognizer,
     Window,
 )
-from interchange.transcript import Quality, Transcript, WindowTranscript
+from interchange.transcript import Quality, Segment, Transcript, WindowTranscript
 from serve_app.transcription.backlog import Backlog
+from serve_app.transcription.channels import SeparateChannels, label, said_by, turns_of
 from serve_app.transcription.events import (
     Event,
     Progress,
@@ -65,6 +67,10 @@ class RecordingFlow:
         self.options = request.recognition
         self.votes = LanguageVotes()
         self.windows: list[WindowTranscript] = []
+        # Segments in order of time, and those that one of another channel may yet precede.
+        self.segments: list[Segment] = []
+        self.held: list[Segment] = []
+        self.channels = 1
         self.turns = self.resume.turns if request.speakers else None
         self.loaded: Loaded | None = None
         self.loaded_until = 0.0
@@ -101,12 +107,15 @@ class RecordingFlow:
         with Backlog() as backlog:
             starter = group.create_task(self._start_windows(group, windows))
             options = self.request.loading(pcm=diarization is not None)
-            async with aclosing(self.stages.loader.load(self.request.source, options)) as events:
+            async with aclosing(self._loader.load(self.request.source, options)) as events:
                 async for event in events:
                     match event:
+                        case Channels(count):
+                            self.channels = count
+                            diarization = None if count > 1 else diarization
                         case Window():
-                            self.loaded_until = event.end
-                            await self._hand_over(event, windows, backlog, options.pcm)
+                            self.loaded_until = max(self.loaded_until, event.end)
+                            await self._hand_over(event, windows, backlog, diarization is not None)
                         case PcmBlock() if diarization is not None:
                             await diarization.feed(event)
                         case Loaded():
@@ -120,6 +129,11 @@ class RecordingFlow:
                 await windows.put(backlog.get())
             await windows.put(None)
             await starter
+
+    @property
+    def _loader(self) -> AudioLoader:
+        loader = self.stages.loader
+        return SeparateChannels(loader) if self.request.channels == "separate" else loader
 
     async def _hand_over(
         self, window: Window, windows: asyncio.Queue[Window | None], backlog: Backlog, park: bool
@@ -197,12 +211,28 @@ class RecordingFlow:
             result = await self._agree(window, await task)
             self.room.release()
             self.windows.append(result)
-            for segment in result.segments:
-                self.events.put_nowait(SegmentReady(segment))
+            self.held += [self._of_channel(each, window.channel) for each in result.segments]
+            if window.channel is None:
+                self._hand_out()
             self._progress()
+        self._hand_out()
         self.stage_seconds["recognize"] = time.monotonic() - self.began
         self.all_recognized = True
         self._progress()
+
+    def _hand_out(self) -> None:
+        """The segments that none of another channel can precede any more."""
+        ready = sorted(self.held, key=lambda each: each.start) if self.channels > 1 else self.held
+        self.held = []
+        self.segments += ready
+        for segment in ready:
+            self.events.put_nowait(SegmentReady(segment))
+
+    def _of_channel(self, segment: Segment, channel: int | None) -> Segment:
+        if channel is None or not self.request.speakers:
+            return segment
+        names = self.request.speaker_names
+        return said_by(segment, names[channel] if channel < len(names) else label(channel))
 
     def _progress(self) -> None:
         recognized = self.windows[-1].end if self.windows else 0.0
@@ -227,12 +257,14 @@ class RecordingFlow:
         failed = [window for window in self.windows if window.failed]
         if failed and len(failed) == len(self.windows):
             raise RecognitionFailed(f"No part of the recording was recognized: {failed[0].failed}")
-        segments = tuple(segment for window in self.windows for segment in window.segments)
+        segments = tuple(self.segments)
         if self.turns and not segments and not failed:
             # Music and ringing sound like somebody to diarization; nobody said a word.
             self.turns = ()
         turns = self.turns
-        if turns is not None:
+        if self.channels > 1 and self.request.speakers:
+            turns = turns_of(self.segments)
+        elif turns is not None:
             turns = named(turns, self.request.speaker_names)
             segments = assign(segments, turns)
         return Transcript(
@@ -240,7 +272,10 @@ class RecordingFlow:
             language=self._language(),
             duration=self.loaded.duration,
             turns=turns,
-            quality=Quality.of(self.windows, self.loaded.duration, self.loaded.notes),
+            # Each channel has its seconds.
+            quality=Quality.of(
+                self.windows, self.loaded.duration * self.channels, self.loaded.notes
+            ),
             stage_seconds=self.stage_seconds,
         )
 

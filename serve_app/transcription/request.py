@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from interchange.stages import (
+    ChannelUse,
     DiarizationOptions,
     LoadOptions,
     Priority,
@@ -19,7 +20,8 @@ class TranscriptionRequest:
     """What a client asked for. The fields are those of the stages' options, gathered.
 
     The first of `speaker_names` is written for SPEAKER_00, the second for SPEAKER_01, and so on;
-    `known_speakers` are called by their names.
+    `known_speakers` are called by their names. With `channels` separate each channel is
+    recognized by itself, and a speaker is a channel.
     """
 
     id: str
@@ -41,6 +43,7 @@ class TranscriptionRequest:
     logprobs: bool = False
     first_window_s: float | None = None
     detection: SpeechDetection | None = None
+    channels: ChannelUse = "mix"
 
     def loading(self, *, pcm: bool) -> LoadOptions:
         """`pcm` says whether the whole waveform is needed beside the windows."""

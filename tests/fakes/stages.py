@@ -7,6 +7,7 @@ import numpy as np
 
 from interchange.stages import (
     SAMPLE_RATE,
+    Channels,
     Diarization,
     DiarizationOptions,
     Int16,
@@ -30,7 +31,8 @@ def window(index: int, seconds: float = 10.0, start: float | None = None) -> Win
 
 
 class FakeLoader:
-    """Yields what it was given; `closed` tells that its consumer let go of it."""
+    """Yields what it was given; `closed` tells that its consumer let go of it. Its `channels` have
+    the windows in turn."""
 
     def __init__(
         self,
@@ -41,6 +43,7 @@ class FakeLoader:
         self.windows = windows
         self.error = error
         self.notes = notes
+        self.channels = 1
         self.loads: list[tuple[Source, LoadOptions]] = []
         self.yielded = 0
         self.closed = False
@@ -49,7 +52,9 @@ class FakeLoader:
         self.loads.append((source, options))
         self.yielded = 0
         try:
-            for each in self.windows:
+            if options.channel is not None:
+                yield Channels(self.channels)
+            for each in self.windows[options.channel or 0 :: self.channels]:
                 if options.pcm:
                     yield PcmBlock(each.samples)
                 self.yielded += 1

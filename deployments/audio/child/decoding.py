@@ -3,10 +3,12 @@
 import logging
 import os
 import threading
+from collections.abc import Callable
 
+from deployments.audio.channels.downmix import Downmix
 from deployments.audio.child.children import TAKES_TOO_LONG, Child, Children
 from deployments.audio.child.messages import Asked, Channel, Ended, Gone, Silent
-from deployments.audio.decode import Decoder
+from deployments.audio.decode import Decoder, Mixer
 from deployments.audio.media.part import Readable
 from deployments.audio.media.reading import Account, Reading
 from deployments.scheduling import stand_back
@@ -32,8 +34,8 @@ class Decoding:
         self._well = True
         self.stopped = False
 
-    def decoder(self, file: Readable) -> Decoder:
-        return Decoder(file, max_duration_s=self._longest_s, read=self.read)
+    def decoder(self, file: Readable, mixer: Callable[[int], Mixer] = Downmix) -> Decoder:
+        return Decoder(file, max_duration_s=self._longest_s, read=self.read, mixer=mixer)
 
     def stop(self) -> None:
         with self._lock:

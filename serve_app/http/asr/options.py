@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, model_validator
 
 from interchange.stages import Source, Task
-from serve_app.http.intake.options import Language, SpeakerCount, ordered_bounds
+from serve_app.http.intake.options import Channels, Language, SpeakerCount, ordered_bounds
 from serve_app.http.intake.transcription import transcription_request
 from serve_app.transcription.request import TranscriptionRequest
 
@@ -33,6 +33,7 @@ class AsrOptions(Encoding):
     num_speakers: SpeakerCount = None
     min_speakers: SpeakerCount = None
     max_speakers: SpeakerCount = None
+    channels: Channels = "mix"
     output: Output = "txt"
 
     _bounds = model_validator(mode="after")(ordered_bounds)

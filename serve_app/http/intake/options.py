@@ -12,6 +12,7 @@ from pydantic import (
     ValidationError,
 )
 
+from interchange.stages import ChannelUse
 from serve_app.http.around.sentences import wrong
 from serve_app.jobs.delivery import WebhookTarget
 from serve_app.transcription.language_names import parse_language
@@ -41,6 +42,15 @@ BatchSize = Annotated[
 
 SpeakerCount = Annotated[
     int | None, Field(ge=1, le=100, description="A bound on the number of speakers.")
+]
+
+
+Channels = Annotated[
+    ChannelUse,
+    Field(
+        description="`separate` recognizes each channel by itself, as of a call with a person in "
+        "each: a speaker is a channel then. Not in OpenAI's API."
+    ),
 ]
 
 

@@ -3,7 +3,7 @@
 import uuid
 from typing import Protocol
 
-from interchange.stages import Priority, Source, SpeechDetection, Task, Voice
+from interchange.stages import ChannelUse, Priority, Source, SpeechDetection, Task, Voice
 from serve_app.transcription.request import TranscriptionRequest
 
 
@@ -14,6 +14,7 @@ class SharedOptions(Protocol):
     num_speakers: int | None
     min_speakers: int | None
     max_speakers: int | None
+    channels: ChannelUse
 
 
 def transcription_request(
@@ -47,6 +48,7 @@ def transcription_request(
         num_speakers=options.num_speakers,
         min_speakers=options.min_speakers,
         max_speakers=options.max_speakers,
+        channels=options.channels,
         speaker_names=speaker_names,
         known_speakers=known_speakers,
         prompt=prompt,

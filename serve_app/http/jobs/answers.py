@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from interchange.stages import Task, Voice
+from interchange.stages import ChannelUse, Task, Voice
 from serve_app.http.quality import QualityAccount
 from serve_app.jobs.delivery import Delivery, DeliveryState
 from serve_app.jobs.job import Job, JobStatus, Page
@@ -41,6 +41,7 @@ class AskedOptions(BaseModel):
     num_speakers: int | None
     min_speakers: int | None
     max_speakers: int | None
+    channels: ChannelUse
     speaker_names: tuple[str, ...]
     known_speakers: tuple[Annotated[str, BeforeValidator(_name)], ...]
     prompt: str | None

@@ -15,6 +15,7 @@ from serve_app.http.intake.form_reader import Form, read_body, read_form
 from serve_app.http.intake.known_speakers import KnownSpeakers, learn
 from serve_app.http.intake.options import (
     BatchSize,
+    Channels,
     Language,
     LanguageCode,
     SpeakerCount,
@@ -29,7 +30,7 @@ from serve_app.jobs.job import NewJob
 
 _LISTS = ("languages", "speaker_names")
 _OBJECTS = ("metadata", "webhook", "known_speakers")
-_LATER = ("speaker_names", "known_speakers", "metadata")
+_LATER = ("channels", "speaker_names", "known_speakers", "metadata")
 """Options that came after the first release."""
 
 Metadata = Annotated[
@@ -60,6 +61,7 @@ class JobOptions(BaseModel):
     num_speakers: SpeakerCount = None
     min_speakers: SpeakerCount = None
     max_speakers: SpeakerCount = None
+    channels: Channels = "mix"
     speaker_names: SpeakerNames = ()
     known_speakers: KnownSpeakers = ()
     prompt: str | None = Field(None, description="Text that the transcript reads as following.")
@@ -110,7 +112,7 @@ class JobOptions(BaseModel):
         )
         # What was not given is left out: a request that is repeated after an upgrade of the
         # service has the fingerprint that it had before there was such an option.
-        new = {name for name in _LATER if not getattr(self, name)}
+        new = {name for name in _LATER if name not in self.model_fields_set}
         content = f"{self.model_dump_json(exclude=new)}{digest or ''}"
         return NewJob(
             request=request,

@@ -10,6 +10,7 @@ from interchange.stages import Source, SpeechDetection, Task, Voice
 from serve_app.http.around.sentences import describe, wrong
 from serve_app.http.intake.known_speakers import KnownName, KnownSpeaker, Reference, repeated
 from serve_app.http.intake.options import (
+    Channels,
     Language,
     LanguageCode,
     SpeakerCount,
@@ -59,6 +60,7 @@ class TranslationForm(BaseModel):
     num_speakers: SpeakerCount = None
     min_speakers: SpeakerCount = None
     max_speakers: SpeakerCount = None
+    channels: Channels = "mix"
     speaker_names: SpeakerNames = Field((), alias="speaker_names[]")
     progress: bool = Field(
         False,

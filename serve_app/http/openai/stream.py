@@ -165,6 +165,9 @@ class _DiarizedBody(_Body):
         self._numbered = DiarizedSegments(form.given_names)
 
     def segment(self, segment: Segment) -> Iterator[Message]:
+        if segment.speaker is not None:  # by its channel
+            yield from self._final(segment)
+            return
         self._waiting.append(segment)
         if self._turns is not None:
             yield from self._assigned(self._turns)

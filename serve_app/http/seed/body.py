@@ -12,6 +12,7 @@ from serve_app.http.around.sentences import wrong
 from serve_app.http.intake.known_speakers import KnownSpeakers
 from serve_app.http.intake.options import (
     BatchSize,
+    Channels,
     Language,
     SpeakerCount,
     Webhook,
@@ -36,6 +37,10 @@ def _part_of_a_path(task_id: str | None) -> str | None:
             "control characters"
         )
     return task_id
+
+
+_LATER = {"channels", "known_speakers"}
+"""Options that came after the first release."""
 
 
 class SeedRequest(BaseModel):
@@ -71,6 +76,7 @@ class SeedRequest(BaseModel):
     num_speakers: SpeakerCount = None
     min_speakers: SpeakerCount = None
     max_speakers: SpeakerCount = None
+    channels: Channels = "mix"
     known_speakers: KnownSpeakers = ()
 
     @model_validator(mode="before")
@@ -103,7 +109,7 @@ class SeedRequest(BaseModel):
             known_speakers=known,
         )
         # As it was before there was such an option, where it is not used.
-        content = self.model_dump_json(exclude=None if known else {"known_speakers"})
+        content = self.model_dump_json(exclude=_LATER - self.model_fields_set)
         return NewJob(
             request=request,
             task_id=self.managed_task_id or str(uuid.uuid4()),

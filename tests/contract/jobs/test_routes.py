@@ -102,6 +102,7 @@ def test_a_job_keeps_its_name_its_options_and_what_its_client_noted(client: Test
         "num_speakers": None,
         "min_speakers": None,
         "max_speakers": None,
+        "channels": "mix",
         "speaker_names": ["Ann", "Bo"],
         "known_speakers": [],
         "prompt": None,

@@ -33,6 +33,7 @@ from interchange.samples import as_float32
 from interchange.stages import (
     SAMPLE_RATE,
     BlobSource,
+    Channels,
     Float32,
     Loaded,
     LoadEvent,
@@ -128,6 +129,31 @@ def assert_same(one: list[LoadEvent], other: list[LoadEvent]) -> None:
     for first, second in zip(windows(one), windows(other), strict=True):
         np.testing.assert_array_equal(first.samples, second.samples)
     assert one[-1] == other[-1]
+
+
+@pytest.mark.parametrize("url", [False, True])
+async def test_a_channel_by_itself(
+    loader: Loader, serve: Serve, tmp_path: Path, call: Float32, *, url: bool
+) -> None:
+    """Two who talk at the same time, a channel each; the second one later."""
+    other = np.concatenate((np.zeros(10 * SAMPLE_RATE, np.float32), call[: -10 * SAMPLE_RATE]))
+    data = encode(np.stack((call, other)), "flac", "flac")
+    (tmp_path / "calls").write_bytes(data)
+    address = await serve(in_parts(data, 3))
+    source: Source = UrlSource(address) if url else BlobSource("calls", "calls")
+    alone = encode(call, "flac", "flac")
+    (tmp_path / "alone").write_bytes(alone)
+    expected = await load(loader, BlobSource("alone", "alone"))
+    counted, *first = await load(loader, source, channel=0)
+    assert counted == Channels(2)
+    assert [w.offset for w in windows(first)] == [w.offset for w in windows(expected)]
+    second = (await load(loader, source, channel=1))[1:]
+    assert windows(second)[0].offset >= 10 * SAMPLE_RATE
+    twice = encode(np.stack((call, call)), "flac", "flac")
+    (tmp_path / "twice").write_bytes(twice)
+    again = await load(loader, BlobSource("twice", "twice"), channel=1)
+    assert again[0] == Channels(1)
+    assert not windows(again), "the first channel said it"
 
 
 async def test_an_upload_becomes_windows_of_its_speech(

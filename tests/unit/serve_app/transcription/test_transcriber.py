@@ -4,7 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from interchange.errors import DiarizationFailed, QueueFull, RecognitionFailed, UndecodableRecording
+from interchange.errors import (
+    DiarizationFailed,
+    InvalidOption,
+    QueueFull,
+    RecognitionFailed,
+    UndecodableRecording,
+)
 from interchange.stages import (
     SAMPLE_RATE,
     DiarizationOptions,
@@ -123,6 +129,92 @@ async def test_speakers_are_given_to_words() -> None:
     assert transcript.turns == turns
     called = await subject.run(replace(WITH_SPEAKERS, speaker_names=("Ann",)))
     assert [segment.speaker for segment in called.segments] == ["Ann", "SPEAKER_01"]
+
+
+SEPARATE = replace(WITH_SPEAKERS, channels="separate")
+
+
+def two_channels() -> FakeLoader:
+    """Windows of 10 s, those of the second channel 4 s later."""
+    windows = [window(number, start=10 * (number // 2) + 4 * (number % 2)) for number in range(6)]
+    loader = FakeLoader(windows)
+    loader.channels = 2
+    return loader
+
+
+async def test_channels_are_recognized_each_by_itself_and_put_in_order() -> None:
+    loader, recognizer, diarizer = two_channels(), FakeRecognizer(), FakeDiarizer()
+    events = await events_of(transcriber(loader, recognizer, diarizer), SEPARATE)
+    assert isinstance(events[-1], TranscriptReady)
+    transcript = events[-1].transcript
+    assert [(got.channel, got.index, got.start) for got, _ in recognizer.calls] == [
+        (number // 3, number, 10 * (number % 3) + 4 * (number // 3)) for number in range(6)
+    ]
+    said = [event.segment for event in events if isinstance(event, SegmentReady)]
+    assert tuple(said) == transcript.segments, "with their speakers at once"
+    assert [segment.start for segment in said] == [0, 4, 10, 14, 20, 24]
+    assert [segment.speaker for segment in said] == ["SPEAKER_00", "SPEAKER_01"] * 3
+    assert {word.speaker for word in said[0].words} == {"SPEAKER_00"}
+    assert transcript.turns == (Turn(0, 30, "SPEAKER_00"), Turn(4, 34, "SPEAKER_01"))
+    assert transcript.duration == 34
+    assert diarizer.samples_fed == 0
+    assert {options.pcm for _, options in loader.loads} == {False}
+
+
+async def test_segments_of_channels_interleave_within_their_windows() -> None:
+    def halves(window: Window, options: RecognitionOptions) -> WindowTranscript:
+        whole = words_of(window, options)
+        (segment,) = whole.segments
+        middle = (segment.start + segment.end) / 2
+        parts = replace(segment, end=middle), replace(segment, start=middle)
+        return replace(whole, segments=parts)
+
+    transcript = await transcriber(two_channels(), FakeRecognizer(halves)).run(SEPARATE)
+    starts = [segment.start for segment in transcript.segments]
+    assert starts == sorted(starts)
+    assert [segment.speaker for segment in transcript.segments][:4] == [
+        "SPEAKER_00",
+        "SPEAKER_01",
+        "SPEAKER_00",
+        "SPEAKER_01",
+    ]
+
+
+async def test_channels_have_the_names_that_were_given_and_none_unless_asked() -> None:
+    named = replace(SEPARATE, speaker_names=("Ann",))
+    transcript = await transcriber(two_channels()).run(named)
+    assert {segment.speaker for segment in transcript.segments} == {"Ann", "SPEAKER_01"}
+    plain = await transcriber(two_channels()).run(replace(SEPARATE, speakers=False))
+    assert {segment.speaker for segment in plain.segments} == {None}
+    assert plain.turns is None
+    assert len(plain.segments) == 6
+
+
+async def test_one_channel_is_a_recording_like_any_other() -> None:
+    diarizer = FakeDiarizer((Turn(0, 20, "SPEAKER_00"),))
+    loader = FakeLoader([window(0), window(1)])
+    transcript = await transcriber(loader, diarizer=diarizer).run(SEPARATE)
+    assert diarizer.samples_fed == 20 * SAMPLE_RATE
+    assert [segment.speaker for segment in transcript.segments] == ["SPEAKER_00"] * 2
+
+
+async def test_too_many_channels_are_refused() -> None:
+    loader = two_channels()
+    loader.channels = 9
+    with pytest.raises(InvalidOption, match="9 channels"):
+        await transcriber(loader).run(SEPARATE)
+
+
+async def test_a_resumed_recording_of_channels_goes_on() -> None:
+    first = await events_of(transcriber(two_channels()), SEPARATE)
+    done = {each.window.index: each.window for each in first if isinstance(each, WindowDone)}
+    del done[3]
+    recognizer = FakeRecognizer()
+    again = await events_of(transcriber(two_channels(), recognizer), SEPARATE, Resume(done))
+    assert [got.index for got, _ in recognizer.calls] == [3]
+    assert isinstance(first[-1], TranscriptReady)
+    assert isinstance(again[-1], TranscriptReady)
+    assert again[-1].transcript.segments == first[-1].transcript.segments
 
 
 async def test_no_speakers_unless_asked_for() -> None:
