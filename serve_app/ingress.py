@@ -13,7 +13,7 @@ from deployments.audio.live_voice import LiveVoice
 from deployments.models.resolve import gated
 from interchange.blobs import BlobStore
 from interchange.stages import SpeechDetection
-from serve_app.handles import RaySpeechRecognizer, ray_transcriber, ray_voices
+from serve_app.handles import RaySpeakerDiarizer, RaySpeechRecognizer, ray_transcriber, ray_voices
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig, Services
 from serve_app.jobs.frontend import JobFrontend
@@ -82,6 +82,7 @@ class Ingress:
             live=LiveService(
                 settings.live,
                 RaySpeechRecognizer(recognizer),
+                RaySpeakerDiarizer(diarizer),
                 LiveVoice,
                 SpeechDetection(settings.audio.vad_threshold, silence_s=0.5, padding_s=0.3),
             ),

@@ -24,7 +24,7 @@ from serve_app.transcription.events import (
     TurnsReady,
 )
 from serve_app.transcription.request import TranscriptionRequest
-from tests.fakes.live import DETECTION, ClockRecognizer, LoudIsSpeech
+from tests.fakes.live import DETECTION, ClockRecognizer, LoudDiarizer, LoudIsSpeech
 from tests.fakes.stages import HEARD
 
 MODEL = "openai/whisper-tiny"
@@ -182,7 +182,9 @@ def job_frontend(
 
 
 def live_service(settings: LiveSettings | None = None) -> LiveService:
-    return LiveService(settings or LiveSettings(), ClockRecognizer(), LoudIsSpeech, DETECTION)
+    return LiveService(
+        settings or LiveSettings(), ClockRecognizer(), LoudDiarizer(), LoudIsSpeech, DETECTION
+    )
 
 
 def services(
@@ -191,8 +193,8 @@ def services(
     uploads: FakeUploads | None = None,
     readiness: FakeReadiness | None = None,
     config: HttpConfig | None = None,
-    live: LiveService | None = None,
     voices: FakeVoices | None = None,
+    live: LiveService | None = None,
 ) -> Services:
     return Services(
         config=config or HttpConfig(model=MODEL),
