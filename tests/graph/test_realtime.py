@@ -47,6 +47,26 @@ async def test_a_reader_is_heard_right(running_service: Service) -> None:
     assert alike(text(events), reading.text or "") > 0.85
 
 
+@needs_speech
+async def test_turns_have_their_speakers(running_service: Service) -> None:
+    dialogue = next(each for each in recordings("conversation") if each.name == "katiesteve.flac")
+    transcription = {"model": "gpt-4o-transcribe-diarize", "language": "en"}
+    async with connected(running_service) as connection:
+        await connection.session.update(
+            session={
+                "type": "transcription",
+                "audio": {"input": {"transcription": transcription}},
+            }
+        )
+        events = await heard(connection, pcm(dialogue.path), speed=4)
+    said = [event for event in events if event.type == f"{TRANSCRIPTION}.segment"]
+    assert {event.speaker for event in said} == {"A", "B"}
+    wholes = [event for event in events if event.type == f"{TRANSCRIPTION}.completed"]
+    assert [event.text for event in said] == [
+        event.transcript for event in wholes if event.transcript
+    ]
+
+
 async def test_a_browser_is_answered_by_the_subprotocol(running_service: Service) -> None:
     url = f"{running_service.url.replace('http', 'ws')}/v1/realtime"
     offered = ["realtime", "openai-insecure-api-key.any"]

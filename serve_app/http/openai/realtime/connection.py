@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Sequence
 
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from interchange.errors import RayscribeError
 from serve_app.http.openai.realtime.client_events import (
@@ -58,11 +58,8 @@ class Connection:
         except TooManySessions as full:
             await self._send(error(full, None))
             await self._close(TRY_LATER, full.message)
-        except (WebSocketDisconnect, RuntimeError):
-            if self._socket.application_state is WebSocketState.CONNECTED and (
-                self._socket.client_state is WebSocketState.CONNECTED
-            ):
-                raise  # it is no client that went away
+        except WebSocketDisconnect:
+            pass  # nobody is there whom anything could be told
 
     # -------------------------------------------------------------------------- coming in
 
@@ -139,7 +136,10 @@ class Connection:
                 await self._send(each)
 
     async def _send(self, content: Message) -> None:
-        await self._socket.send_text(json.dumps(content, ensure_ascii=False))
+        try:
+            await self._socket.send_text(json.dumps(content, ensure_ascii=False))
+        except RuntimeError as gone:  # what Serve and starlette raise once a client is gone
+            raise WebSocketDisconnect(1006) from gone
 
     def _session(self, change: str) -> Message:
         beta = self._writer.beta
