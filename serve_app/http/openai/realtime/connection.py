@@ -5,6 +5,7 @@ import json
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -47,19 +48,22 @@ class Connection:
 
     async def run(self, owner: str) -> None:
         """Until the end of the session; `owner` is whoever has the same key."""
+        # Whoever is gone cannot be told anything.
+        with suppress(WebSocketDisconnect):
+            try:
+                await self._serve(owner)
+            except _Closed as closed:
+                await self._close(*closed.args)
+            except TooManySessions as full:
+                await self._send(error(full, None))
+                await self._close(TRY_LATER, full.message)
+
+    async def _serve(self, owner: str) -> None:
         options = self._config.options(self._service.detection)
-        try:
-            async with self._service.session(self._id, owner, options, self._tell) as runner:
-                await self._send(self._session("created"))
-                while True:
-                    await self._take(runner, await self._receive())
-        except _Closed as closed:
-            await self._close(*closed.args)
-        except TooManySessions as full:
-            await self._send(error(full, None))
-            await self._close(TRY_LATER, full.message)
-        except WebSocketDisconnect:
-            pass  # nobody is there whom anything could be told
+        async with self._service.session(self._id, owner, options, self._tell) as runner:
+            await self._send(self._session("created"))
+            while True:
+                await self._take(runner, await self._receive())
 
     # -------------------------------------------------------------------------- coming in
 
@@ -148,4 +152,5 @@ class Connection:
 
     async def _close(self, code: int, reason: str) -> None:
         short = reason.encode()[:_LONGEST_REASON].decode(errors="ignore")
-        await self._socket.close(code, short)
+        with suppress(RuntimeError):  # it is closed
+            await self._socket.close(code, short)
