@@ -32,6 +32,10 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("RAY_SERVE_CONTROL_LOOP_INTERVAL_S", "1")
 os.environ.setdefault("RAY_SERVE_METRICS_EXPORT_INTERVAL_MS", "2000")
 os.environ.setdefault("REPORTER_UPDATE_INTERVAL_MS", "30000")
+# What stands around Serve's HTTP proxy; without it strangers speak to Serve itself.
+os.environ.setdefault(
+    "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", "serve_app.http.gate.proxy:middlewares"
+)
 os.environ.setdefault("RAY_LOG_MONITOR_MANY_FILES_THRESHOLD", "0")  # looks for files twice a second
 
 import ray

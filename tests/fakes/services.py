@@ -11,11 +11,13 @@ from interchange.blobs import BlobStore
 from interchange.errors import RayscribeError
 from interchange.stages import BlobSource, Source, VoiceSample
 from interchange.transcript import Quality, Segment, Transcript, Turn, Word
-from serve_app.http.services import HttpConfig, Services
+from serve_app.http.intake.watch import StageWatch
+from serve_app.http.services import HttpConfig, Services, Uploads
 from serve_app.jobs.attended import WholeTranscriber
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.database import Database
 from serve_app.live.service import LiveService
+from serve_app.transcription.admission import Admission
 from serve_app.transcription.events import (
     Event,
     Progress,
@@ -168,8 +170,13 @@ class FakeReadiness:
         default_factory=lambda: {"AudioLoader": True, "SpeechRecognizer": True}
     )
 
+    room: bool = True
+
     async def stages(self) -> Mapping[str, bool]:
         return self.state
+
+    async def disk(self) -> bool:
+        return self.room
 
 
 def job_frontend(
@@ -190,11 +197,12 @@ def live_service(settings: LiveSettings | None = None) -> LiveService:
 def services(
     jobs: JobFrontend,
     transcriber: FakeTranscriber | None = None,
-    uploads: FakeUploads | None = None,
+    uploads: Uploads | None = None,
     readiness: FakeReadiness | None = None,
     config: HttpConfig | None = None,
     voices: FakeVoices | None = None,
     live: LiveService | None = None,
+    admission: Admission | None = None,
 ) -> Services:
     return Services(
         config=config or HttpConfig(model=MODEL),
@@ -203,5 +211,7 @@ def services(
         voices=voices or FakeVoices(),
         readiness=readiness or FakeReadiness(),
         jobs=jobs,
+        admission=admission or Admission(30, 10),
+        watch=StageWatch(readiness or FakeReadiness()),
         live=live or live_service(),
     )

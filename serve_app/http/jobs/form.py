@@ -1,7 +1,6 @@
 """A new job, as it arrives: JSON with a `url`, or a form with a `file`."""
 
 import hashlib
-import json
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -10,6 +9,7 @@ from starlette.requests import Request
 
 from interchange.errors import ClientError, InvalidOption
 from interchange.stages import Source, Task, Voice
+from serve_app.http.around.json_text import parse_json
 from serve_app.http.around.sentences import describe, wrong
 from serve_app.http.intake.form_reader import Form, read_body, read_form
 from serve_app.http.intake.known_speakers import KnownSpeakers, learn
@@ -148,7 +148,7 @@ async def read_job(services: Services, request: Request, idempotency_key: str | 
 
 def _json(body: bytes) -> Any:
     try:
-        return json.loads(body)
+        return parse_json(body)
     except ValueError as error:
         raise ClientError(f"The request body is not valid JSON: {error}.") from error
 
@@ -164,7 +164,7 @@ def _values(form: Form) -> dict[str, Any]:
             values.setdefault(key, []).append(text)
         elif key in _OBJECTS:
             try:
-                values[key] = json.loads(text)
+                values[key] = parse_json(text)
             except ValueError as error:
                 raise InvalidOption(f"{key!r} is not valid JSON: {error}.", key) from error
         else:

@@ -59,14 +59,27 @@ async def test_a_store_of_a_newer_version_is_refused(database_url: str) -> None:
     await later.close()
 
 
+_BACK_TO_THE_FIRST = (
+    "DROP INDEX jobs_of_key",
+    "DROP INDEX jobs_live_task",
+    "DROP INDEX jobs_key",
+    "ALTER TABLE jobs DROP COLUMN key_name",
+    "CREATE UNIQUE INDEX jobs_live_task ON jobs (task_id) WHERE ended_at IS NULL",
+    "CREATE UNIQUE INDEX jobs_key ON jobs (idempotency_key)",
+    "ALTER TABLE jobs DROP COLUMN metadata",
+    "UPDATE alembic_version SET version_num = '0001'",
+)
+
+
 async def test_jobs_of_an_older_store_are_read(tmp_path: Path, blobs: BlobStore) -> None:
-    """A store as the first version wrote it: its jobs have no notes of their clients."""
+    """A store as the first version wrote it: its jobs have no notes of their clients, and belong
+    to no key."""
     url = f"sqlite:///{tmp_path}/jobs.sqlite"
     newest = Database(url)
     job, _ = await JobStore(newest, blobs, retention_s=1).submit(new_job())
     async with newest.writing() as connection:
-        await connection.execute(sa.text("ALTER TABLE jobs DROP COLUMN metadata"))
-        await connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+        for statement in _BACK_TO_THE_FIRST:
+            await connection.execute(sa.text(statement))
     await newest.close()
     upgraded = Database(url)
     assert await JobStore(upgraded, blobs, retention_s=1).get(job.id) == job
@@ -85,7 +98,7 @@ async def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
         await half()
     async with database.reading() as connection:
         versions = await connection.execute(sa.text("SELECT version_num FROM alembic_version"))
-        assert versions.scalars().all() == ["0002"]
+        assert versions.scalars().all() == ["0004"]
 
 
 async def test_a_full_disk_is_a_503(tmp_path: Path) -> None:
