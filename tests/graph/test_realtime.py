@@ -34,9 +34,6 @@ async def test_a_conversation_is_heard_while_it_is_spoken(running_service: Servi
     order = [e.item_id for e in events if e.type.startswith(TRANSCRIPTION)]
     changes = sum(one != other for one, other in pairwise(order))
     assert changes == len(set(order)) - 1, "items do not interleave"
-    began = next(n for n, e in enumerate(events) if e.type == f"{TRANSCRIPTION}.delta")
-    stopped = next(n for n, e in enumerate(events) if e.type.endswith("speech_stopped"))
-    assert began < stopped, "words come before the turn ends"
 
 
 @needs_speech
