@@ -63,8 +63,8 @@ class ServeReadiness:
 )
 @serve.ingress()
 class Ingress:
-    """What clients reach. Its only work is to find the speech in live audio, 3 ms a second of it,
-    so it reserves no CPU."""
+    """What clients reach. Its only work is to find the speech in live audio, a hundredth
+    of a core a session, so it reserves no CPU."""
 
     def __init__(
         self,
