@@ -16,7 +16,7 @@ from deployments.audio.live_voice import LiveVoice
 from deployments.models.resolve import gated
 from interchange.blobs import BlobStore
 from interchange.stages import SpeechDetection
-from serve_app.handles import RaySpeechRecognizer, ray_transcriber, ray_voices
+from serve_app.handles import RaySpeakerDiarizer, RaySpeechRecognizer, ray_transcriber, ray_voices
 from serve_app.http.app import create_app
 from serve_app.http.intake.watch import StageWatch
 from serve_app.http.services import HttpConfig, Services
@@ -63,8 +63,8 @@ class ServeReadiness:
 )
 @serve.ingress()
 class Ingress:
-    """What clients reach. Its only work is to find the speech in live audio, 3 ms a second of it,
-    so it reserves no CPU."""
+    """What clients reach. Its only work is to find the speech in live audio, a hundredth
+    of a core a session, so it reserves no CPU."""
 
     def __init__(
         self,
@@ -114,6 +114,7 @@ class Ingress:
             live=LiveService(
                 settings.live,
                 RaySpeechRecognizer(recognizer),
+                RaySpeakerDiarizer(diarizer),
                 LiveVoice,
                 SpeechDetection(settings.audio.vad_threshold, silence_s=0.5, padding_s=0.3),
             ),

@@ -49,6 +49,17 @@ class Partial:
 
 
 @dataclass(frozen=True, slots=True)
+class Spoken:
+    """Who said an item's text: the number of a speaker of the session, from 0 on."""
+
+    item_id: str
+    text: str
+    speaker: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Completed:
     """The whole text of an item: its deltas, joined."""
 
@@ -66,4 +77,5 @@ class Failed:
     error: RayscribeError
 
 
-Event = SpeechStarted | SpeechStopped | Committed | Cleared | Delta | Partial | Completed | Failed
+Text = Delta | Partial | Spoken | Completed | Failed
+Event = SpeechStarted | SpeechStopped | Committed | Cleared | Text

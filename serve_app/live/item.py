@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from interchange.errors import RayscribeError
 from interchange.stages import SAMPLE_RATE
@@ -28,7 +29,8 @@ class Item:
 
     `cut` is where the next window begins: all before it is said. `heard_until` is how far speech
     was heard in the last hypothesis, whose words behind what was said are `rest`. With `quiet`
-    text waits until the item is committed. `error` says why a part of it has no text.
+    text waits until the item is committed. `error` says why a part of it has no text. `speaker` is
+    whose voice it is, where that is asked for.
     """
 
     id: str
@@ -43,6 +45,8 @@ class Item:
     tokens: list[Token] = field(default_factory=list)
     language: str | None = None
     error: RayscribeError | None = None
+    voice: Literal["unasked", "wanted", "asked", "known"] = "unasked"
+    speaker: int | None = None
     _waiting: list[Delta] = field(default_factory=list)
     _last: Heard | None = None
 

@@ -18,6 +18,7 @@ class LiveOptions:
     logprobs: bool = False
     partials: bool = False
     transcribe: bool = True
+    speakers: bool = False
 
     @property
     def threshold(self) -> float:

@@ -1,16 +1,20 @@
 """A live session at work: what it asks for goes to a recognizer, what happens to a listener."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Self
 
 from interchange.errors import QueueFull, RayscribeError
-from interchange.stages import SAMPLE_RATE, Int16, SpeechRecognizer
+from interchange.stages import SAMPLE_RATE, Int16, SpeakerDiarizer, SpeechRecognizer, VoiceSample
 from interchange.transcript import WindowTranscript
 from serve_app.live.events import Event
 from serve_app.live.options import LiveOptions
-from serve_app.live.session import LiveSession, Work
+from serve_app.live.session import LiveSession, VoiceWork, Work
+
+log = logging.getLogger("ray.serve")
 
 _AT_ONCE = SAMPLE_RATE // 2
 """Samples that are judged before others get their turn."""
@@ -25,8 +29,15 @@ class LiveRunner:
     of the work is raised by the next call.
     """
 
-    def __init__(self, session: LiveSession, recognizer: SpeechRecognizer, tell: Listener) -> None:
+    def __init__(
+        self,
+        session: LiveSession,
+        recognizer: SpeechRecognizer,
+        diarizer: SpeakerDiarizer,
+        tell: Listener,
+    ) -> None:
         self._session = session
+        self._diarizer = diarizer
         self._recognizer = recognizer
         self._tell = tell
         self._step = asyncio.Lock()
@@ -72,22 +83,37 @@ class LiveRunner:
             self._work.result()
             self._work = None
         if self._work is None and (work := self._session.work()) is not None:
-            self._work = asyncio.create_task(self._recognize_all(work))
+            self._work = asyncio.create_task(self._do_all(work))
 
-    async def _recognize_all(self, work: Work | None) -> None:
+    async def _do_all(self, work: Work | VoiceWork | None) -> None:
         while work is not None:
-            began = time.monotonic()
-            outcome = await self._recognize(work)
+            if isinstance(work, VoiceWork):
+                bring = await self._know(work)
+            else:
+                bring = await self._hear(work)
             async with self._step:
-                if isinstance(outcome, WindowTranscript):
-                    events = self._session.heard(work, outcome, time.monotonic() - began)
-                else:
-                    events = self._session.lost(work, outcome)
-                if events:
+                if events := bring():
                     await self._tell(events)
                 work = self._session.work()
                 if work is None:
                     self._work = None
+
+    async def _hear(self, work: Work) -> Callable[[], Sequence[Event]]:
+        began = time.monotonic()
+        outcome = await self._recognize(work)
+        took = time.monotonic() - began
+        if isinstance(outcome, WindowTranscript):
+            return partial(self._session.heard, work, outcome, took)
+        return partial(self._session.lost, work, outcome)
+
+    async def _know(self, work: VoiceWork) -> Callable[[], Sequence[Event]]:
+        voice: VoiceSample | None = None
+        try:
+            voice = await self._diarizer.voice(work.samples)
+        except RayscribeError as error:
+            # The words are there all the same, and are what was asked for first.
+            log.warning("The speaker of a live turn stays unknown: %s", error)
+        return partial(self._session.known, work, voice)
 
     async def _recognize(self, work: Work) -> WindowTranscript | RayscribeError:
         while True:

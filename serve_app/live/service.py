@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from configs.settings import LiveSettings
 from interchange.errors import QueueFull
-from interchange.stages import SpeechDetection, SpeechRecognizer
+from interchange.stages import SpeakerDiarizer, SpeechDetection, SpeechRecognizer
 from serve_app.live.options import LiveOptions
 from serve_app.live.runner import Listener, LiveRunner
 from serve_app.live.session import LiveSession
@@ -24,12 +24,14 @@ class LiveService:
         self,
         settings: LiveSettings,
         recognizer: SpeechRecognizer,
+        diarizer: SpeakerDiarizer,
         detector: Callable[[], VoiceDetector],
         detection: SpeechDetection,
     ) -> None:
         self.settings = settings
         self.detection = detection
         self._recognizer = recognizer
+        self._diarizer = diarizer
         self._detector = detector
         self._open: Counter[str] = Counter()
 
@@ -42,7 +44,7 @@ class LiveService:
         self._open[owner] += 1
         try:
             session = LiveSession(session_id, self._detector(), options)
-            async with LiveRunner(session, self._recognizer, tell) as runner:
+            async with LiveRunner(session, self._recognizer, self._diarizer, tell) as runner:
                 yield runner
         finally:
             self._open[owner] -= 1

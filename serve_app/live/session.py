@@ -17,6 +17,7 @@ from interchange.stages import (
     SAMPLE_RATE,
     Int16,
     RecognitionOptions,
+    VoiceSample,
     Window,
 )
 from interchange.transcript import WindowTranscript
@@ -30,15 +31,20 @@ from serve_app.live.events import (
     Partial,
     SpeechStarted,
     SpeechStopped,
+    Spoken,
 )
 from serve_app.live.hearing import Hearing
 from serve_app.live.item import LONGEST_S, Item
 from serve_app.live.options import LiveOptions
+from serve_app.live.speakers import SessionSpeakers
 from serve_app.live.speech import VoiceDetector
 from serve_app.live.windows import SETTLED_S, Pace, Stretch, next_stretch, pause_s
 from serve_app.transcription.language_votes import UNDETERMINED, LanguageVotes
 
 SHORTEST_COMMIT_S = 0.1
+
+_VOICE = 10 * SAMPLE_RATE
+"""Of a turn's end, to know a voice by."""
 
 
 class NothingToCommit(ClientError):
@@ -55,6 +61,14 @@ class Work:
     options: RecognitionOptions
 
 
+@dataclass(frozen=True, slots=True)
+class VoiceWork:
+    """The end of a turn, whose speaker is to be known."""
+
+    item: Item
+    samples: Int16
+
+
 class LiveSession:
     """One client's audio, from its first sample on."""
 
@@ -68,7 +82,8 @@ class LiveSession:
         self._previous: str | None = None
         self._numbers = count(1)
         self._windows = count()
-        self._working: Work | None = None
+        self._working: Work | VoiceWork | None = None
+        self._speakers = SessionSpeakers()
         self._votes = LanguageVotes()
         self._pace = Pace()
         self._open_if_manual()
@@ -151,6 +166,14 @@ class LiveSession:
             events.append(Partial(item.id, "".join(word.text for word in item.rest).lstrip()))
         return [*events, *self._progress()]
 
+    def known(self, work: VoiceWork, voice: VoiceSample | None) -> list[Event]:
+        """Whose turn it was; None where nobody could tell."""
+        self._working = None
+        work.item.voice = "known"
+        if voice is not None:
+            work.item.speaker = self._speakers.number(voice)
+        return self._progress()
+
     def lost(self, work: Work, error: RayscribeError) -> list[Event]:
         """A window could not be recognized."""
         self._working = None
@@ -158,11 +181,18 @@ class LiveSession:
 
     # ------------------------------------------------------------------------------- work
 
-    def work(self) -> Work | None:
-        """The next window to recognize; None while one is, or where nothing new was said."""
+    def work(self) -> Work | VoiceWork | None:
+        """The next window to recognize, or voice to know; None while one is, or where nothing new
+        was said."""
         if self._working is not None or not self._items or not self._options.transcribe:
             return None
         item = self._items[0]
+        if item.voice == "wanted":
+            item.voice = "asked"
+            end = self._end_of(item)
+            samples = self._audio.cut(max(item.start, end - _VOICE), end)
+            self._working = VoiceWork(item, samples)
+            return self._working
         stretch = next_stretch(item, self._speech, self._end_of(item), self._pace.interval_s)
         if stretch is None:
             return None
@@ -229,8 +259,11 @@ class LiveSession:
                 break
             if item.closed:
                 events += item.settle(self._end_of(item))
+                if self._options.speakers and item.text and item.voice != "known":
+                    item.voice = "wanted"
+                    break
                 if self._options.transcribe:
-                    events.append(self._ended(item))
+                    events += self._ended(item)
                 self._items.popleft()
                 continue
             # Behind a pause within an item a new window may begin.
@@ -241,13 +274,16 @@ class LiveSession:
         self._forget()
         return events
 
-    def _ended(self, item: Item) -> Completed | Failed:
+    def _ended(self, item: Item) -> Iterator[Event]:
         assert item.end is not None
         if item.error is not None:
-            return Failed(item.id, item.error)
+            yield Failed(item.id, item.error)
+            return
+        if item.speaker is not None:
+            yield Spoken(item.id, item.text, item.speaker, item.start, item.end)
         winner = self._votes.winner
         language = self._options.language or (winner if winner != UNDETERMINED else None)
-        return Completed(item.id, item.text, tuple(item.tokens), language, item.start, item.end)
+        yield Completed(item.id, item.text, tuple(item.tokens), language, item.start, item.end)
 
     def _lost(self, item: Item, error: RayscribeError) -> list[Event]:
         """Go on behind what was lost; the item it belongs to fails when it ends."""
@@ -277,7 +313,10 @@ class LiveSession:
     def _forget(self) -> None:
         """Drop audio that nobody needs: behind the first item, or but for what pads a turn."""
         if self._items:
-            needed = self._items[0].cut
+            first = self._items[0]
+            needed = first.cut
+            if self._options.speakers:
+                needed = min(needed, max(first.start, self._end_of(first) - _VOICE))
         else:
             needed = max(self._floor, self._speech.position - self._padding)
         self._hearing.forget_before(needed)

@@ -12,13 +12,15 @@ from interchange.stages import (
     Int16,
     RecognitionOptions,
     SpeechDetection,
+    VoiceSample,
     Window,
 )
 from interchange.transcript import Segment, Token, WindowTranscript, Word
 from serve_app.live.events import Event
 from serve_app.live.options import LiveOptions
-from serve_app.live.session import LiveSession
+from serve_app.live.session import LiveSession, VoiceWork, Work
 from serve_app.live.speech import FRAME
+from tests.fakes.stages import FakeDiarizer
 
 DETECTION = SpeechDetection(threshold=0.5, silence_s=0.5, padding_s=0.3)
 LOUD = 8000
@@ -33,8 +35,8 @@ class LoudIsSpeech:
         return [float(np.abs(frame).max() > 0.01) for frame in samples.reshape(-1, FRAME)]
 
 
-def spoken(seconds: float) -> Int16:
-    return np.full(round(seconds * SAMPLE_RATE), LOUD, np.int16)
+def spoken(seconds: float, level: int = LOUD) -> Int16:
+    return np.full(round(seconds * SAMPLE_RATE), level, np.int16)
 
 
 def silence(seconds: float) -> Int16:
@@ -69,6 +71,20 @@ class ClockRecognizer:
         return clock_words(window)
 
 
+def voice_of(samples: Int16) -> VoiceSample:
+    """A voice is as loud as the person: one for loud, one for quiet people."""
+    loud = np.abs(samples).max() >= LOUD
+    seconds = np.count_nonzero(samples) / SAMPLE_RATE
+    return VoiceSample((1.0, 0.0) if loud else (0.0, 1.0), seconds, several=False, model="loudness")
+
+
+class LoudDiarizer(FakeDiarizer):
+    """Knows people by how loud they are."""
+
+    async def voice(self, samples: Int16) -> VoiceSample:
+        return voice_of(samples)
+
+
 class Conversation:
     """Drives a session as a client and a recognizer that answers `delay` seconds of audio later."""
 
@@ -81,10 +97,15 @@ class Conversation:
         logprobs: bool = False,
         partials: bool = False,
         silence_s: float = 0.5,
+        speakers: bool = False,
     ) -> None:
         turns = replace(DETECTION, silence_s=silence_s)
         options = LiveOptions(
-            None if manual else turns, DETECTION, logprobs=logprobs, partials=partials
+            None if manual else turns,
+            DETECTION,
+            logprobs=logprobs,
+            partials=partials,
+            speakers=speakers,
         )
         self.session = LiveSession("s", LoudIsSpeech(), options)
         self.events: list[Event] = []
@@ -113,6 +134,9 @@ class Conversation:
     def answer(self) -> None:
         assert self._work is not None
         work, self._work = self._work, None
+        if isinstance(work, VoiceWork):
+            self.events += self.session.known(work, voice_of(work.samples))
+            return
         self.events += self.session.heard(work, self._hear(work.window), self._delay)
 
     def wait(self) -> None:
@@ -125,4 +149,5 @@ class Conversation:
     def _ask(self) -> None:
         if self._work is None and (work := self.session.work()) is not None:
             self._work, self._due = work, self._now + self._delay
-            self.windows.append(work.window)
+            if isinstance(work, Work):
+                self.windows.append(work.window)

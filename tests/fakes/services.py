@@ -26,7 +26,7 @@ from serve_app.transcription.events import (
     TurnsReady,
 )
 from serve_app.transcription.request import TranscriptionRequest
-from tests.fakes.live import DETECTION, ClockRecognizer, LoudIsSpeech
+from tests.fakes.live import DETECTION, ClockRecognizer, LoudDiarizer, LoudIsSpeech
 from tests.fakes.stages import HEARD
 
 MODEL = "openai/whisper-tiny"
@@ -189,7 +189,9 @@ def job_frontend(
 
 
 def live_service(settings: LiveSettings | None = None) -> LiveService:
-    return LiveService(settings or LiveSettings(), ClockRecognizer(), LoudIsSpeech, DETECTION)
+    return LiveService(
+        settings or LiveSettings(), ClockRecognizer(), LoudDiarizer(), LoudIsSpeech, DETECTION
+    )
 
 
 def services(
@@ -198,8 +200,8 @@ def services(
     uploads: Uploads | None = None,
     readiness: FakeReadiness | None = None,
     config: HttpConfig | None = None,
-    live: LiveService | None = None,
     voices: FakeVoices | None = None,
+    live: LiveService | None = None,
     admission: Admission | None = None,
 ) -> Services:
     return Services(

@@ -237,6 +237,24 @@ def test_logprobs_and_partials_are_asked_for(connect: MakeTalk) -> None:
     assert any(event["type"] == f"{TRANSCRIPTION}.partial" for event in events)
 
 
+def test_speakers_at_the_end_of_turns(connect: MakeTalk) -> None:
+    with connect() as talk:
+        talk.read()
+        wanted = {"model": "gpt-4o-transcribe-diarize"}
+        talk.send("session.update", session={"audio": {"input": {"transcription": wanted}}})
+        talk.until("session.updated")
+        speakers = []
+        for level in (LOUD, LOUD // 2, LOUD):
+            talk.say(2, level)
+            talk.say(1, level=0)
+            events = talk.until(f"{TRANSCRIPTION}.completed")
+            assert events[-2]["type"] == f"{TRANSCRIPTION}.segment"
+            assert events[-2]["text"] == events[-1]["transcript"]
+            assert events[-2]["start"] < events[-2]["end"]
+            speakers.append(events[-2]["speaker"])
+    assert speakers == ["A", "B", "A"]
+
+
 # ------------------------------------------------------------------------------- bad input
 
 

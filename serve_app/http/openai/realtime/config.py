@@ -48,13 +48,19 @@ class Format(BaseModel):
 
 
 class Transcription(BaseModel):
-    """`model` says what the client asked for: whatever it is, the configured one listens."""
+    """`model` says what the client asked for: whatever it is, the configured one listens. OpenAI's
+    for speakers asks for these, as `speakers` does, which is not in OpenAI's API."""
 
     model: str | None = Field(None, max_length=200)
     language: Language = None
     languages: tuple[LanguageCode, ...] = Field((), max_length=100)
     prompt: str | None = Field(None, max_length=10_000)
     keywords: tuple[str, ...] = Field((), max_length=1000)
+    speakers: bool = False
+
+    @property
+    def wants_speakers(self) -> bool:
+        return self.speakers or (self.model or "").startswith("gpt-4o-transcribe-diarize")
 
     @property
     def hints(self) -> str | None:
@@ -133,6 +139,7 @@ class SessionConfig(BaseModel):
             logprobs=LOGPROBS in self.include,
             partials=PARTIALS in self.include,
             transcribe=self.input.transcription is not None,
+            speakers=said.wants_speakers,
         )
 
     def shown(self, session_id: str, model: str, expires_at: int, *, beta: bool) -> dict[str, Any]:

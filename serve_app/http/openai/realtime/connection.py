@@ -5,8 +5,9 @@ import json
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from interchange.errors import RayscribeError
 from serve_app.http.openai.realtime.client_events import (
@@ -47,22 +48,22 @@ class Connection:
 
     async def run(self, owner: str) -> None:
         """Until the end of the session; `owner` is whoever has the same key."""
+        # Whoever is gone cannot be told anything.
+        with suppress(WebSocketDisconnect):
+            try:
+                await self._serve(owner)
+            except _Closed as closed:
+                await self._close(*closed.args)
+            except TooManySessions as full:
+                await self._send(error(full, None))
+                await self._close(TRY_LATER, full.message)
+
+    async def _serve(self, owner: str) -> None:
         options = self._config.options(self._service.detection)
-        try:
-            async with self._service.session(self._id, owner, options, self._tell) as runner:
-                await self._send(self._session("created"))
-                while True:
-                    await self._take(runner, await self._receive())
-        except _Closed as closed:
-            await self._close(*closed.args)
-        except TooManySessions as full:
-            await self._send(error(full, None))
-            await self._close(TRY_LATER, full.message)
-        except (WebSocketDisconnect, RuntimeError):
-            if self._socket.application_state is WebSocketState.CONNECTED and (
-                self._socket.client_state is WebSocketState.CONNECTED
-            ):
-                raise  # it is no client that went away
+        async with self._service.session(self._id, owner, options, self._tell) as runner:
+            await self._send(self._session("created"))
+            while True:
+                await self._take(runner, await self._receive())
 
     # -------------------------------------------------------------------------- coming in
 
@@ -139,7 +140,10 @@ class Connection:
                 await self._send(each)
 
     async def _send(self, content: Message) -> None:
-        await self._socket.send_text(json.dumps(content, ensure_ascii=False))
+        try:
+            await self._socket.send_text(json.dumps(content, ensure_ascii=False))
+        except RuntimeError as gone:  # what Serve and starlette raise once a client is gone
+            raise WebSocketDisconnect(1006) from gone
 
     def _session(self, change: str) -> Message:
         beta = self._writer.beta
@@ -148,4 +152,5 @@ class Connection:
 
     async def _close(self, code: int, reason: str) -> None:
         short = reason.encode()[:_LONGEST_REASON].decode(errors="ignore")
-        await self._socket.close(code, short)
+        with suppress(RuntimeError):  # it is closed
+            await self._socket.close(code, short)

@@ -8,7 +8,7 @@ from interchange.errors import RayscribeError
 from interchange.stages import SAMPLE_RATE
 from interchange.transcript import Token
 from serve_app.http.around.errors import rayscribe_error
-from serve_app.http.openai.answers import logprob
+from serve_app.http.openai.answers import logprob, speaker_letter
 from serve_app.live.events import (
     Cleared,
     Committed,
@@ -19,6 +19,8 @@ from serve_app.live.events import (
     Partial,
     SpeechStarted,
     SpeechStopped,
+    Spoken,
+    Text,
 )
 from serve_app.transcription.formats.document import seconds
 
@@ -72,7 +74,7 @@ class Writer:
         for kind in ("created",) if self.beta else ("added", "done"):
             yield message(f"conversation.item.{kind}", previous_item_id=previous, item=item)
 
-    def _text(self, event: Delta | Partial | Completed | Failed) -> Message:
+    def _text(self, event: Text) -> Message:
         fields: Message = {"item_id": event.item_id, "content_index": 0}
         match event:
             case Delta(_, text, tokens):
@@ -80,6 +82,10 @@ class Writer:
                 return message(f"{_TRANSCRIPTION}.delta", **fields)
             case Partial(_, text):
                 return message(f"{_TRANSCRIPTION}.partial", **fields, partial=text)
+            case Spoken(_, text, speaker, start, end):
+                fields |= {"id": f"seg_{event.item_id}", "start": _s(start), "end": _s(end)}
+                fields |= {"text": text, "speaker": speaker_letter(speaker)}
+                return message(f"{_TRANSCRIPTION}.segment", **fields)
             case Completed():
                 heard = [{"code": event.language}] if event.language and event.text else []
                 usage = {"type": "duration", "seconds": _s(event.end - event.start)}

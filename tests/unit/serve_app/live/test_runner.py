@@ -12,7 +12,7 @@ from serve_app.live.events import Completed, Event, Failed
 from serve_app.live.options import LiveOptions
 from serve_app.live.runner import LiveRunner
 from serve_app.live.session import LiveSession
-from tests.fakes.live import DETECTION, LoudIsSpeech, clock_words, silence, spoken
+from tests.fakes.live import DETECTION, LoudDiarizer, LoudIsSpeech, clock_words, silence, spoken
 
 
 class Recognizer:
@@ -55,7 +55,7 @@ class Events:
 
 def runner(recognizer: Recognizer, events: Events) -> LiveRunner:
     options = LiveOptions(DETECTION, DETECTION)
-    return LiveRunner(LiveSession("s", LoudIsSpeech(), options), recognizer, events)
+    return LiveRunner(LiveSession("s", LoudIsSpeech(), options), recognizer, LoudDiarizer(), events)
 
 
 async def test_a_full_queue_is_waited_for() -> None:

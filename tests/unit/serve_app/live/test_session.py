@@ -19,10 +19,11 @@ from serve_app.live.events import (
     Partial,
     SpeechStarted,
     SpeechStopped,
+    Spoken,
 )
 from serve_app.live.options import LiveOptions
 from serve_app.live.session import NothingToCommit
-from tests.fakes.live import DETECTION, Conversation, clock_words, silence, spoken
+from tests.fakes.live import DETECTION, LOUD, Conversation, clock_words, silence, spoken
 from tests.fakes.services import segment
 
 
@@ -298,6 +299,20 @@ def test_partials_are_what_may_follow_the_deltas() -> None:
             text += event.text
         elif isinstance(event, Partial) and event.text:
             assert "w0 w1 w2 w3 w4 w5 w6 w7".startswith(f"{text} {event.text}".strip())
+
+
+def test_turns_have_their_speakers_behind_their_words() -> None:
+    talk = Conversation(speakers=True, delay=1.5)
+    for level in (LOUD, LOUD // 2, LOUD, LOUD // 2):
+        talk.say(spoken(3, level))
+        talk.say(silence(0.8))
+    talk.wait()
+    said = [event for event in talk.events if isinstance(event, Spoken)]
+    assert [event.speaker for event in said] == [0, 1, 0, 1]
+    ends = completed(talk.events)
+    assert [event.text for event in said] == [end.text for end in ends]
+    order = [event for event in talk.events if isinstance(event, Spoken | Completed)]
+    assert [type(event).__name__ for event in order] == ["Spoken", "Completed"] * 4
 
 
 def test_from_turns_to_manual_and_back() -> None:
