@@ -18,7 +18,7 @@ from serve_app.transcription.events import Event, Progress, Resume, TranscriptRe
 from serve_app.transcription.request import TranscriptionRequest
 from serve_app.transcription.transcriber import Transcriber
 
-UNKNOWN_S = 60.0
+UNKNOWN_S = 10.0
 """A recording about which nothing is known yet."""
 
 _TURN_S = 30.0
