@@ -62,8 +62,21 @@ class FetchSettings(Section):
     max_header_bytes: PositiveInt = Field(
         64 * 1024, description="Longest header of an answer, in bytes."
     )
+    max_disk_bytes: PositiveInt = Field(
+        32 * 2**30,
+        description="Bytes that the storage may hold for an upload to be accepted, and as many "
+        "that one loader holds of fetched recordings; beyond it a 503.",
+    )
     connect_timeout_s: PositiveFloat = Field(10, description="Seconds to connect.")
+    headers_timeout_s: PositiveFloat = Field(
+        30, description="Seconds until the headers of an answer are there, from its request on."
+    )
     read_timeout_s: PositiveFloat = Field(30, description="Longest silence of the remote server.")
+    min_bytes_per_s: float = Field(
+        1000,
+        ge=0,
+        description="Slowest transfer, in mean over twice `fetch.read_timeout_s`; 0: any.",
+    )
     total_timeout_s: PositiveFloat = Field(3600, description="Seconds a whole download may take.")
 
 
@@ -71,8 +84,16 @@ class AudioSettings(Section):
     """Decoding, voice activity and windows."""
 
     max_duration_s: PositiveFloat = Field(12 * 3600, description="Longest recording, in seconds.")
+    decoders: PositiveInt = Field(
+        8,
+        description="Recordings that one loader decodes at once, each in a process of 600 MB at "
+        "most; half as many again while they are still fetched.",
+    )
     window_s: float = Field(30, ge=5, le=30, description="Longest window, in seconds.")
     vad_threshold: float = Field(0.5, gt=0, lt=1, description="Speech probability of a word.")
+    vad_faint: bool = Field(
+        True, description="Whether the model judges what may be a whisper in detected silence."
+    )
     vad_threads: int = Field(
         0, ge=0, description="Threads that find the speech of long recordings; 0: one a core."
     )
@@ -213,6 +234,29 @@ class JobSettings(Section):
     )
 
 
+class LiveSettings(Section):
+    """Live sessions, of each ingress replica."""
+
+    max_sessions: PositiveInt = Field(
+        32, description="Live sessions at once. Each is one of the ingress's ongoing requests."
+    )
+    max_sessions_a_key: PositiveInt = Field(16, description="Of them with the same key.")
+    max_session_s: PositiveFloat = Field(
+        12 * 3600, description="Seconds after which a session is closed."
+    )
+    idle_timeout_s: PositiveFloat = Field(
+        600, description="Seconds without any event of its client after which one is closed."
+    )
+    max_event_bytes: PositiveInt = Field(
+        15 * 2**20, description="Longest event of a client. Serve's proxy takes 16 MiB at most."
+    )
+    max_buffer_s: PositiveFloat = Field(
+        600,
+        description="Seconds of audio of one session that may wait, 32 kB each: whoever sends so "
+        "much faster than it is recognized is closed.",
+    )
+
+
 class WebhookSettings(Section):
     """How the end of a job is announced."""
 
@@ -240,12 +284,18 @@ class Settings(BaseSettings):
     recognition: RecognitionSettings = RecognitionSettings()
     diarization: DiarizationSettings = DiarizationSettings()
     jobs: JobSettings = JobSettings()
+    live: LiveSettings = LiveSettings()
     webhooks: WebhookSettings = WebhookSettings()
     windows_in_flight: PositiveInt = Field(
         64, description="Windows of one recording that may be in recognition at once."
     )
     allowed_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
         (), description="Private networks that may be fetched from: CIDRs, comma-separated."
+    )
+    refused_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
+        (),
+        description="Public networks that may not, such as the address that a router or a cloud "
+        "gives this machine: CIDRs, comma-separated.",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -289,7 +339,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"{origin!r} is no origin such as https://example.com.")
         return origins
 
-    @field_validator("allowed_networks", mode="before")
+    @field_validator("allowed_networks", "refused_networks", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         parts = value.split(",") if isinstance(value, str) else value

@@ -50,6 +50,7 @@ from configs.settings import Settings
 from deployments.models import torchaudio_mend
 from deployments.models.bundled import PREFIX as BUNDLED
 from deployments.scheduling import give_way
+from serve_app.session_folder import FolderRefused, session_folder
 
 _LOOPBACK = "127.0.0.1"
 
@@ -159,7 +160,16 @@ def _cluster(*, dashboard: bool, logs: bool) -> Iterator[None]:
     give_way()
     _stay_on_loopback()
     try:
+        with session_folder() as folder:
+            yield from _ray(folder, dashboard=dashboard, logs=logs)
+    except FolderRefused as error:
+        raise StartFailed(str(error)) from error
+
+
+def _ray(folder: Path, *, dashboard: bool, logs: bool) -> Iterator[None]:
+    try:
         ray.init(
+            _temp_dir=str(folder),
             address="local",  # never a cluster that happens to run here
             namespace="serve",
             include_dashboard=dashboard,

@@ -16,6 +16,7 @@ from serve_app.http.gate.keyring import KeyRing
 from serve_app.http.gate.places import Places
 from serve_app.http.jobs import routes as jobs
 from serve_app.http.openai import routes as openai
+from serve_app.http.openai.realtime import routes as realtime
 from serve_app.http.seed import routes as seed
 from serve_app.http.services import Services
 
@@ -62,7 +63,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     errors.install(app)
     docs.install(app, OPEN_PATHS)
-    for surface in (seed, openai, asr, jobs, health):
+    for surface in (seed, openai, realtime, asr, jobs, health):
         app.include_router(surface.routes)
     return app
 

@@ -13,9 +13,10 @@ from typing import Annotated, Protocol
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from interchange.stages import BlobSource
+from interchange.stages import BlobSource, Source, VoiceSample
 from interchange.transcript import Transcript
 from serve_app.jobs.frontend import JobFrontend
+from serve_app.live.service import LiveService
 from serve_app.transcription.admission import Admission
 from serve_app.transcription.events import Event
 from serve_app.transcription.request import TranscriptionRequest
@@ -41,6 +42,14 @@ class Uploads(Protocol):
         ...
 
     async def delete(self, source: BlobSource) -> None: ...
+
+
+class Voices(Protocol):
+    """`serve_app.transcription.voices.VoiceReader`, as far as HTTP uses it."""
+
+    async def learn(self, source: Source, name: str, param: str) -> VoiceSample:
+        """The voice of a recording of one person. Raises InvalidOption for `param`."""
+        ...
 
 
 class Readiness(Protocol):
@@ -86,10 +95,12 @@ class Services:
     config: HttpConfig
     transcriber: StreamingTranscriber
     uploads: Uploads
+    voices: Voices
     readiness: Readiness
     jobs: JobFrontend
     admission: Admission
     watch: Watch
+    live: LiveService
 
 
 def _given(connection: HTTPConnection) -> Services:

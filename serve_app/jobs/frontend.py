@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from configs.settings import JobSettings
 from interchange.blobs import BlobStore
+from interchange.stages import BlobSource
 from interchange.transcript import Transcript
 from serve_app.jobs.attended import AttendedRequests, WholeTranscriber
 from serve_app.jobs.delivery import Delivery
@@ -35,6 +36,7 @@ class JobFrontend:
         self.outbox = Outbox(database)
         self.poll_s = settings.poll_s
         self._database = database
+        self._blobs = blobs
         self._notify = notify
         self._keeper = LeaseKeeper(leases, owner, poll_s=settings.poll_s, lease_s=settings.lease_s)
         self.attended = AttendedRequests(
@@ -67,7 +69,13 @@ class JobFrontend:
         """The jobs as a client sees them, by the name of its key; `everybody`: all there are."""
         store = self.store if everybody else self.store.seen_by(key)
         return ClientJobs(
-            key, store, self.outbox, self.attended, poll_s=self.poll_s, notify=self._notify
+            key,
+            store,
+            self._blobs,
+            self.outbox,
+            self.attended,
+            poll_s=self.poll_s,
+            notify=self._notify,
         )
 
 
@@ -78,6 +86,7 @@ class ClientJobs:
         self,
         key: str,
         store: JobStore,
+        blobs: BlobStore,
         outbox: Outbox,
         attended: AttendedRequests,
         *,
@@ -87,6 +96,7 @@ class ClientJobs:
         self.store = store
         self.poll_s = poll_s
         self._key = key
+        self._blobs = blobs
         self._outbox = outbox
         self._attended = attended
         self._notify = notify
@@ -95,6 +105,8 @@ class ClientJobs:
         """`JobStore.submit`, and the runners know at once."""
         job, created = await self.store.submit(replace(new, key=self._key))
         if created:
+            if isinstance(new.request.source, BlobSource):
+                self._blobs.hand_over(new.request.source)
             self._notify()
         return job, created
 

@@ -6,16 +6,17 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from configs.settings import JobSettings
+from configs.settings import JobSettings, LiveSettings
 from interchange.blobs import BlobStore
 from interchange.errors import RayscribeError
-from interchange.stages import BlobSource
+from interchange.stages import BlobSource, Source, VoiceSample
 from interchange.transcript import Quality, Segment, Transcript, Turn, Word
 from serve_app.http.intake.watch import StageWatch
 from serve_app.http.services import HttpConfig, Services, Uploads
 from serve_app.jobs.attended import WholeTranscriber
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.database import Database
+from serve_app.live.service import LiveService
 from serve_app.transcription.admission import Admission
 from serve_app.transcription.events import (
     Event,
@@ -25,6 +26,8 @@ from serve_app.transcription.events import (
     TurnsReady,
 )
 from serve_app.transcription.request import TranscriptionRequest
+from tests.fakes.live import DETECTION, ClockRecognizer, LoudIsSpeech
+from tests.fakes.stages import HEARD
 
 MODEL = "openai/whisper-tiny"
 
@@ -147,6 +150,21 @@ class FakeUploads:
 
 
 @dataclass
+class FakeVoices:
+    """Hears one voice in every recording, or an error; `asked` has what it was asked."""
+
+    heard: VoiceSample = HEARD
+    error: RayscribeError | None = None
+    asked: list[tuple[Source, str, str]] = field(default_factory=list)
+
+    async def learn(self, source: Source, name: str, param: str) -> VoiceSample:
+        self.asked.append((source, name, param))
+        if self.error is not None:
+            raise self.error
+        return self.heard
+
+
+@dataclass
 class FakeReadiness:
     state: Mapping[str, bool] = field(
         default_factory=lambda: {"AudioLoader": True, "SpeechRecognizer": True}
@@ -170,20 +188,28 @@ def job_frontend(
     return JobFrontend(settings, Database(settings.database_url), blobs, transcriber, notify)
 
 
+def live_service(settings: LiveSettings | None = None) -> LiveService:
+    return LiveService(settings or LiveSettings(), ClockRecognizer(), LoudIsSpeech, DETECTION)
+
+
 def services(
     jobs: JobFrontend,
     transcriber: FakeTranscriber | None = None,
     uploads: Uploads | None = None,
     readiness: FakeReadiness | None = None,
     config: HttpConfig | None = None,
+    live: LiveService | None = None,
+    voices: FakeVoices | None = None,
     admission: Admission | None = None,
 ) -> Services:
     return Services(
         config=config or HttpConfig(model=MODEL),
         transcriber=transcriber or FakeTranscriber(),
         uploads=uploads or FakeUploads(),
+        voices=voices or FakeVoices(),
         readiness=readiness or FakeReadiness(),
         jobs=jobs,
         admission=admission or Admission(30, 10),
         watch=StageWatch(readiness or FakeReadiness()),
+        live=live or live_service(),
     )

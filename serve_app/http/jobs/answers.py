@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
-from interchange.stages import Task
+from interchange.stages import Task, Voice
 from serve_app.http.quality import QualityAccount
 from serve_app.jobs.delivery import Delivery, DeliveryState
 from serve_app.jobs.job import Job, JobStatus, Page
@@ -26,6 +26,10 @@ class JobError(BaseModel):
     code: str
 
 
+def _name(voice: Voice) -> str:
+    return voice.name
+
+
 class AskedOptions(BaseModel):
     """What the job was asked to do, checked and with every default."""
 
@@ -38,6 +42,7 @@ class AskedOptions(BaseModel):
     min_speakers: int | None
     max_speakers: int | None
     speaker_names: tuple[str, ...]
+    known_speakers: tuple[Annotated[str, BeforeValidator(_name)], ...]
     prompt: str | None
     temperature: float
     batch_size: int | None

@@ -85,12 +85,7 @@ async def submit(
         raise InvalidOption(
             f"An Idempotency-Key has 1 to {_LONGEST_KEY} characters.", "Idempotency-Key"
         )
-    new = await read_job(
-        request,
-        services.uploads,
-        max_file_bytes=services.config.max_upload_bytes,
-        idempotency_key=idempotency_key,
-    )
+    new = await read_job(services, request, idempotency_key)
     created = False
     try:
         job, created = await jobs.submit(new)

@@ -111,7 +111,7 @@ class Database:
 
     async def _migrate(self) -> None:
         if self.is_sqlite and self._url.database:
-            Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
+            _make_private(Path(self._url.database))
         async with self._begin() as connection:
             if not self.is_sqlite:
                 await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
@@ -137,6 +137,15 @@ def _engine_url(url: str) -> sa.URL:
     if parsed.get_backend_name() == "sqlite" and parsed.database:
         return parsed.set(database=str(Path(parsed.database).expanduser()))
     return parsed
+
+
+def _make_private(file: Path) -> None:
+    """Nobody else reads what is said: of the file's log and index SQLite takes its rights."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in (file, file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")):
+        if path == file or path.exists():
+            path.touch(mode=0o600)
+            path.chmod(0o600)
 
 
 def _sqlite(url: sa.URL, wait_s: float) -> AsyncEngine:

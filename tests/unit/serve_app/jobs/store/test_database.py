@@ -148,3 +148,24 @@ async def test_a_frozen_transaction_does_not_hold_its_rows_for_ever(postgres: sa
         assert shown.scalar_one() == "30s"
     await database.close()
     await drop_database(postgres, url)
+
+
+async def test_the_file_its_log_and_its_folder_are_the_services_own(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "jobs.sqlite"
+    database = Database(f"sqlite:///{file}")
+    async with database.writing() as connection:
+        await connection.execute(sa.text("CREATE TABLE t (x)"))
+        rights = {path.name: path.stat().st_mode & 0o777 for path in file.parent.iterdir()}
+    await database.close()
+    assert rights.keys() >= {"jobs.sqlite", "jobs.sqlite-wal"}
+    assert set(rights.values()) == {0o600}
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+async def test_the_file_of_an_earlier_version_becomes_the_services_own(tmp_path: Path) -> None:
+    file = tmp_path / "jobs.sqlite"
+    file.touch(mode=0o644)
+    database = Database(f"sqlite:///{file}")
+    await database.open()
+    await database.close()
+    assert file.stat().st_mode & 0o777 == 0o600
