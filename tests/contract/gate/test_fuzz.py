@@ -21,7 +21,7 @@ BASE = "http://service"
 
 def operations() -> list[Any]:
     document = create_app(services(no_jobs())).openapi()
-    found = schemathesis.openapi.from_dict(document).get_all_operations()
+    found: Any = schemathesis.openapi.from_dict(document).get_all_operations()
     return [result.ok() for result in found]
 
 
@@ -52,7 +52,7 @@ def test_no_request_is_answered_by_a_fault(
 
 def _send(client: TestClient, case: Any) -> None:
     request = requests.Request(**case.as_transport_kwargs(base_url=BASE)).prepare()
-    body = request.body.encode() if isinstance(request.body, str) else request.body
+    body: Any = request.body.encode() if isinstance(request.body, str) else request.body
     answer = client.request(
         request.method or "GET",
         str(request.url).removeprefix(BASE),
