@@ -38,7 +38,7 @@ OTHER_VARIABLES = {
     "RAYSCRIBE_CACHE": "Folder of the weights that were fetched and converted once; "
     "~/.cache/rayscribe/models where it is not set.",
     "RAYSCRIBE_SERVER": "For the command line: where the service is.",
-    "RAYSCRIBE_API_KEY": "For the command line: the service's `ADMIN_KEY`.",
+    "RAYSCRIBE_API_KEY": "For the command line: a key of the service.",
 }
 """Variables with the prefix that are read elsewhere, and what they are for."""
 
