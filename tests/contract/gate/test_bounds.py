@@ -9,7 +9,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from serve_app.http.app import MAX_BODY_BYTES, create_app
+from serve_app.http.around.json_text import BadJson, parse_json
 from serve_app.http.gate import bounds
+from serve_app.http.intake.form_reader import FIELD_BYTES
 from serve_app.http.services import HttpConfig
 from tests.contract.conftest import MakeClient
 from tests.contract.intake.test_uploads import MULTIPART, ROUTE, no_jobs
@@ -62,9 +64,15 @@ def test_json_as_it_is_meant(client: TestClient, transcriber: FakeTranscriber) -
 
 
 def test_json_is_small_on_every_path(client: TestClient) -> None:
-    body = b'{"url": "' + b"x" * MAX_BODY_BYTES + b'"}'
-    for path in ("/", "/v1/jobs", ROUTE):
+    for path, most in (("/", MAX_BODY_BYTES), ("/v1/jobs", FIELD_BYTES), (ROUTE, FIELD_BYTES)):
+        body = b'{"url": "' + b"x" * most + b'"}'
         assert client.post(path, content=body, headers=JSON).status_code == 413
+
+
+@pytest.mark.parametrize("sign", ["[", "[],", '"', "\\\\", "\\u0041"])
+def test_millions_of_signs_are_refused_before_they_are_told_apart(sign: str) -> None:
+    with pytest.raises(BadJson, match="more than"):
+        parse_json(f'{{"a": "{sign * 10**6}')
 
 
 @pytest.mark.parametrize("path", ["/status/%00", "/v1/jobs/a%0Ab", "/docs%7F"])
