@@ -118,6 +118,12 @@ class AdmissionSettings(Section):
         description="Seconds of audio that the graph works off in a second; only until that was "
         "measured.",
     )
+    always_s: float = Field(
+        200,
+        ge=0,
+        description="Seconds of waiting audio up to which recordings are let in however slow the "
+        "machine is: about what sixteen clients send with a clip each.",
+    )
     min_upload_bytes_s: PositiveFloat = Field(
         1024, description="Least rate of a request's body, after 15 s; slower ones get a 408."
     )

@@ -79,7 +79,11 @@ class Ingress:
         secrets = Secrets()
         stages = (loader, recognizer, diarizer, jobs)
         blobs = BlobStore(settings.storage, most_bytes=settings.fetch.max_disk_bytes)
-        admission = Admission(settings.admission.max_wait_s, settings.admission.expected_rate)
+        admission = Admission(
+            settings.admission.max_wait_s,
+            settings.admission.expected_rate,
+            always_s=settings.admission.always_s,
+        )
         transcriber = AdmittedTranscriber(
             ray_transcriber(loader, recognizer, diarizer, settings.windows_in_flight), admission
         )
