@@ -28,7 +28,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve sample weights test unit lint types format accuracy bench bench-gpu gpu-bundle gpu-check chaos fuzz clients lock clean
+.PHONY: help serve sample weights test unit lint types format accuracy bench bench-gpu gpu-bundle gpu-check attack chaos fuzz clients lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -81,6 +81,9 @@ gpu-check: ## Check recognition on a GPU without network: BUNDLE=gpu-bundle, ARG
 
 chaos: weights $(VENV)/.installed-dev ## Kill replicas and the service under 30 jobs: ARGS="--stores sqlite"
 	@$(BIN)/python -m benchmarks.chaos $(ARGS)
+
+attack: weights $(VENV)/.installed-bench ## Attack the service, on loopback only, and say what it answered: ARGS="--only forms"
+	@$(BIN)/python -m benchmarks.attack $(ARGS)
 
 fuzz: $(VENV)/.installed-dev ## Decode files with faults in children: COUNT=20000 SEED=1 FOLDERS="..."
 	@$(BIN)/python -m tests.support.fuzz $(COUNT) $(SEED) $(FOLDERS)

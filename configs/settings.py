@@ -38,7 +38,7 @@ OTHER_VARIABLES = {
     "RAYSCRIBE_CACHE": "Folder of the weights that were fetched and converted once; "
     "~/.cache/rayscribe/models where it is not set.",
     "RAYSCRIBE_SERVER": "For the command line: where the service is.",
-    "RAYSCRIBE_API_KEY": "For the command line: the service's `ADMIN_KEY`.",
+    "RAYSCRIBE_API_KEY": "For the command line: a key of the service.",
 }
 """Variables with the prefix that are read elsewhere, and what they are for."""
 
@@ -117,6 +117,12 @@ class AdmissionSettings(Section):
         10,
         description="Seconds of audio that the graph works off in a second; only until that was "
         "measured.",
+    )
+    always_s: float = Field(
+        200,
+        ge=0,
+        description="Seconds of waiting audio up to which recordings are let in however slow the "
+        "machine is: about what sixteen clients send with a clip each.",
     )
     min_upload_bytes_s: PositiveFloat = Field(
         1024, description="Least rate of a request's body, after 15 s; slower ones get a 408."

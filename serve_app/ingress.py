@@ -15,6 +15,7 @@ from configs.settings import Secrets, Settings
 from deployments.audio.live_voice import LiveVoice
 from deployments.models.resolve import gated
 from interchange.blobs import BlobStore
+from interchange.discreet import keep_recordings_out_of_logs
 from interchange.stages import SpeechDetection
 from serve_app.handles import RaySpeakerDiarizer, RaySpeechRecognizer, ray_transcriber, ray_voices
 from serve_app.http.app import create_app
@@ -74,10 +75,15 @@ class Ingress:
         diarizer: DeploymentHandle,
         jobs: DeploymentHandle,
     ) -> None:
+        keep_recordings_out_of_logs()
         secrets = Secrets()
         stages = (loader, recognizer, diarizer, jobs)
         blobs = BlobStore(settings.storage, most_bytes=settings.fetch.max_disk_bytes)
-        admission = Admission(settings.admission.max_wait_s, settings.admission.expected_rate)
+        admission = Admission(
+            settings.admission.max_wait_s,
+            settings.admission.expected_rate,
+            always_s=settings.admission.always_s,
+        )
         transcriber = AdmittedTranscriber(
             ray_transcriber(loader, recognizer, diarizer, settings.windows_in_flight), admission
         )

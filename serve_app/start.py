@@ -42,6 +42,7 @@ import ray
 import typer
 import yaml
 from ray import serve
+from ray._private import services
 from ray.serve.schema import ApplicationStatus, ServeDeploySchema
 
 import configs
@@ -50,6 +51,8 @@ from deployments.models import torchaudio_mend
 from deployments.models.bundled import PREFIX as BUNDLED
 from deployments.scheduling import give_way
 from serve_app.session_folder import FolderRefused, close_to_others, session_folder
+
+_LOOPBACK = "127.0.0.1"
 
 _POLL_S = 0.5
 _WATCH_S = 20.0
@@ -155,6 +158,7 @@ def check_port(host: str, port: int) -> None:
 def _cluster(*, dashboard: bool, logs: bool) -> Iterator[None]:
     typer.echo("Starting Ray")
     give_way()
+    _stay_on_loopback()
     try:
         with session_folder() as folder:
             yield from _ray(folder, dashboard=dashboard, logs=logs)
@@ -171,13 +175,22 @@ def _ray(folder: Path, *, dashboard: bool, logs: bool) -> Iterator[None]:
             include_dashboard=dashboard,
             log_to_driver=logs,
             logging_level=logging.WARNING,
-            # With the loopback address Ray's own ports are closed to other machines.
-            _node_ip_address="127.0.0.1",
+            _node_ip_address=_LOOPBACK,
         )
         close_to_others(folder)
         yield
     finally:
         _shut_down()
+
+
+def _stay_on_loopback() -> None:
+    """Have Ray bind its own ports to the loopback address, where no other machine reaches them.
+
+    It takes that address for a slip, and puts the machine's own in its place: its ports would be
+    open on all interfaces. It has no setting for this on Linux; elsewhere it is its own way.
+    """
+    if services.resolve_ip_for_localhost(_LOOPBACK) != _LOOPBACK:
+        services.resolve_ip_for_localhost = lambda host: host
 
 
 def _shut_down() -> None:

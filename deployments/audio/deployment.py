@@ -8,6 +8,7 @@ from ray import serve
 
 from configs.settings import Settings
 from deployments.audio.loader import Loader
+from interchange.discreet import keep_recordings_out_of_logs
 from interchange.stages import LoadEvent, LoadOptions, Source
 
 
@@ -26,6 +27,7 @@ class AudioLoader:
     """Fetches, decodes and cuts recordings."""
 
     def __init__(self, settings: Settings) -> None:
+        keep_recordings_out_of_logs()
         self._loader = Loader(settings, stands_back=True)
         self._loader.check()
 

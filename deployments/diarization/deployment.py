@@ -10,6 +10,7 @@ from ray import serve
 
 from configs.settings import Secrets, Settings
 from deployments.diarization.pipeline import Diarizer
+from interchange.discreet import keep_recordings_out_of_logs
 from interchange.stages import DiarizationOptions, Int16, VoiceSample
 from interchange.transcript import Turn
 
@@ -28,6 +29,7 @@ class SpeakerDiarizer:
     """Tells the speakers of whole recordings apart."""
 
     def __init__(self, settings: Settings) -> None:
+        keep_recordings_out_of_logs()
         self._diarizer = Diarizer(settings.diarization, Secrets().hub_token)
         self._diarizer.warm_up()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="diarization")

@@ -8,6 +8,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from configs.settings import Secrets, Settings
+from interchange.discreet import keep_recordings_out_of_logs
 from interchange.errors import StoreUnavailable
 from serve_app.handles import ray_transcriber
 from serve_app.http.seed.answers import webhook_body
@@ -37,6 +38,7 @@ class JobManager:
         recognizer: DeploymentHandle,
         diarizer: DeploymentHandle,
     ) -> None:
+        keep_recordings_out_of_logs()
         secrets = Secrets()
         self._manager = JobWorker(
             settings,

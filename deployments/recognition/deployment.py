@@ -6,6 +6,7 @@ from ray.serve import metrics
 from configs.settings import Secrets, Settings
 from deployments.recognition.build import build_engine
 from deployments.scheduling import compute
+from interchange.discreet import keep_recordings_out_of_logs
 from interchange.stages import RecognitionOptions, Window
 from interchange.transcript import WindowTranscript
 
@@ -24,6 +25,7 @@ class SpeechRecognizer:
     """Recognizes windows of all requests in one running batch."""
 
     def __init__(self, settings: Settings) -> None:
+        keep_recordings_out_of_logs()
         compute()
         self._engine = build_engine(settings.recognition, Secrets().hub_token, _ServeMetrics())
         self._engine.start()

@@ -78,7 +78,7 @@ Server = Annotated[
 ]
 ApiKey = Annotated[
     str | None,
-    typer.Option(metavar="KEY", envvar="RAYSCRIBE_API_KEY", help="The service's ADMIN_KEY."),
+    typer.Option(metavar="KEY", envvar="RAYSCRIBE_API_KEY", help="A key of the service."),
 ]
 Timeout = Annotated[
     float,

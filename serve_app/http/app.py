@@ -14,6 +14,7 @@ from serve_app.http.gate.bounds import Bounds
 from serve_app.http.gate.headers import SecurityHeaders
 from serve_app.http.gate.keyring import KeyRing
 from serve_app.http.gate.places import Places
+from serve_app.http.intake.form_reader import FIELD_BYTES
 from serve_app.http.jobs import routes as jobs
 from serve_app.http.openai import routes as openai
 from serve_app.http.openai.realtime import routes as realtime
@@ -47,6 +48,7 @@ def create_app(services: Services) -> FastAPI:
         Middleware(
             Bounds,
             max_bytes=MAX_BODY_BYTES,
+            max_json_bytes=FIELD_BYTES,
             uploads=_UPLOAD_PATHS,
             min_rate=config.min_upload_bytes_s,
         ),

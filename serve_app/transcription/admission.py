@@ -18,7 +18,7 @@ from serve_app.transcription.events import Event, Progress, Resume, TranscriptRe
 from serve_app.transcription.request import TranscriptionRequest
 from serve_app.transcription.transcriber import Transcriber
 
-UNKNOWN_S = 60.0
+UNKNOWN_S = 10.0
 """A recording about which nothing is known yet."""
 
 _TURN_S = 30.0
@@ -84,16 +84,23 @@ class Place:
 
 class Admission:
     """`max_wait_s` is how long what is let in may wait for others, in seconds; a long recording may
-    as long as it takes itself. `rate`: seconds of audio a second, until it was measured.
+    as long as it takes itself. `rate`: seconds of audio a second, until it was measured. While no
+    more than `always_s` of audio is ahead of a recording, it is let in however slow the graph is.
 
     A recording alone is always let in. A key that holds more than its share of what waits finds
     less room than others.
     """
 
     def __init__(
-        self, max_wait_s: float, rate: float, clock: Callable[[], float] = time.monotonic
+        self,
+        max_wait_s: float,
+        rate: float,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        always_s: float = 0.0,
     ) -> None:
         self.rate = rate
+        self._always_s = always_s
         self._max_wait_s = max_wait_s * _MARGIN
         self.clock = clock
         self._places: set[Place] = set()
@@ -112,7 +119,7 @@ class Admission:
         ahead = [min(place.remaining, max(seconds, _TURN_S)) for place in self._places]
         wait = sum(ahead) / self.rate
         allowed = self._room(key) + seconds / self.rate
-        if ahead and wait > allowed:
+        if sum(ahead) > self._always_s and wait > allowed:
             later = max(1, math.ceil(wait - allowed))
             raise QueueFull(
                 f"A recording would wait for about {wait:.0f} s here; send it again in {later} s.",

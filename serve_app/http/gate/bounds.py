@@ -24,14 +24,21 @@ class Bounds:
     bytes a second, 422 to JSON that no program would send, and 404 to a path that no client types.
 
     Bodies of the paths in `uploads` may be larger: their readers count the recording themselves.
-    JSON is small on every path, and here read whole before anything else sees it.
+    JSON has at most `max_json_bytes` there, and is read whole before anything else sees it.
     """
 
     def __init__(
-        self, app: ASGIApp, *, max_bytes: int, uploads: frozenset[str], min_rate: float
+        self,
+        app: ASGIApp,
+        *,
+        max_bytes: int,
+        max_json_bytes: int,
+        uploads: frozenset[str],
+        min_rate: float,
     ) -> None:
         self.app = app
         self.max_bytes = max_bytes
+        self.max_json_bytes = max_json_bytes
         self.uploads = uploads
         self.min_rate = min_rate
 
@@ -46,8 +53,10 @@ class Bounds:
         body: Receive = _Body(receive, self.min_rate).receive
         is_json = "json" in headers.get("content-type", "").lower()
         try:
-            if is_json or scope["path"] not in self.uploads:
-                body = _counted(body, headers, self.max_bytes)
+            upload = scope["path"] in self.uploads
+            if is_json or not upload:
+                limit = self.max_json_bytes if upload else self.max_bytes
+                body = _counted(body, headers, limit)
             if is_json:
                 body = _again(await _whole_json(body), receive)
         except HTTPException as error:

@@ -47,6 +47,19 @@ def test_every_route_is_described(document: Any) -> None:
         assert operation["tags"]
 
 
+def test_the_page_has_a_place_for_the_key(document: Any) -> None:
+    schemes = document["components"]["securitySchemes"]
+    assert {scheme["type"] for scheme in schemes.values()} == {"http", "apiKey"}
+    assert [set(each) for each in document["security"]] == [{name} for name in schemes]
+    open_operations = {
+        (method, path)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if operation.get("security") == []
+    }
+    assert open_operations == {("get", "/health"), ("get", "/ready")}
+
+
 def test_references_resolve(document: Any) -> None:
     def walk(node: Any) -> None:
         if isinstance(node, dict):

@@ -9,34 +9,17 @@ import pytest
 from starlette.testclient import TestClient
 
 from serve_app.http.app import MAX_BODY_BYTES, create_app
+from serve_app.http.around.json_text import BadJson, parse_json
 from serve_app.http.gate import bounds
+from serve_app.http.intake.form_reader import FIELD_BYTES
 from serve_app.http.services import HttpConfig
 from tests.contract.conftest import MakeClient
 from tests.contract.intake.test_uploads import MULTIPART, ROUTE, no_jobs
 from tests.fakes.services import MODEL, FakeTranscriber, FakeUploads, services
 from tests.support.asgi import Exchange
+from tests.support.hostile import DEEP, FORMS, TEXTS, URL, part
 
 JSON = {"content-type": "application/json"}
-URL = "https://example.com/a.mp3"
-
-
-def part(name: str, value: str = "") -> bytes:
-    head = f'--cut\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-    return head.encode()
-
-
-FORMS = {
-    "15 MB of a&": ("application/x-www-form-urlencoded", b"a&" * 7_500_000),
-    "many short fields": ("application/x-www-form-urlencoded", b"a&" * 100_000),
-    "percents": ("application/x-www-form-urlencoded", b"a=" + b"%41" * 600_000),
-    "a million empty parts": (MULTIPART["content-type"], part("a") * 1_000_000),
-    "parts without a name": (MULTIPART["content-type"], b"--cut\r\n\r\n\r\n" * 1_000_000),
-    "a boundary of 60 kB": (f"multipart/form-data; boundary={'b' * 60_000}", b"--b"),
-    "a long name": (MULTIPART["content-type"], part("n" * 3000) + b"--cut--"),
-    "fields of 17 MB": (MULTIPART["content-type"], part("a", "x" * 17 * 2**20) + b"--cut--"),
-    "much behind its end": (MULTIPART["content-type"], part("a") + b"--cut--" + b"x" * 22 * 2**20),
-    "long headers": (MULTIPART["content-type"], b"--cut\r\nX: " + b"x" * 100_000),
-}
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -47,24 +30,6 @@ def test_forms(make_client: MakeClient, uploads: FakeUploads, name: str, path: s
     answer = client.post(path, content=body, headers={"content-type": kind})
     assert answer.status_code in (400, 413, 415)
     assert not uploads.kept
-
-
-DEEP = 100_000
-TEXTS = {
-    "deep lists": b"[" * DEEP,
-    "deep objects": b'{"url":' * DEEP,
-    "a deep value": b'{"url": "https://example.com", "x": ' + b"[" * 99 + b"]" * 99 + b"}",
-    "many values": b"[" + b"1," * 400_000 + b"1]",
-    "half a character": json.dumps({"url": URL, "task": "\ud800"}).encode(),
-    "half a character in a name": json.dumps({"url": URL, "\udfff": 1}).encode(),
-    "half a character as bytes": b'{"url": "https://example.com/\xed\xa0\x80"}',
-    "infinite": json.dumps({"url": URL, "batch_size": float("inf")}).encode(),
-    "too large a number": b'{"url": "https://example.com", "batch_size": 1e999}',
-    "a long number": b'{"url": "https://example.com", "batch_size": ' + b"9" * 5000 + b"}",
-    "no text": b"\xff\xfe\x00",
-    "nothing": b"",
-    "no object": b"7",
-}
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -99,9 +64,15 @@ def test_json_as_it_is_meant(client: TestClient, transcriber: FakeTranscriber) -
 
 
 def test_json_is_small_on_every_path(client: TestClient) -> None:
-    body = b'{"url": "' + b"x" * MAX_BODY_BYTES + b'"}'
-    for path in ("/", "/v1/jobs", ROUTE):
+    for path, most in (("/", MAX_BODY_BYTES), ("/v1/jobs", FIELD_BYTES), (ROUTE, FIELD_BYTES)):
+        body = b'{"url": "' + b"x" * most + b'"}'
         assert client.post(path, content=body, headers=JSON).status_code == 413
+
+
+@pytest.mark.parametrize("sign", ["[", "[],", '"', "\\\\", "\\u0041"])
+def test_millions_of_signs_are_refused_before_they_are_told_apart(sign: str) -> None:
+    with pytest.raises(BadJson, match="more than"):
+        parse_json(f'{{"a": "{sign * 10**6}')
 
 
 @pytest.mark.parametrize("path", ["/status/%00", "/v1/jobs/a%0Ab", "/docs%7F"])

@@ -7,10 +7,11 @@ from httpx2 import ASGITransport, AsyncClient
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig
 from serve_app.jobs.frontend import JobFrontend
-from tests.contract.gate.test_bounds import part, trickle
+from tests.contract.gate.test_bounds import trickle
 from tests.contract.intake.test_uploads import MULTIPART, ROUTE
 from tests.fakes.services import MODEL, FakeUploads, services
 from tests.support.asgi import Exchange
+from tests.support.hostile import part
 
 PLACES = 3
 

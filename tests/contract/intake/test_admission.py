@@ -32,7 +32,7 @@ def client(jobs: JobFrontend, uploads: FakeUploads, admission: Admission) -> Tes
 
 def fill(admission: Admission) -> None:
     """Until neither a clip nor a recording of unknown length is let in."""
-    for seconds in (60, 5):
+    for seconds in (60, 10, 5):
         with suppress(QueueFull):
             while True:
                 admission.enter(seconds)

@@ -6,8 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from ray._private import services
 
-from serve_app.start import StartFailed, announcement, check_port, load, profile_path
+from serve_app.start import (
+    StartFailed,
+    _stay_on_loopback,
+    announcement,
+    check_port,
+    load,
+    profile_path,
+)
 
 ROOT = Path(__file__).parents[3]
 
@@ -17,6 +25,13 @@ def test_a_port_of_the_command_replaces_the_profile_s() -> None:
     assert profile.http_options.port == 8123
     assert profile.http_options.host == "127.0.0.1"
     assert load(ROOT / "configs" / "cpu.yaml", None).http_options.port == 8000
+
+
+def test_ray_is_not_moved_from_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = services.resolve_ip_for_localhost
+    monkeypatch.setattr(services, "resolve_ip_for_localhost", before)  # undone at the end
+    _stay_on_loopback()
+    assert services.resolve_ip_for_localhost("127.0.0.1") == "127.0.0.1"
 
 
 def test_a_profile_that_is_not_there_is_named() -> None:

@@ -66,7 +66,7 @@ class Graph:
 
 def graph(rate: float, expected: float = 10) -> Graph:
     clock = Clock()
-    return Graph(rate, Admission(30, expected, clock), clock)
+    return Graph(rate, Admission(30, expected, clock, always_s=200), clock)
 
 
 def filled(admission: Admission, seconds: float, key: str = "") -> tuple[list[Place], int]:
@@ -95,7 +95,7 @@ def test_under_ten_times_the_load_nobody_waits_long_and_the_graph_is_never_idle(
     assert sum(busy.waits) / len(busy.waits) > 3
 
 
-@pytest.mark.parametrize("rate", [8.0, 25.0])
+@pytest.mark.parametrize("rate", [2.0, 8.0, 25.0])
 def test_sixteen_clients_with_a_clip_each_are_never_refused(rate: float) -> None:
     some = graph(rate)
     some.serve(CLIPS, clients=16, until=120)

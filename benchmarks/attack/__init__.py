@@ -1,0 +1,1 @@
+"""Does the service hold against who means it ill? On loopback only, bounded, in minutes."""

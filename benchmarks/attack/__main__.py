@@ -1,0 +1,74 @@
+"""`make attack`: start the service, attack it, and write one line an attack."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.attack import bodies, crowd, faults, recordings
+from benchmarks.attack.target import KEY, Canary, Line, Target
+from benchmarks.measuring import results
+from benchmarks.measuring.tables import table
+from tests.support.remote import remote_server
+from tests.support.service import service
+from tests.support.speech import SAMPLE
+
+Attack = Callable[[Target], Iterator[Line]]
+
+
+def main(
+    only: Annotated[str, typer.Option(help="Some of the attacks, comma-separated.")] = "",
+    clients: Annotated[int, typer.Option(help="How many come at once.")] = 160,
+    seconds: Annotated[float, typer.Option(help="For how long they come.")] = 60,
+) -> None:
+    """Attack a service on loopback; exit 1 where it did not hold."""
+    attacks: dict[str, Attack] = {
+        "ports": faults.ports,
+        "forms": bodies.malformed,
+        "trickle": bodies.trickling,
+        "links": recordings.links,
+        "slow": recordings.slow_links,
+        "bombs": recordings.bombs,
+        "crowd": partial(crowd.crowd, clients=clients, seconds=seconds),
+        "store": faults.locked_store,
+        "logs": faults.logs,
+        "leave": faults.leaving,
+        "ingress": faults.killed_ingress,
+    }
+    chosen = only.split(",") if only else list(attacks)
+    lines: list[Line] = []
+    with ExitStack() as stack:
+        target = _target(stack)
+        for name in chosen:
+            for line in attacks[name](target):
+                lines.append(line)
+                typer.echo(f"{'held' if line.held else 'BROKE'}: {line.attack}: {line.answer}")
+    rows = [[line.attack, line.answer, "yes" if line.held else "NO"] for line in lines]
+    typer.echo("\n" + table(["attack", "answer", "held"], rows))
+    found = {"lines": [[line.attack, line.answer, line.held] for line in lines]}
+    typer.echo(f"Written to {results.write('attack', found)}")
+    if not all(line.held for line in lines):
+        raise typer.Exit(1)
+
+
+def _target(stack: ExitStack) -> Target:
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rayscribe-attack-")))
+    remote = stack.enter_context(remote_server(SAMPLE.parent))
+    log = stack.enter_context((folder / "log").open("w"))
+    env = {
+        "ADMIN_KEY": KEY,
+        # The web server of the attack may be fetched from, and no other address of this machine.
+        "RAYSCRIBE_ALLOWED_NETWORKS": "127.0.0.1/32",
+        "RAYSCRIBE_STORAGE": f"file://{folder}/storage",
+        "RAYSCRIBE_JOBS__DATABASE_URL": f"sqlite:///{folder}/jobs.sqlite",
+        "RAYSCRIBE_FETCH__READ_TIMEOUT_S": "5",
+    }
+    return Target(stack.enter_context(service(log, env=env)), folder, remote, Canary())
+
+
+if __name__ == "__main__":
+    typer.run(main)

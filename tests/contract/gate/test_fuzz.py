@@ -1,0 +1,66 @@
+"""What the OpenAPI document allows, and what it does not: no answer is a fault of ours."""
+
+import warnings
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from starlette.testclient import TestClient
+
+from serve_app.http.app import create_app
+from tests.contract.intake.test_uploads import no_jobs
+from tests.fakes.services import services
+
+BASE = "http://service"
+
+
+def operations() -> list[Any]:
+    document = create_app(services(no_jobs())).openapi()
+    found: Any = schemathesis.openapi.from_dict(document).get_all_operations()
+    return [result.ok() for result in found]
+
+
+@pytest.mark.parametrize("mode", GenerationMode)
+@pytest.mark.parametrize("operation", operations(), ids=lambda operation: operation.label)
+def test_no_request_is_answered_by_a_fault(
+    client: TestClient, operation: Any, mode: GenerationMode
+) -> None:
+    @given(data=st.data())
+    @settings(
+        max_examples=5,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    def fuzz(data: st.DataObject) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            case = data.draw(operation.as_strategy(generation_mode=mode))
+        _send(client, case)
+
+    try:
+        fuzz()
+    except Unsatisfiable:
+        pytest.skip("nothing of this request can be wrong")
+
+
+def _send(client: TestClient, case: Any) -> None:
+    request = requests.Request(**case.as_transport_kwargs(base_url=BASE)).prepare()
+    body: Any = request.body.encode() if isinstance(request.body, str) else request.body
+    answer = client.request(
+        request.method or "GET",
+        str(request.url).removeprefix(BASE),
+        content=body,
+        headers={name.encode(): _bytes(value) for name, value in request.headers.items()},
+    )
+    assert answer.status_code < 500, (request.method, request.url, body, answer.text)
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value.encode("latin-1", "replace") if isinstance(value, str) else value
