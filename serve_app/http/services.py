@@ -7,7 +7,7 @@ ones, on a store of the test's own.
 
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated, BinaryIO, Protocol
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
@@ -39,6 +39,10 @@ class Uploads(Protocol):
         ...
 
     async def delete(self, source: BlobSource) -> None: ...
+
+    def open(self, source: BlobSource) -> BinaryIO:
+        """A seekable file; it may block. Raises NotFound."""
+        ...
 
 
 class Readiness(Protocol):

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from configs.settings import JobSettings
 from interchange.blobs import BlobStore
@@ -142,6 +144,9 @@ class FakeUploads:
 
     async def delete(self, source: BlobSource) -> None:
         del self.kept[source.path]
+
+    def open(self, source: BlobSource) -> BinaryIO:
+        return BytesIO(self.kept[source.path])
 
 
 @dataclass

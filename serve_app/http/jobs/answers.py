@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from interchange.stages import Task
+from interchange.stages import BlobSource, Task
 from serve_app.http.quality import QualityAccount
 from serve_app.jobs.delivery import Delivery, DeliveryState
 from serve_app.jobs.job import Job, JobStatus, Page
@@ -48,6 +48,9 @@ class JobAnswer(BaseModel):
     object: Literal["job"] = "job"
     task_id: str = Field(description="Its name for `/status` and in webhooks.")
     name: str = Field(description="The recording's file name, or the end of its address.")
+    has_recording: bool = Field(
+        description="Whether it was uploaded and is kept: `/recording` gives it."
+    )
     options: AskedOptions
     metadata: Mapping[str, str] = Field(description="The client's own, as it was sent.")
     status: JobStatus
@@ -96,6 +99,7 @@ def job_answer(job: Job) -> JobAnswer:
         id=job.id,
         task_id=job.task_id,
         name=job.name,
+        has_recording=isinstance(job.request.source, BlobSource),
         options=AskedOptions.model_validate(job.request, from_attributes=True),
         metadata=job.metadata,
         status=job.status,
