@@ -12,7 +12,7 @@ from serve_app.http.around.trailing_slash import TrailingSlash
 from serve_app.http.asr import routes as asr
 from serve_app.http.jobs import routes as jobs
 from serve_app.http.openai import routes as openai
-from serve_app.http.page import routes as page
+from serve_app.http.page.middleware import Page
 from serve_app.http.seed import routes as seed
 from serve_app.http.services import Services
 
@@ -34,10 +34,11 @@ def create_app(services: Services) -> FastAPI:
         Middleware(TrailingSlash),
         Middleware(RequestIds),
         Middleware(errors.UnexpectedErrors),
+        Middleware(Page),
         Middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, uploads=_UPLOAD_PATHS),
     ]
     if (key := services.config.admin_key) is not None:
-        middleware.insert(3, Middleware(AdminKeyAuth, key=key, is_open=page.is_open))
+        middleware.insert(4, Middleware(AdminKeyAuth, key=key))
     app = FastAPI(
         title="Rayscribe",
         version=__version__,
@@ -50,6 +51,6 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     errors.install(app)
     docs.install(app)
-    for surface in (page, seed, openai, asr, jobs, health):
+    for surface in (seed, openai, asr, jobs, health):
         app.include_router(surface.routes)
     return app

@@ -1,7 +1,6 @@
 """One key for the whole service, as the original has it."""
 
 import hmac
-from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -10,17 +9,15 @@ from serve_app.http.around.errors import error_response, is_openai_path
 
 
 class AdminKeyAuth:
-    """Refuses every request without the key, before its body is read, but those that `is_open`
-    says are everybody's, by method and path.
+    """Refuses every request without the key, whatever its path, before its body is read.
 
     The key stands in `x-admin-api-key`; under /v1 also as `Authorization: Bearer KEY`, which
     is what clients of OpenAI's API send. An empty key has to be sent too.
     """
 
-    def __init__(self, app: ASGIApp, key: str, is_open: Callable[[str, str], bool]) -> None:
+    def __init__(self, app: ASGIApp, key: str) -> None:
         self.app = app
         self.key = key.encode()
-        self.is_open = is_open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or self._allowed(scope):
@@ -35,8 +32,6 @@ class AdminKeyAuth:
         await error_response(scope, 401, message)(scope, receive, send)
 
     def _allowed(self, scope: Scope) -> bool:
-        if self.is_open(scope["method"], scope["path"].removeprefix(scope.get("root_path", ""))):
-            return True
         headers = Headers(scope=scope)
         given = headers.get("x-admin-api-key")
         if given is None and is_openai_path(scope["path"]):

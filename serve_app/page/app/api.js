@@ -40,6 +40,14 @@ function withKey() {
   return { "x-admin-api-key": String.fromCharCode(...new TextEncoder().encode(known)) };
 }
 
+/** An audio element sends no headers: the key goes to this one address as a cookie. @param {URL} to */
+export function allowPlaying(to) {
+  const known = key.get();
+  if (known === null) return;
+  const secure = to.protocol === "https:" ? "; Secure" : "";
+  document.cookie = `rayscribe-key=${encodeURIComponent(known)}; Path=${to.pathname}; SameSite=Strict${secure}`;
+}
+
 /**
  * An answer that is no error. Throws ApiError; AbortError where `init.signal` ended it.
  * @param {string} path

@@ -75,3 +75,24 @@ def test_a_stranger_is_refused_before_the_body_is_looked_at(
     assert locked.post("/v1/audio/transcriptions", data=data, files=files).status_code == 401
     assert not transcriber.requests
     assert not uploads.saved
+
+
+def test_a_cookie_gives_a_recording_and_nothing_else(locked: TestClient) -> None:
+    key = {b"x-admin-api-key": KEY}
+    job = locked.post("/v1/jobs", files={"file": ("a.wav", b"RIFF")}, headers=key).json()
+    path = f"/v1/jobs/{job['id']}"
+    cookie = {"cookie": "other=1; rayscribe-key=caf%C3%A9"}
+    assert locked.get(f"{path}/recording", headers=cookie).content == b"RIFF"
+    assert (
+        locked.get(f"{path}/recording", headers={"cookie": "rayscribe-key=no"}).status_code == 401
+    )
+    assert locked.get(f"{path}/recording").status_code == 401
+    assert locked.get(path, headers=cookie).status_code == 401
+    assert locked.delete(path, headers=cookie).status_code == 401
+    assert locked.delete(f"{path}/recording", headers=cookie).status_code == 401
+
+
+def test_the_page_is_open(locked: TestClient) -> None:
+    for method in ("GET", "HEAD"):
+        assert locked.request(method, "/").status_code == 200
+        assert locked.request(method, "/assets/style.css").status_code == 200

@@ -2,7 +2,7 @@
 
 /** @import { Job } from "../types.js" */
 
-import { address, askJson } from "../api.js";
+import { address, allowPlaying, askJson } from "../api.js";
 import { clock, element, h, isWriting } from "../dom.js";
 import { Waveform } from "./waveform.js";
 
@@ -101,7 +101,10 @@ export async function openPlayer(job, duration, file, signal) {
 
 /** Where the service gives a job's recording; null where it cannot. @param {Job} job */
 function kept(job) {
-  return job.has_recording ? address(`v1/jobs/${job.id}/recording`).href : null;
+  if (!job.has_recording) return null;
+  const from = address(`v1/jobs/${job.id}/recording`);
+  allowPlaying(from);
+  return from.href;
 }
 
 export function closePlayer() {

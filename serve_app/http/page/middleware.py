@@ -6,17 +6,25 @@ of the service goes through the API, with a key where one is set.
 
 import gzip
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
-from fastapi import APIRouter, Request
-from starlette.exceptions import HTTPException
+from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from serve_app.http.around.errors import error_response
 
 _FOLDER = Path(__file__).parents[2] / "page"
 _INDEX = "index.html"
-ASSETS = "/assets"
+_ASSETS = "/assets/"
+_RECORDING = re.compile(r"/v1/jobs/[^/]+/recording")
+_KEY = "x-admin-api-key"
+_COOKIE = "rayscribe-key"
 
 _MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -78,33 +86,49 @@ _FILES = dict(_read())
 """By path below the folder. A few hundred kilobytes, read once: a request names one of them or
 nothing."""
 
-routes = APIRouter(include_in_schema=False)
+
+class Page:
+    """Answers what is asked of the page; everything else goes on to the app.
+
+    It stands before the keys are looked at. An audio element can send no header: for the
+    recording of a job it may send the key as a cookie, which becomes the header here. For nothing
+    else, since a browser sends cookies by itself, whoever's page it shows.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] in ("GET", "HEAD"):
+            path = scope["path"].removeprefix(scope.get("root_path", "").rstrip("/"))
+            if path in ("", "/") or path.startswith(_ASSETS):
+                await _answer(scope, path)(scope, receive, send)
+                return
+            if _RECORDING.fullmatch(path):
+                scope = _with_key(scope)
+        await self.app(scope, receive, send)
 
 
-def is_open(method: str, path: str) -> bool:
-    """Whether a request is for the page itself, which needs no key."""
-    return method in ("GET", "HEAD") and (path == "/" or path.startswith(f"{ASSETS}/"))
-
-
-@routes.api_route("/", methods=["GET", "HEAD"])
-async def index(request: Request) -> Response:
-    return _answer(request, _FILES[_INDEX])
-
-
-@routes.api_route(f"{ASSETS}/{{path:path}}", methods=["GET", "HEAD"])
-async def asset(request: Request, path: str) -> Response:
-    if path not in _FILES or path == _INDEX:
-        raise HTTPException(404, f"The page has no file {path!r}.")
-    return _answer(request, _FILES[path])
-
-
-def _answer(request: Request, file: _File) -> Response:
+def _answer(scope: Scope, path: str) -> Response:
+    name = path.removeprefix(_ASSETS) if path.startswith(_ASSETS) else _INDEX
+    file = _FILES.get(name)
+    if file is None or (name == _INDEX and path.startswith(_ASSETS)):
+        return error_response(scope, 404, f"The page has no file {name!r}.")
+    asked = Headers(scope=scope)
     headers = {**_HEADERS, "ETag": file.etag}
-    known = request.headers.get("if-none-match", "")
-    if file.etag in (tag.strip() for tag in known.split(",")):
+    if file.etag in (tag.strip() for tag in asked.get("if-none-match", "").split(",")):
         return Response(status_code=304, headers=headers)
     body = file.content
-    if "gzip" in request.headers.get("accept-encoding", ""):
+    if "gzip" in asked.get("accept-encoding", ""):
         body = file.compressed
         headers["Content-Encoding"] = "gzip"
     return Response(body, headers=headers, media_type=file.media_type)
+
+
+def _with_key(scope: Scope) -> Scope:
+    """The request with the key of its cookie, unless it brings one itself."""
+    headers = Headers(scope=scope)
+    cookie = cookie_parser(headers.get("cookie", "")).get(_COOKIE)
+    if cookie is None or _KEY in headers or "authorization" in headers:
+        return scope
+    return {**scope, "headers": [*scope["headers"], (_KEY.encode(), unquote_to_bytes(cookie))]}
