@@ -13,6 +13,7 @@ import numpy as np
 from configs.settings import Settings
 from deployments.audio.decode import Decoder
 from deployments.audio.fetch import fetch
+from deployments.audio.loudness import PeakMeter
 from deployments.audio.segmentation import PcmBlocks, Segmenter
 from deployments.audio.spool import LoadCancelled, Spool
 from deployments.audio.voice_activity import shared_network
@@ -192,9 +193,11 @@ class Loader:
         segmenter = Segmenter(self._network, self._settings.audio, options, self._pool)
         waveform = PcmBlocks() if options.pcm else None
         will_stand_back = self._stands_back and waveform is None
+        meter = PeakMeter()
         for block in blocks:
             if stop.is_set():
                 raise LoadCancelled
+            meter.feed(block)
             if waveform is not None:
                 yield from waveform.feed(block)
             elif will_stand_back and segmenter.samples > _FIRST:
@@ -206,4 +209,5 @@ class Loader:
         if waveform is not None:
             yield from waveform.flush()
         yield from segmenter.flush()
-        yield Loaded(segmenter.samples / SAMPLE_RATE, segmenter.speech / SAMPLE_RATE, tuple(notes))
+        duration, speech = segmenter.samples / SAMPLE_RATE, segmenter.speech / SAMPLE_RATE
+        yield Loaded(duration, speech, tuple(notes), meter.waveform())

@@ -242,6 +242,7 @@ class RecordingFlow:
             turns=turns,
             quality=Quality.of(self.windows, self.loaded.duration, self.loaded.notes),
             stage_seconds=self.stage_seconds,
+            waveform=self.loaded.waveform,
         )
 
     def _language(self) -> str:

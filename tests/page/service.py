@@ -25,6 +25,8 @@ from interchange.errors import UndecodableRecording
 from interchange.stages import (
     SAMPLE_RATE,
     BlobSource,
+    Diarization,
+    DiarizationOptions,
     Loaded,
     LoadEvent,
     LoadOptions,
@@ -33,7 +35,7 @@ from interchange.stages import (
     Source,
     Window,
 )
-from interchange.transcript import Segment, Turn, WindowTranscript, Word
+from interchange.transcript import Segment, Turn, Waveform, WindowTranscript, Word
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig, Services
 from serve_app.jobs.frontend import JobFrontend
@@ -83,7 +85,9 @@ class NamedLoader:
             yield Window(index, index * length, samples, ((0, length),))
             await asyncio.sleep(0)
         notes = ("The file ends early.",) if "short" in name else ()
-        yield Loaded(count * WINDOW_S, count * WINDOW_S, notes)
+        seconds = count * WINDOW_S
+        loudness = 40 + 180 * np.abs(np.sin(np.arange(0, seconds, 1) * 1.7))
+        yield Loaded(seconds, seconds, notes, Waveform(1.0, tuple(map(int, loudness))))
 
 
 class SpeakingRecognizer:
@@ -122,10 +126,12 @@ def _segments(window: Window) -> Iterator[Segment]:
 class TurnTaker(FakeDiarizer):
     """Two speakers who take turns for as long as there is sound."""
 
+    def begin(self, options: DiarizationOptions) -> Diarization:
+        return TurnTaker()
+
     async def turns(self) -> tuple[Turn, ...]:
         end = self.samples_fed / SAMPLE_RATE
         starts = np.arange(0, end, _TURN_S)
-        self.samples_fed = 0
         return tuple(
             Turn(float(start), min(end, float(start) + _TURN_S), f"SPEAKER_0{index % 2}")
             for index, start in enumerate(starts)

@@ -72,6 +72,14 @@ class JobListAnswer(BaseModel):
     next_cursor: str | None = Field(description="For the next page; null after the last.")
 
 
+class PeaksAnswer(BaseModel):
+    """How loud a recording is over its length, for who draws it."""
+
+    object: Literal["peaks"] = "peaks"
+    step: float = Field(description="Seconds that each number stands for.")
+    data: list[int] = Field(description="The loudest sample of each step; 255 is full scale.")
+
+
 class AttemptAnswer(BaseModel):
     at: float
     seconds: float

@@ -15,6 +15,7 @@ from serve_app.http.jobs.answers import (
     DeliveryListAnswer,
     JobAnswer,
     JobListAnswer,
+    PeaksAnswer,
     delivery_list,
     job_answer,
     job_list,
@@ -137,6 +138,19 @@ async def transcript(
         media_type=f"{MEDIA_TYPES[output_format]}; charset=utf-8",
         headers=notes_header(found.quality),
     )
+
+
+@routes.get(
+    f"{PATH}/{{job_id}}/peaks",
+    summary="How loud the recording of a completed job is over its length",
+    responses=_KNOWN
+    | error_responses(OpenAIError, {409: "The job has no transcript, or none yet."}),
+)
+async def peaks(services: Given, job_id: str) -> PeaksAnswer:
+    waveform = (await services.jobs.store.transcript(job_id)).waveform
+    if waveform is None:
+        raise NotFound(f"Job {job_id!r} was transcribed before the service kept peaks.")
+    return PeaksAnswer(step=waveform.step, data=list(waveform.peaks))
 
 
 @routes.get(

@@ -21,6 +21,7 @@ ROUTES = {
     ("get", "/v1/jobs/{job_id}"),
     ("delete", "/v1/jobs/{job_id}"),
     ("get", "/v1/jobs/{job_id}/transcript"),
+    ("get", "/v1/jobs/{job_id}/peaks"),
     ("get", "/v1/jobs/{job_id}/recording"),
     ("get", "/v1/jobs/{job_id}/events"),
     ("post", "/v1/jobs/{job_id}/cancel"),

@@ -1,9 +1,15 @@
-"""`GET /v1/jobs/{id}/recording`: what a job was given, for who plays it."""
+"""What a job was given, for who plays it: `/v1/jobs/{id}/recording` and `/peaks`."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+
+from interchange.transcript import Waveform
+from serve_app.jobs.frontend import JobFrontend
+from tests.contract.jobs.test_routes import Runner
+from tests.fakes.services import GREETING
 
 PATH = "/v1/jobs"
 CONTENT = bytes(range(256)) * 3000
@@ -71,3 +77,25 @@ def test_a_recording_by_url_is_not_kept(client: TestClient) -> None:
     assert answer.status_code == 404
     assert "came by URL" in answer.json()["error"]["message"]
     assert client.get(f"{PATH}/nothing/recording").status_code == 404
+
+
+def test_peaks_come_with_the_transcript(client: TestClient, jobs: JobFrontend) -> None:
+    path = client.post(PATH, json={"url": "https://example.com/a.mp3"}).headers["location"]
+    refused = client.get(f"{path}/peaks")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "conflict")
+    runner = Runner(client, jobs)
+    runner.complete(runner.claim(), replace(GREETING, waveform=Waveform(0.05, (0, 17, 255))))
+    assert client.get(f"{path}/peaks").json() == {
+        "object": "peaks",
+        "step": 0.05,
+        "data": [0, 17, 255],
+    }
+
+
+def test_a_transcript_of_an_older_service_has_no_peaks(
+    client: TestClient, jobs: JobFrontend
+) -> None:
+    path = client.post(PATH, json={"url": "https://example.com/a.mp3"}).headers["location"]
+    runner = Runner(client, jobs)
+    runner.complete(runner.claim(), GREETING)
+    assert client.get(f"{path}/peaks").status_code == 404
