@@ -1,8 +1,8 @@
 """The real HTTP app and the real jobs over stages without models: a service for the page.
 
 What a recording says follows from its name: `long` has 30,000 words in three hours, `broken`
-cannot be decoded, any other is a minute of two speakers. A file `slow` waits behind its first
-window until it is cancelled. As a program it serves until it is stopped:
+cannot be decoded, `slow` waits behind its second window until it is cancelled, any other is a
+minute of two speakers. As a program it serves until it is stopped:
 `python -m tests.page.service [PORT] [KEY]`.
 """
 
@@ -71,7 +71,7 @@ class NamedLoader:
         name = _name(source)
         if "broken" in name:
             raise UndecodableRecording(f"{name!r} is no recording that can be decoded.")
-        count = LONG_WINDOWS if "long" in name else 2
+        count = LONG_WINDOWS if "long" in name else 4 if "slow" in name else 2
         noise = np.random.default_rng(1)
         for index in range(count):
             length = round(WINDOW_S * SAMPLE_RATE)
@@ -95,10 +95,13 @@ class SpeakingRecognizer:
 
     def __init__(self, window_s: float) -> None:
         self._window_s = window_s
+        self._place = asyncio.Semaphore(1)
 
     async def recognize(self, window: Window, options: RecognitionOptions) -> WindowTranscript:
-        await asyncio.sleep(self._window_s)
-        if window.samples[0] and window.index:
+        # One after the other, as if there were one place in the batch.
+        async with self._place:
+            await asyncio.sleep(self._window_s)
+        if window.samples[0] and window.index > 1:
             await asyncio.Event().wait()
         segments = tuple(_segments(window))
         return WindowTranscript(

@@ -1,6 +1,7 @@
 /** Changing a paragraph: its words, and who speaks it. */
 
 /** @import { Draft, Paragraph } from "../types.js" */
+/** @import { Player } from "../player/player.js" */
 /** @import { Paper } from "./paper.js" */
 
 import { h } from "../dom.js";
@@ -8,9 +9,10 @@ import { given, nameOf, replaced, speakersOf, textOf } from "./draft.js";
 import { rewritten } from "./rewrite.js";
 
 export class Editing {
-  /** @param {Paper} paper @param {() => Draft} draft @param {(next: Draft) => void} change */
-  constructor(paper, draft, change) {
+  /** @param {Paper} paper @param {Player | null} player @param {() => Draft} draft @param {(next: Draft) => void} change */
+  constructor(paper, player, draft, change) {
     this.paper = paper;
+    this.player = player;
     this.draft = draft;
     this.change = change;
   }
@@ -20,6 +22,7 @@ export class Editing {
     const made = this.paper.element(paragraph);
     const shown = made?.querySelector("p");
     if (!made || !shown || made.querySelector("textarea")) return;
+    this.player?.audio.pause();
     const before = textOf(paragraph);
     const box = h("textarea", { value: before, rows: 1, spellcheck: true, lang: shown.lang, dir: "auto" });
     box.setAttribute("aria-label", "Text of the paragraph");

@@ -60,8 +60,11 @@ export class Follower {
     if (range && playing && performance.now() - this.scrolledAt > LEFT_ALONE_MS) this.reveal(range);
   }
 
-  /** Scroll until it is seen. @param {Range} range */
-  reveal(range) {
+  /** Scroll until it is seen. @param {StaticRange} place */
+  reveal(place) {
+    const range = new Range();
+    range.setStart(place.startContainer, place.startOffset);
+    range.setEnd(place.endContainer, place.endOffset);
     const above = document.querySelector("#tools")?.getBoundingClientRect().bottom ?? 0;
     const below = innerHeight - (document.querySelector("#player")?.clientHeight ?? 0);
     range.startContainer.parentElement?.scrollIntoView({ block: "nearest" });

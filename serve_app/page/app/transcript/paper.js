@@ -27,11 +27,13 @@ export class Paper {
     this.elements = new WeakMap();
     /** @type {WeakMap<Element, Paragraph>} */
     this.paragraphs = new WeakMap();
-    /** @type {WeakMap<Paragraph, Range[][]>} */
-    this.doubts = new WeakMap();
-    this.doubting = true;
+    /** Words of little probability and of less, each in ranges that come and go with their paragraph. */
+    this.doubts = { doubt: new Highlight(), "doubt-strong": new Highlight() };
+    /** @type {Map<Paragraph, [Highlight, StaticRange][]>} */
+    this.doubtsOf = new Map();
     box.replaceChildren();
-    CSS.highlights?.clear();
+    CSS.highlights.clear();
+    this.markDoubts(true);
   }
 
   /** Show a state; paragraphs that are the same stay as they are. @param {Draft} draft */
@@ -48,7 +50,35 @@ export class Paper {
       else this.box.insertBefore(made, next);
     }
     for (const child of [...this.box.children]) if (!wanted.has(child)) child.remove();
-    this.markDoubts(this.doubting);
+    this.#doubt();
+  }
+
+  /** Mark doubtful words of paragraphs that came, and none of those that went. */
+  #doubt() {
+    const shown = new Set(this.draft.paragraphs);
+    for (const [paragraph, marks] of this.doubtsOf) {
+      if (shown.has(paragraph)) continue;
+      for (const [highlight, range] of marks) highlight.delete(range);
+      this.doubtsOf.delete(paragraph);
+    }
+    for (const paragraph of this.draft.paragraphs) {
+      if (!this.doubtsOf.has(paragraph)) this.doubtsOf.set(paragraph, this.#marksOf(paragraph));
+    }
+  }
+
+  /** @param {Paragraph} paragraph @returns {[Highlight, StaticRange][]} */
+  #marksOf(paragraph) {
+    /** @type {[Highlight, StaticRange][]} */
+    const marks = [];
+    for (const [index, { sure }] of paragraph.words.entries()) {
+      if (sure >= SURE) continue;
+      const range = this.wordRange({ paragraph, index });
+      if (!range) continue;
+      const highlight = this.doubts[sure < SURER ? "doubt-strong" : "doubt"];
+      highlight.add(range);
+      marks.push([highlight, range]);
+    }
+    return marks;
   }
 
   /** @param {Paragraph} paragraph */
@@ -100,14 +130,12 @@ export class Paper {
     return node instanceof Text ? node : null;
   }
 
-  /** The characters from one place of a paragraph's text to another. @param {Paragraph} paragraph @param {number} from @param {number} to */
+  /** The characters from one place of a paragraph's text to another. Static: a live range costs at every change of the page.
+   * @param {Paragraph} paragraph @param {number} from @param {number} to */
   range(paragraph, from, to) {
     const node = this.#node(paragraph);
     if (!node || to > node.length) return null;
-    const range = new Range();
-    range.setStart(node, from);
-    range.setEnd(node, to);
-    return range;
+    return new StaticRange({ startContainer: node, startOffset: from, endContainer: node, endOffset: to });
   }
 
   /** @param {Place} place */
@@ -128,30 +156,10 @@ export class Paper {
 
   /** Underline words by how little the service was sure of them. @param {boolean} on */
   markDoubts(on) {
-    this.doubting = on;
-    if (!CSS.highlights) return;
-    CSS.highlights.delete("doubt");
-    CSS.highlights.delete("doubt-strong");
-    if (!on) return;
-    const all = this.draft.paragraphs.map((paragraph) => this.#doubtsOf(paragraph));
-    CSS.highlights.set("doubt", new Highlight(...all.flatMap(([some]) => some ?? [])));
-    CSS.highlights.set("doubt-strong", new Highlight(...all.flatMap(([, strong]) => strong ?? [])));
-  }
-
-  /** @param {Paragraph} paragraph */
-  #doubtsOf(paragraph) {
-    let ranges = this.doubts.get(paragraph);
-    if (!ranges) {
-      const found = paragraph.words.flatMap(({ sure }, index) => (sure < SURE ? [{ sure, index }] : []));
-      const marked = (/** @type {(sure: number) => boolean} */ wanted) =>
-        found
-          .filter(({ sure }) => wanted(sure))
-          .map(({ index }) => this.wordRange({ paragraph, index }))
-          .filter((range) => range !== null);
-      ranges = [marked((sure) => sure >= SURER), marked((sure) => sure < SURER)];
-      this.doubts.set(paragraph, ranges);
+    for (const [name, highlight] of Object.entries(this.doubts)) {
+      if (on) CSS.highlights.set(name, highlight);
+      else CSS.highlights.delete(name);
     }
-    return ranges;
   }
 
   /** Every word that is doubtful, in order. @returns {Place[]} */
@@ -161,9 +169,9 @@ export class Paper {
     );
   }
 
-  /** Mark ranges under one name, in the place of those that were. @param {string} name @param {(Range | null)[]} ranges */
+  /** Mark ranges under one name, in the place of those that were. @param {string} name @param {(StaticRange | null)[]} ranges */
   mark(name, ranges) {
-    CSS.highlights?.set(name, new Highlight(...ranges.filter((range) => range !== null)));
+    CSS.highlights.set(name, new Highlight(...ranges.filter((range) => range !== null)));
   }
 }
 

@@ -9,11 +9,11 @@ const MOST = 2000;
 const PATIENCE_MS = 120;
 
 export class Search {
-  /** @param {Paper} paper @param {(range: Range) => void} reveal */
+  /** @param {Paper} paper @param {(range: StaticRange) => void} reveal */
   constructor(paper, reveal) {
     this.paper = paper;
     this.reveal = reveal;
-    /** @type {Range[]} */
+    /** @type {StaticRange[]} */
     this.hits = [];
     this.at = 0;
     this.waiting = 0;
@@ -50,7 +50,7 @@ export class Search {
     this.#show();
   }
 
-  /** @param {string} wanted @returns {Generator<Range>} */
+  /** @param {string} wanted @returns {Generator<StaticRange>} */
   *#find(wanted) {
     let count = 0;
     for (const paragraph of this.paper.draft.paragraphs) {
@@ -67,7 +67,7 @@ export class Search {
   #step(by) {
     if (!this.hits.length) return;
     this.at = (this.at + by + this.hits.length) % this.hits.length;
-    this.reveal(/** @type {Range} */ (this.hits[this.at]));
+    this.reveal(/** @type {StaticRange} */ (this.hits[this.at]));
     this.#show();
   }
 

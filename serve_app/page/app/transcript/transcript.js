@@ -30,11 +30,13 @@ class Transcript {
     this.paper = new Paper(element("transcript", HTMLElement), job.language ?? "");
     this.follower = new Follower(this.paper, player);
     this.search = new Search(this.paper, (range) => this.follower.reveal(range));
-    this.editing = new Editing(this.paper, () => this.draft, (next) => this.change(next));
+    this.editing = new Editing(this.paper, player, () => this.draft, (next) => this.change(next));
     this.doubt = -1;
     this.saving = 0;
-    this.undo = button("Undo", "Undo (Ctrl+Z)", () => this.back());
-    this.redo = button("Redo", "Redo (Ctrl+Shift+Z)", () => this.forward());
+    this.undo = button("↶", "Undo (Ctrl+Z)", () => this.back());
+    this.redo = button("↷", "Redo (Ctrl+Shift+Z)", () => this.forward());
+    this.undo.setAttribute("aria-label", "Undo");
+    this.redo.setAttribute("aria-label", "Redo");
     this.revert = button("Original", "Show what the service wrote; Undo brings your edits back", () =>
       this.change(this.original),
     );
