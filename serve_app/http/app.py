@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from serve_app import __version__
-from serve_app.http.around import docs, errors, health
+from serve_app.http.around import docs, errors, examples, health
 from serve_app.http.around.auth import AdminKeyAuth
 from serve_app.http.around.body_limit import BodyLimit
 from serve_app.http.around.request_id import RequestIds
@@ -51,6 +51,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     errors.install(app)
     docs.install(app)
+    examples.install(app)
     for surface in (seed, openai, asr, jobs, health):
         app.include_router(surface.routes)
     return app

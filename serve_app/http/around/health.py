@@ -9,11 +9,11 @@ from serve_app.http.services import Given
 
 
 class Health(BaseModel):
-    status: Literal["ok"] = "ok"
+    status: Literal["ok"] = Field("ok", description="This process answers.")
 
 
 class Ready(BaseModel):
-    status: Literal["ready", "not ready"]
+    status: Literal["ready", "not ready"] = Field(description="Whether all stages are up.")
     stages: dict[str, bool] = Field(description="Each stage, and whether a replica of it is up.")
 
 
