@@ -145,7 +145,7 @@ def create(folder: Path, *, window_s: float = 0.1, key: str | None = None) -> Fa
     settings = Settings(storage=f"file://{folder}/blobs", jobs=jobs)
     secrets = Secrets(admin_key=None, database_url=None)
     transcriber = Transcriber(NamedLoader(), SpeakingRecognizer(window_s), TurnTaker())
-    worker = JobWorker(settings, secrets, transcriber, lambda job, transcript: b"")
+    worker = JobWorker(settings, secrets, transcriber, lambda job, transcript: "")
     blobs = BlobStore(settings.storage)
     frontend = JobFrontend(
         jobs, configured_database(jobs, secrets), blobs, transcriber, notify=worker.wake
