@@ -96,6 +96,7 @@ ENV PATH=/opt/venv/bin:${PATH} \
     PYTHONUNBUFFERED=1 \
     RAYSCRIBE_CACHE=/var/cache/rayscribe/models \
     RAYSCRIBE_STORAGE=file:///var/lib/rayscribe/storage \
+    RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=serve_app.http.gate.proxy:middlewares \
     HF_HOME=/var/cache/rayscribe/huggingface
 WORKDIR /opt/rayscribe
 COPY configs/cpu.yaml ./configs/cpu.yaml
@@ -138,6 +139,7 @@ ENV PATH=/opt/venv/bin:${PATH} \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility \
     RAYSCRIBE_CACHE=/var/cache/rayscribe/models \
     RAYSCRIBE_STORAGE=file:///var/lib/rayscribe/storage \
+    RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=serve_app.http.gate.proxy:middlewares \
     HF_HOME=/var/cache/rayscribe/huggingface
 WORKDIR /opt/rayscribe
 COPY serve_config.yaml ./

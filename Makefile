@@ -5,6 +5,10 @@ CONFIG ?= configs/cpu.yaml
 BUNDLE ?= gpu-bundle
 # The Python of a machine with a GPU, which has a torch for it.
 GPU_PYTHON ?= python3
+# Files that are given faults: those that tests make, or those of these folders.
+COUNT ?= 20000
+SEED ?= 1
+FOLDERS ?=
 VENV := .venv
 # A torch for CUDA brings its own; beside one for CPUs it interprets the kernels in tests.
 TRITON := triton==3.6.0
@@ -24,7 +28,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve sample weights test test-page unit lint types format accuracy bench bench-gpu gpu-bundle gpu-check chaos clients lock clean
+.PHONY: help serve sample weights test test-page unit lint types format accuracy bench bench-gpu gpu-bundle gpu-check chaos fuzz clients lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -82,6 +86,9 @@ gpu-check: ## Check recognition on a GPU without network: BUNDLE=gpu-bundle, ARG
 
 chaos: weights $(VENV)/.installed-dev ## Kill replicas and the service under 30 jobs: ARGS="--stores sqlite"
 	@$(BIN)/python -m benchmarks.chaos $(ARGS)
+
+fuzz: $(VENV)/.installed-dev ## Decode files with faults in children: COUNT=20000 SEED=1 FOLDERS="..."
+	@$(BIN)/python -m tests.support.fuzz $(COUNT) $(SEED) $(FOLDERS)
 
 clients: weights $(VENV)/.installed-dev ## Run others' clients against a running graph: ARGS="--only litellm"
 	@$(BIN)/python -m tests.clients $(ARGS)

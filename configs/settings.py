@@ -8,6 +8,7 @@ them and from nowhere else.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -61,8 +62,21 @@ class FetchSettings(Section):
     max_header_bytes: PositiveInt = Field(
         64 * 1024, description="Longest header of an answer, in bytes."
     )
+    max_disk_bytes: PositiveInt = Field(
+        32 * 2**30,
+        description="Bytes that the storage may hold for an upload to be accepted, and as many "
+        "that one loader holds of fetched recordings; beyond it a 503.",
+    )
     connect_timeout_s: PositiveFloat = Field(10, description="Seconds to connect.")
+    headers_timeout_s: PositiveFloat = Field(
+        30, description="Seconds until the headers of an answer are there, from its request on."
+    )
     read_timeout_s: PositiveFloat = Field(30, description="Longest silence of the remote server.")
+    min_bytes_per_s: float = Field(
+        1000,
+        ge=0,
+        description="Slowest transfer, in mean over twice `fetch.read_timeout_s`; 0: any.",
+    )
     total_timeout_s: PositiveFloat = Field(3600, description="Seconds a whole download may take.")
 
 
@@ -70,10 +84,42 @@ class AudioSettings(Section):
     """Decoding, voice activity and windows."""
 
     max_duration_s: PositiveFloat = Field(12 * 3600, description="Longest recording, in seconds.")
+    decoders: PositiveInt = Field(
+        8,
+        description="Recordings that one loader decodes at once, each in a process of 600 MB at "
+        "most; half as many again while they are still fetched.",
+    )
     window_s: float = Field(30, ge=5, le=30, description="Longest window, in seconds.")
     vad_threshold: float = Field(0.5, gt=0, lt=1, description="Speech probability of a word.")
+    vad_faint: bool = Field(
+        True, description="Whether the model judges what may be a whisper in detected silence."
+    )
     vad_threads: int = Field(
         0, ge=0, description="Threads that find the speech of long recordings; 0: one a core."
+    )
+
+
+class AdmissionSettings(Section):
+    """What is let in, and what is asked to come again."""
+
+    max_requests: PositiveInt = Field(
+        896,
+        description="Requests that one ingress works on at once; below its "
+        "`max_ongoing_requests`, so that `/health`, `/ready` and cancelling find a place.",
+    )
+    max_wait_s: PositiveFloat = Field(
+        30,
+        description="Seconds that a recording may wait for those before it; one that would wait "
+        "longer gets a 429 that says when there will be room. A long one may wait as long as it "
+        "takes itself.",
+    )
+    expected_rate: PositiveFloat = Field(
+        10,
+        description="Seconds of audio that the graph works off in a second; only until that was "
+        "measured.",
+    )
+    min_upload_bytes_s: PositiveFloat = Field(
+        1024, description="Least rate of a request's body, after 15 s; slower ones get a 408."
     )
 
 
@@ -211,6 +257,7 @@ class Settings(BaseSettings):
 
     fetch: FetchSettings = FetchSettings()
     audio: AudioSettings = AudioSettings()
+    admission: AdmissionSettings = AdmissionSettings()
     recognition: RecognitionSettings = RecognitionSettings()
     diarization: DiarizationSettings = DiarizationSettings()
     jobs: JobSettings = JobSettings()
@@ -220,6 +267,21 @@ class Settings(BaseSettings):
     )
     allowed_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
         (), description="Private networks that may be fetched from: CIDRs, comma-separated."
+    )
+    refused_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
+        (),
+        description="Public networks that may not, such as the address that a router or a cloud "
+        "gives this machine: CIDRs, comma-separated.",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Origins such as `https://example.com` whose pages may use the service from a "
+        "browser, comma-separated; `*` for all.",
+    )
+    keys_file: Path | None = Field(
+        None,
+        description="Named keys with scopes, as `rayscribe keys` writes them. A changed file is "
+        "read again within a second.",
     )
     storage: str = Field(
         "file://" + str(Path.home() / ".cache" / "rayscribe" / "storage"),
@@ -243,7 +305,17 @@ class Settings(BaseSettings):
                 )
         return values
 
-    @field_validator("allowed_networks", mode="before")
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _origins(cls, value: Any) -> Any:
+        parts = value.split(",") if isinstance(value, str) else value
+        origins = tuple(str(part).strip().rstrip("/") for part in parts if str(part).strip())
+        for origin in origins:
+            if origin != "*" and not re.fullmatch(r"https?://[^/?#\s]+", origin):
+                raise ValueError(f"{origin!r} is no origin such as https://example.com.")
+        return origins
+
+    @field_validator("allowed_networks", "refused_networks", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         parts = value.split(",") if isinstance(value, str) else value
@@ -284,8 +356,8 @@ class Secrets(BaseSettings):
         None,
         validation_alias="ADMIN_KEY",
         repr=False,
-        description="Every request needs it, as `x-admin-api-key` or as a bearer token. Set but "
-        "empty counts as set.",
+        description="A key that may do all, sent as `x-admin-api-key` or as a bearer token. Set "
+        "but empty counts as set. Without it and `keys_file` nobody needs a key.",
     )
     hub_token: str | None = Field(
         None,

@@ -22,8 +22,8 @@ def give_way() -> None:
     _set("SCHED_BATCH")
 
 
-def stand_back() -> None:
-    """Take what others leave of the processor, in the calling thread, for good.
+def stand_back(process: int = 0) -> None:
+    """Take what others leave of the processor, in the calling thread or a process, for good.
 
     Niceness is not enough. A computation's threads wake each other on one core, and a thread
     at 19 had the other one for itself.
@@ -32,7 +32,7 @@ def stand_back() -> None:
     who compute fill what it may use, and who stands back would wait for them without end.
     """
     if cores() >= usable_cores():
-        _set("SCHED_IDLE")
+        _set("SCHED_IDLE", process)
 
 
 def cores() -> float:
@@ -81,7 +81,7 @@ def compute() -> None:
     _set("SCHED_OTHER")
 
 
-def _set(policy: str) -> None:
+def _set(policy: str, process: int = 0) -> None:
     # There is none outside Linux, and a sandbox may not allow it: then all is as it always was.
     with suppress(AttributeError, OSError):
-        os.sched_setscheduler(0, getattr(os, policy), os.sched_param(0))
+        os.sched_setscheduler(process, getattr(os, policy), os.sched_param(0))

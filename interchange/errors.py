@@ -15,6 +15,7 @@ RayscribeError                  500
 │   ├── UndecodableRecording    400  not audio, or damaged beyond use
 │   │   └── NoAudioStream       400  a container without an audio track
 │   ├── Unauthorized            401
+│   ├── Forbidden               403  the key is valid, but may not do this
 │   ├── NotFound                404
 │   ├── Conflict                409
 │   │   └── Cancelled           409  somebody cancelled the task while its client waited
@@ -116,6 +117,11 @@ class NoAudioStream(UndecodableRecording):
 class Unauthorized(ClientError):
     status = 401
     code = "invalid_api_key"
+
+
+class Forbidden(ClientError):
+    status = 403
+    code = "permission_denied"
 
 
 class NotFound(ClientError):

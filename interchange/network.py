@@ -8,51 +8,36 @@ of an address or second answer of a name server gets past it.
 
 import socket
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from configs.settings import Network
+from interchange.addresses import destination, is_own, is_public
 from interchange.errors import AddressRefused
-
-Address = IPv4Address | IPv6Address
-
-_NAT64 = IPv6Network("64:ff9b::/96")
-
-
-def _destination(address: Address) -> Address:
-    """The address that packets end at: translators carry an IPv4 one inside an IPv6 one."""
-    if isinstance(address, IPv4Address):
-        return address
-    if address in _NAT64:
-        return IPv4Address(int(address) & 0xFFFF_FFFF)
-    if address.teredo is not None:
-        return address.teredo[1]
-    return address.ipv4_mapped or address.sixtofour or address
-
-
-def _is_public(address: Address) -> bool:
-    return (
-        address.is_global
-        and not address.is_multicast
-        and not address.is_reserved
-        and not (isinstance(address, IPv6Address) and address.is_site_local)
-    )
 
 
 class AddressGuard:
-    """Lets connections through to public addresses, and to `allowed` networks."""
+    """Lets connections through to public addresses that are not this machine's and in none of the
+    `refused` networks, and to `allowed` networks in any case."""
 
-    def __init__(self, allowed: Iterable[Network] = ()) -> None:
+    def __init__(self, allowed: Iterable[Network] = (), refused: Iterable[Network] = ()) -> None:
         self._allowed = tuple(allowed)
+        self._refused = tuple(refused)
 
     def permits(self, address: str) -> bool:
         """Whether `address`, in its usual notation, may be connected to."""
         # A link-local address can carry its interface: fe80::1%eth0.
-        destination = _destination(ip_address(address.partition("%")[0]))
-        return _is_public(destination) or any(destination in network for network in self._allowed)
+        end = destination(ip_address(address.partition("%")[0]))
+        if any(end in network for network in self._allowed):
+            return True
+        return (
+            is_public(end)
+            and not any(end in network for network in self._refused)
+            and not is_own(end)
+        )
 
     def connector(self, **options: Any) -> aiohttp.TCPConnector:
         """A connector for an aiohttp session, all of whose sockets pass the guard.
@@ -69,8 +54,9 @@ class AddressGuard:
         family, kind, protocol, _, peer = info
         if not self.permits(str(peer[0])):
             raise AddressRefused(
-                "The URL leads to a private or reserved address, which this service does not "
-                "connect to; its operator can allow networks by RAYSCRIBE_ALLOWED_NETWORKS."
+                "The URL leads to a private or reserved address, or to this service's own "
+                "machine, where it does not connect to; its operator can allow networks by "
+                "RAYSCRIBE_ALLOWED_NETWORKS."
             )
         return socket.socket(family, kind, protocol)
 

@@ -73,13 +73,15 @@ class Window:
 
     `offset` is the sample of the recording at which `samples` (mono, 16 kHz, read-only after a
     hop) begins. `speech` lists (start, end) in samples from the window's own start, in order,
-    not overlapping: where voice activity was found.
+    not overlapping: where voice activity was found. A `faint` window has none, and may hold
+    speech all the same: its words have to be surer than others.
     """
 
     index: int
     offset: int
     samples: Int16
     speech: tuple[tuple[int, int], ...]
+    faint: bool = False
 
     @property
     def start(self) -> float:
@@ -168,12 +170,33 @@ class SpeechRecognizer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Voice:
+    """Somebody's voice: an embedding of each recording of them, by the model of that name."""
+
+    name: str
+    embeddings: tuple[tuple[float, ...], ...]
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceSample:
+    """What a recording of one person says of their voice: its embedding, the seconds in which
+    somebody talks alone, whether these are `several` people, and which model heard it."""
+
+    embedding: tuple[float, ...]
+    seconds: float
+    several: bool
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class DiarizationOptions:
-    """Bounds on the number of speakers, each None where unknown."""
+    """Bounds on the number of speakers, each None where unknown, and the voices that are known."""
 
     num_speakers: int | None = None
     min_speakers: int | None = None
     max_speakers: int | None = None
+    known: tuple[Voice, ...] = ()
 
 
 class Diarization(Protocol):
@@ -186,11 +209,16 @@ class Diarization(Protocol):
     async def turns(self) -> tuple[Turn, ...]:
         """Say that all blocks were fed, and wait for the turns, in order of their start.
 
-        Speakers are named SPEAKER_00, SPEAKER_01, … in order of appearance. Empty where
-        nobody speaks. Raises DiarizationFailed.
+        Speakers are named SPEAKER_00, SPEAKER_01, … in order of appearance, those whose voice
+        is known by its name. Empty where nobody speaks. Raises DiarizationFailed, and
+        InvalidOption for voices that another model heard.
         """
         ...
 
 
 class SpeakerDiarizer(Protocol):
     def begin(self, options: DiarizationOptions) -> Diarization: ...
+
+    async def voice(self, samples: Int16) -> VoiceSample:
+        """The voice in a short recording of one person. Raises DiarizationFailed."""
+        ...

@@ -1,4 +1,5 @@
-"""The command `rayscribe`: the client's commands, and `serve`, which starts a service here."""
+"""The command `rayscribe`: the client's commands, and those of who runs a service: `serve`, which
+starts one here, and `keys`, which says who may use it."""
 
 from typing import Annotated
 
@@ -6,6 +7,9 @@ import typer
 
 from serve_app.client import shared
 from serve_app.client.commands import app
+from serve_app.keys import app as keys_app
+
+app.add_typer(keys_app)
 
 
 @app.command(cls=shared.Command)

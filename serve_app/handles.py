@@ -11,28 +11,42 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
-from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError, RayTaskError
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    ObjectStoreFullError,
+    OutOfDiskError,
+    RayActorError,
+    RayTaskError,
+)
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
 from interchange.errors import QueueFull, RayscribeError, ServerError, Unavailable
+from interchange.room import no_room
 from interchange.stages import (
     Diarization,
     DiarizationOptions,
+    Int16,
     LoadEvent,
     LoadOptions,
     PcmBlock,
     RecognitionOptions,
     Source,
+    VoiceSample,
     Window,
 )
 from interchange.transcript import Turn, WindowTranscript
 from serve_app.transcription.transcriber import Transcriber
+from serve_app.transcription.voices import VoiceReader
 
 log = logging.getLogger("ray.serve")
 
 _TRIES = 5
 """Replicas that may die under one call before it is given up."""
+
+_FULL = (ObjectStoreFullError, OutOfDiskError)
+"""Where Ray keeps what crosses the graph: in shared memory, and on disk when that is full."""
 
 _LOST = (ActorDiedError, ActorUnavailableError, RayActorError)
 
@@ -84,7 +98,8 @@ class RayDiarization:
         self._blocks: list[ray.ObjectRef] = []
 
     async def feed(self, block: PcmBlock) -> None:
-        self._blocks.append(await asyncio.to_thread(ray.put, block.samples))
+        with _our_errors("speaker diarization"):
+            self._blocks.append(await asyncio.to_thread(ray.put, block.samples))
 
     async def turns(self) -> tuple[Turn, ...]:
         found: tuple[Turn, ...] = await _repeat(
@@ -100,6 +115,12 @@ class RaySpeakerDiarizer:
     def begin(self, options: DiarizationOptions) -> Diarization:
         return RayDiarization(self._handle, options)
 
+    async def voice(self, samples: Int16) -> VoiceSample:
+        found: VoiceSample = await _repeat(
+            "speaker diarization", lambda: self._handle.voice.remote(samples)
+        )
+        return found
+
 
 def ray_transcriber(
     loader: DeploymentHandle,
@@ -113,6 +134,10 @@ def ray_transcriber(
         RaySpeakerDiarizer(diarizer),
         windows_in_flight=windows_in_flight,
     )
+
+
+def ray_voices(loader: DeploymentHandle, diarizer: DeploymentHandle) -> VoiceReader:
+    return VoiceReader(RayAudioLoader(loader), RaySpeakerDiarizer(diarizer))
 
 
 async def _repeat(stage: str, call: Callable[[], Any]) -> Any:
@@ -155,7 +180,11 @@ def _our_errors(stage: str) -> Any:
     except RayTaskError as error:
         if isinstance(error.cause, RayscribeError):
             raise error.cause from error
+        if isinstance(error.cause, _FULL):
+            raise no_room() from error
         raise ServerError(f"A fault in {stage}: {error.cause!r}") from error
+    except _FULL as full:
+        raise no_room() from full
     except BackPressureError as full:
         raise QueueFull(f"Too many requests wait for {stage}; try again later.", 5) from full
     except DeploymentUnavailableError as gone:

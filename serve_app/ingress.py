@@ -1,7 +1,10 @@
 """The Serve ingress: it holds the handles of the stages and serves the HTTP app."""
 
 import asyncio
+import shutil
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 
 from fastapi import FastAPI
 from ray import serve
@@ -11,19 +14,33 @@ from ray.serve.schema import ReplicaState
 from configs.settings import Secrets, Settings
 from deployments.models.resolve import gated
 from interchange.blobs import BlobStore
-from serve_app.handles import ray_transcriber
+from serve_app.handles import ray_transcriber, ray_voices
 from serve_app.http.app import create_app
+from serve_app.http.intake.watch import StageWatch
 from serve_app.http.services import HttpConfig, Services
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.configured import configured_database
+from serve_app.transcription.admission import Admission, AdmittedTranscriber
+
+_STORE_WAIT_S = 1.5
+"""A client is told of a store that is locked within two seconds."""
+
+_ROOM_BYTES = 256 * 2**20
 
 
 class ServeReadiness:
-    """Which stages have a replica that is up, as the Serve controller sees them."""
+    """Which stages have a replica that is up, as the Serve controller sees them; and the disks
+    under `folders`."""
 
-    def __init__(self, app_name: str, stages: tuple[str, ...]) -> None:
+    def __init__(self, app_name: str, stages: tuple[str, ...], folders: tuple[Path, ...]) -> None:
         self._app_name = app_name
         self._stages = stages
+        self._folders = folders
+
+    async def disk(self) -> bool:
+        return await asyncio.to_thread(
+            lambda: all(_free(folder) >= _ROOM_BYTES for folder in self._folders)
+        )
 
     async def stages(self) -> Mapping[str, bool]:
         status = await asyncio.to_thread(serve.status)
@@ -36,8 +53,8 @@ class ServeReadiness:
 
 @serve.deployment(
     name="Ingress",
-    max_ongoing_requests=256,
-    max_queued_requests=256,
+    max_ongoing_requests=1024,
+    max_queued_requests=1024,
     graceful_shutdown_timeout_s=20,
     ray_actor_options={"num_cpus": 0},
 )
@@ -55,33 +72,59 @@ class Ingress:
     ) -> None:
         secrets = Secrets()
         stages = (loader, recognizer, diarizer, jobs)
-        blobs = BlobStore(settings.storage)
-        transcriber = ray_transcriber(loader, recognizer, diarizer, settings.windows_in_flight)
+        blobs = BlobStore(settings.storage, most_bytes=settings.fetch.max_disk_bytes)
+        admission = Admission(settings.admission.max_wait_s, settings.admission.expected_rate)
+        transcriber = AdmittedTranscriber(
+            ray_transcriber(loader, recognizer, diarizer, settings.windows_in_flight), admission
+        )
+        readiness = ServeReadiness(
+            serve.get_replica_context().app_name,
+            tuple(stage.deployment_name for stage in stages),
+            _folders(settings.storage),
+        )
         self._services = Services(
             config=HttpConfig(
                 model=settings.recognition.model,
                 admin_key=secrets.admin_key,
+                keys_file=settings.keys_file,
                 fly_machine_id=secrets.fly_machine_id,
                 gated_without_token=gated(settings.diarization.model) and not secrets.hub_token,
                 max_upload_bytes=settings.fetch.max_bytes,
+                max_requests=settings.admission.max_requests,
+                min_upload_bytes_s=settings.admission.min_upload_bytes_s,
+                cors_origins=settings.cors_origins,
             ),
             transcriber=transcriber,
             uploads=blobs,
+            voices=ray_voices(loader, diarizer),
             jobs=JobFrontend(
                 settings.jobs,
-                configured_database(settings.jobs, secrets),
+                configured_database(settings.jobs, secrets, wait_s=_STORE_WAIT_S),
                 blobs,
                 transcriber,
                 notify=lambda: _wake(jobs),
             ),
-            readiness=ServeReadiness(
-                serve.get_replica_context().app_name,
-                tuple(stage.deployment_name for stage in stages),
-            ),
+            readiness=readiness,
+            admission=admission,
+            watch=StageWatch(readiness),
         )
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return create_app(self._services)
+
+
+def _folders(storage: str) -> tuple[Path, ...]:
+    """Those of this machine that recordings are written to."""
+    kind, _, path = storage.partition("://")
+    own = (Path(path),) if kind == "file" else ()
+    return (*own, Path(tempfile.gettempdir()))
+
+
+def _free(folder: Path) -> int:
+    """Bytes that can be written there, in a folder that may not have been made yet."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
 
 
 def _wake(jobs: DeploymentHandle) -> None:

@@ -32,6 +32,10 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("RAY_SERVE_CONTROL_LOOP_INTERVAL_S", "1")
 os.environ.setdefault("RAY_SERVE_METRICS_EXPORT_INTERVAL_MS", "2000")
 os.environ.setdefault("REPORTER_UPDATE_INTERVAL_MS", "30000")
+# What stands around Serve's HTTP proxy; without it strangers speak to Serve itself.
+os.environ.setdefault(
+    "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", "serve_app.http.gate.proxy:middlewares"
+)
 os.environ.setdefault("RAY_LOG_MONITOR_MANY_FILES_THRESHOLD", "0")  # looks for files twice a second
 
 import ray
@@ -45,6 +49,7 @@ from configs.settings import Settings
 from deployments.models import torchaudio_mend
 from deployments.models.bundled import PREFIX as BUNDLED
 from deployments.scheduling import give_way
+from serve_app.session_folder import FolderRefused, session_folder
 
 _POLL_S = 0.5
 _WATCH_S = 20.0
@@ -151,7 +156,16 @@ def _cluster(*, dashboard: bool, logs: bool) -> Iterator[None]:
     typer.echo("Starting Ray")
     give_way()
     try:
+        with session_folder() as folder:
+            yield from _ray(folder, dashboard=dashboard, logs=logs)
+    except FolderRefused as error:
+        raise StartFailed(str(error)) from error
+
+
+def _ray(folder: Path, *, dashboard: bool, logs: bool) -> Iterator[None]:
+    try:
         ray.init(
+            _temp_dir=str(folder),
             address="local",  # never a cluster that happens to run here
             namespace="serve",
             include_dashboard=dashboard,

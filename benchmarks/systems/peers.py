@@ -15,7 +15,14 @@ class FasterWhisper:
     cores between them, each with as many threads as are left for it.
     """
 
-    def __init__(self, compute: str, batch: int = 0, workers: int = 1, model: str | None = None):
+    def __init__(
+        self,
+        compute: str,
+        batch: int = 0,
+        workers: int = 1,
+        model: str | None = None,
+        language: str | None = LANGUAGE,
+    ):
         from faster_whisper import BatchedInferencePipeline, WhisperModel  # noqa: PLC0415
 
         from benchmarks.systems.peer_weights import whisper_base  # noqa: PLC0415
@@ -29,6 +36,7 @@ class FasterWhisper:
         )
         self._batched = BatchedInferencePipeline(self._model) if batch else None
         self._batch = batch
+        self._language = language
 
     def prepare(self, paths: list[Path]) -> None:
         """It reads the files itself."""
@@ -37,7 +45,7 @@ class FasterWhisper:
         return by_clients(self._one, paths, clients)
 
     def _one(self, path: Path) -> str:
-        options: dict[str, Any] = {"language": LANGUAGE, "beam_size": 1, "vad_filter": True}
+        options: dict[str, Any] = {"language": self._language, "beam_size": 1, "vad_filter": True}
         if self._batched is not None:
             segments, _ = self._batched.transcribe(str(path), batch_size=self._batch, **options)
         else:

@@ -53,10 +53,17 @@ class EngineAlone:
 class InProcess:
     """Rayscribe's stages in one process: what the graph adds is Ray and HTTP."""
 
-    def __init__(self, model: str = WHISPER, windows_in_flight: int = 16, **recognition: Any):
+    def __init__(
+        self,
+        model: str = WHISPER,
+        windows_in_flight: int = 16,
+        language: str | None = LANGUAGE,
+        **recognition: Any,
+    ):
         from deployments.audio.loader import Loader  # noqa: PLC0415
         from deployments.recognition.build import build_engine  # noqa: PLC0415
 
+        self._language = language
         self._folder = tempfile.TemporaryDirectory(prefix="rayscribe-bench-")
         settings = Settings(
             recognition=RecognitionSettings(model=model, **recognition),
@@ -83,7 +90,7 @@ class InProcess:
         async def one(number: int, path: Path) -> str:
             async with room:
                 source = BlobSource(path.name, path.name)
-                request = TranscriptionRequest(str(number), source, language=LANGUAGE)
+                request = TranscriptionRequest(str(number), source, language=self._language)
                 return (await self._transcriber.run(request)).text
 
         return list(await asyncio.gather(*(one(*each) for each in enumerate(paths))))
@@ -92,6 +99,9 @@ class InProcess:
 class _NoDiarizer:
     def begin(self, options: object) -> Any:
         raise ValueError("Speakers are not asked for here.")
+
+    async def voice(self, samples: object) -> Any:
+        raise ValueError("Nobody's voice is asked for here.")
 
 
 class LoaderAlone:

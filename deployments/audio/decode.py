@@ -1,20 +1,17 @@
-"""Decoding any audio or video file to 16 kHz mono with PyAV (FFmpeg's libraries).
+"""A recording of any format as one stream of 16 kHz mono, with notes on what it lacks.
 
-FFmpeg runs in this process, on input that anybody may have made. It is given bytes and
-nothing else: demuxers come from a list without playlists, devices and network formats, and
-a file that refers to another one is refused when it tries to open it.
+FFmpeg takes a file apart (`media`): in this process, or in a child that can do no harm
+(`child`). Here its pieces become one waveform.
 """
 
-from collections.abc import Iterator
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 
 import numpy as np
 
 from deployments.audio.channels.downmix import Downmix
-from deployments.audio.media.part import Part, Readable
-from deployments.audio.media.parts import parts
-from deployments.audio.media.tracks import Report, decode
+from deployments.audio.media.part import Readable
+from deployments.audio.media.reading import Account, Piece, Reading, read
 from interchange.errors import RecordingTooLong, UndecodableRecording
 from interchange.stages import SAMPLE_RATE, Float32
 
@@ -37,8 +34,15 @@ class Decoder:
     Raises UndecodableRecording, NoAudioStream, RecordingTooLong, and what reading raises.
     """
 
-    def __init__(self, file: Readable, *, max_duration_s: float) -> None:
+    def __init__(
+        self,
+        file: Readable,
+        *,
+        max_duration_s: float,
+        read: Callable[[Readable], Reading] = read,
+    ) -> None:
         self._file = file
+        self._read = read
         self._limit = round(max_duration_s * SAMPLE_RATE)
         self._limit_s = max_duration_s
         self._samples = 0
@@ -49,43 +53,51 @@ class Decoder:
     def __iter__(self) -> Iterator[Float32]:
         held: list[Float32] = []
         size = 0
-        for piece in self._mono():
-            self._samples += len(piece)
-            if self._samples > self._limit:
-                raise RecordingTooLong(
-                    f"The recording is longer than the {self._limit_s:g} s that this service "
-                    "takes; send it in parts."
-                )
-            held.append(piece)
-            size += len(piece)
-            while size >= BLOCK:
-                joined = np.concatenate(held)
-                yield np.clip(joined[:BLOCK], -1.0, 1.0)
-                held, size = [joined[BLOCK:]], size - BLOCK
+        with closing(self._mono()) as pieces:
+            for piece in pieces:
+                self._samples += len(piece)
+                if self._samples > self._limit:
+                    raise RecordingTooLong(
+                        f"The recording is longer than the {self._limit_s:g} s that this service "
+                        "takes; send it in parts."
+                    )
+                held.append(piece)
+                size += len(piece)
+                while size >= BLOCK:
+                    joined = np.concatenate(held)
+                    yield np.clip(joined[:BLOCK], -1.0, 1.0)
+                    held, size = [joined[BLOCK:]], size - BLOCK
         if size:
             yield np.clip(np.concatenate(held), -1.0, 1.0)
 
-    def _mono(self) -> Iterator[Float32]:
+    def _mono(self) -> Generator[Float32]:
         failure: UndecodableRecording | None = None
         damaged = False
-        for number, part in enumerate(parts(self._file)):
-            if number == _MOST_PARTS:
-                self.notes.append(
-                    f"The file is made of more than {_MOST_PARTS:,} parts; those after "
-                    f"{self._seconds:.1f} s are missing."
-                )
-                break
-            report = Report()
-            try:
-                yield from _mixed(decode(part, report))
-            except UndecodableRecording as error:
-                failure = failure or error
-                self.notes.append(
-                    f"A part of the file is missing after {self._seconds:.1f} s: {error.message}"
-                )
-            self.broken_off |= report.broken_off
-            damaged |= report.broken_off or report.faults > 0
-            self.notes += self._lacks(part, report)
+        number = 0
+        mix = _Mix()
+        reading = self._read(self._file)
+        with closing(reading):
+            for event in reading:
+                if number == _MOST_PARTS:
+                    self.notes.append(
+                        f"The file is made of more than {_MOST_PARTS:,} parts; those after "
+                        f"{self._seconds:.1f} s are missing."
+                    )
+                    break
+                if isinstance(event, Piece):
+                    yield from mix.feed(event)
+                    continue
+                yield from mix.flush()
+                number += 1
+                if event.failure is not None:
+                    failure = failure or event.failure
+                    self.notes.append(
+                        f"A part of the file is missing after {self._seconds:.1f} s: "
+                        f"{event.failure.message}"
+                    )
+                self.broken_off |= event.report.broken_off
+                damaged |= event.report.broken_off or event.report.faults > 0
+                self.notes += self._lacks(event)
         if not self._samples:
             raise failure or UndecodableRecording(
                 "The audio track is damaged: nothing of it could be decoded."
@@ -97,15 +109,16 @@ class Decoder:
     def _seconds(self) -> float:
         return self._samples / SAMPLE_RATE
 
-    def _lacks(self, part: Part, report: Report) -> Iterator[str]:
-        """Sentences about what `part` should have held."""
+    def _lacks(self, account: Account) -> Iterator[str]:
+        """Sentences about what a part should have held."""
+        report = account.report
         if report.track > 1:
             yield (
                 f"The first audio track that can be decoded is number {report.track} of the file; "
                 "it was taken."
             )
         seconds = report.samples / SAMPLE_RATE
-        missing = part.missing_s
+        missing = account.missing_s
         if report.declared_s is not None and report.declared_s > seconds + _MISSING_S:
             missing = max(missing, report.declared_s - seconds)
         if report.broken_off:
@@ -115,7 +128,7 @@ class Decoder:
                 f"The file ends after {self._seconds:.1f} s although it announces "
                 f"{self._seconds + missing:.1f} s."
             )
-        elif part.cut_off:
+        elif account.cut_off:
             yield f"The file breaks off at {self._seconds:.1f} s: its end is missing."
         if report.faults:
             yield (
@@ -129,18 +142,29 @@ class Decoder:
             )
 
 
-def _mixed(pieces: Iterator[tuple[int, Float32]]) -> Iterator[Float32]:
-    """Mono pieces of any size; channels are mixed anew where the kind of audio changes."""
-    for _, alike in groupby(pieces, key=itemgetter(0)):
-        downmix: Downmix | None = None
-        for _, piece in alike:
-            # Float formats can hold what would spoil everything downstream: NaN, infinity, 1e38.
-            if not np.abs(piece).max() <= _LOUDEST:
-                piece = np.clip(np.nan_to_num(piece), -_LOUDEST, _LOUDEST)  # noqa: PLW2901
-            if len(piece) == 1:
-                yield piece[0]
-                continue
-            downmix = downmix or Downmix(len(piece))
-            yield from downmix.feed(piece)
-        if downmix is not None:
-            yield from downmix.flush()
+class _Mix:
+    """Mono from pieces of any size; channels are mixed anew where the kind of audio changes."""
+
+    def __init__(self) -> None:
+        self._kind: int | None = None
+        self._downmix: Downmix | None = None
+
+    def feed(self, piece: Piece) -> Iterator[Float32]:
+        if piece.kind != self._kind:
+            yield from self.flush()
+            self._kind = piece.kind
+        samples = piece.samples
+        # Float formats can hold what would spoil everything downstream: NaN, infinity, 1e38.
+        if not np.abs(samples).max() <= _LOUDEST:
+            samples = np.clip(np.nan_to_num(samples), -_LOUDEST, _LOUDEST)
+        if len(samples) == 1:
+            yield samples[0]
+            return
+        self._downmix = self._downmix or Downmix(len(samples))
+        yield from self._downmix.feed(samples)
+
+    def flush(self) -> Iterator[Float32]:
+        """What is left of this kind, at its end."""
+        if self._downmix is not None:
+            yield from self._downmix.flush()
+        self._kind, self._downmix = None, None

@@ -31,13 +31,16 @@ async def fetch(url: str, spool: Spool, settings: FetchSettings, guard: AddressG
     `spool` is left as it is then: whoever reads it has to be told by `Spool.fail`.
     """
     timeout = aiohttp.ClientTimeout(
-        total=settings.total_timeout_s,
+        total=None,  # a hop's; all of them together are timed below
         connect=settings.connect_timeout_s,
         sock_read=settings.read_timeout_s,
     )
     async with (
         _sentences(url, settings),
-        asyncio.timeout(settings.total_timeout_s),  # aiohttp's own is a hop's
+        _within(
+            settings.total_timeout_s,
+            f"Fetching {printable(url)} took longer than {settings.total_timeout_s:g} s.",
+        ),
         aiohttp.ClientSession(
             connector=guard.connector(limit=1, force_close=True),
             timeout=timeout,
@@ -50,7 +53,7 @@ async def fetch(url: str, spool: Spool, settings: FetchSettings, guard: AddressG
             max_headers=_MOST_HEADERS,
             headers={"User-Agent": "Rayscribe", "Accept-Encoding": "identity"},
         ) as session,
-        _follow(session, url, settings.max_redirects) as response,
+        _follow(session, url, settings) as response,
     ):
         announced = response.content_length
         if announced is not None and announced > settings.max_bytes:
@@ -58,27 +61,52 @@ async def fetch(url: str, spool: Spool, settings: FetchSettings, guard: AddressG
         if "Content-Encoding" not in response.headers:
             spool.expected = announced
         spool.media_type = response.content_type
+        await _receive(response, spool, url, settings)
+        spool.finish()
+
+
+async def _receive(
+    response: aiohttp.ClientResponse, spool: Spool, url: str, settings: FetchSettings
+) -> None:
+    """Write the body, as it is without compression, into `spool`, unless it comes too slowly."""
+    span = 2 * settings.read_timeout_s if settings.min_bytes_per_s else None
+    least = settings.min_bytes_per_s * (span or 0)
+    slow = (
+        f"The server of {printable(url)} sent less than {settings.min_bytes_per_s:g} bytes a "
+        f"second for {span} s; upload the recording."
+    )
+    async with _within(span, slow) as limit:
+        received = 0
         async for chunk in response.content.iter_chunked(_CHUNK):
             if spool.written + len(chunk) > settings.max_bytes:
                 raise _too_large(settings)
             spool.write(chunk)
-        spool.finish()
+            received += len(chunk)
+            if span is not None and received >= least:
+                limit.reschedule(asyncio.get_running_loop().time() + span)
+                received = 0
 
 
 @asynccontextmanager
 async def _follow(
-    session: aiohttp.ClientSession, url: str, max_redirects: int
+    session: aiohttp.ClientSession, url: str, settings: FetchSettings
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     """The first answer that is no redirect. Each hop is a request of its own to the guard."""
     shown = printable(url)
     target = Target.of(url)
     credentials: dict[Origin, str] = {}
-    for _ in range(max_redirects + 1):
+    late = (
+        f"The server of {shown} sent no complete answer header within "
+        f"{settings.headers_timeout_s:g} s."
+    )
+    for _ in range(settings.max_redirects + 1):
         if target.credentials is not None:
             credentials[target.origin] = target.credentials
         known = credentials.get(target.origin)
         headers = {} if known is None else {"Authorization": known}
-        async with session.get(target.url, headers=headers, allow_redirects=False) as response:
+        async with _within(settings.headers_timeout_s, late):
+            response = await session.get(target.url, headers=headers, allow_redirects=False)
+        async with response:
             if response.status in _REDIRECTS and "Location" in response.headers:
                 target = target.follow(response.headers["Location"])
                 continue
@@ -91,8 +119,22 @@ async def _follow(
             yield response
             return
     raise TooManyRedirects(
-        f"{shown} redirects more than {max_redirects} times; give the URL of the recording itself."
+        f"{shown} redirects more than {settings.max_redirects} times; give the URL of the "
+        "recording itself."
     )
+
+
+@asynccontextmanager
+async def _within(seconds: float | None, sentence: str) -> AsyncIterator[asyncio.Timeout]:
+    """Raises SourceTimeout with the sentence where the block takes longer."""
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            yield limit
+    except TimeoutError as error:
+        if limit.expired():
+            raise SourceTimeout(sentence) from error
+        raise
 
 
 def _too_large(settings: FetchSettings) -> RecordingTooLarge:
@@ -116,10 +158,6 @@ async def _sentences(url: str, settings: FetchSettings) -> AsyncIterator[None]:
     except aiohttp.SocketTimeoutError as error:
         raise SourceTimeout(
             f"The server of {shown} sent nothing for {settings.read_timeout_s:g} s."
-        ) from error
-    except TimeoutError as error:
-        raise SourceTimeout(
-            f"Fetching {shown} took longer than {settings.total_timeout_s:g} s."
         ) from error
     except aiohttp.ClientConnectorDNSError as error:
         raise SourceUnreachable(

@@ -1,19 +1,22 @@
 """One recording's way from its source to windows, fetching and decoding at the same time."""
 
 import asyncio
+import io
 import math
-import threading
+import struct
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import aclosing, closing
 from itertools import islice
 
 import numpy as np
 
 from configs.settings import Settings
-from deployments.audio.decode import Decoder
+from deployments.audio.child.children import shared_children
+from deployments.audio.child.decoding import Decoding
 from deployments.audio.fetch import fetch
 from deployments.audio.loudness import PeakMeter
+from deployments.audio.places import SMALL_BYTES, Places
 from deployments.audio.segmentation import PcmBlocks, Segmenter
 from deployments.audio.spool import LoadCancelled, Spool
 from deployments.audio.voice_activity import shared_network
@@ -21,6 +24,7 @@ from deployments.scheduling import cores, stand_back
 from interchange.blobs import BlobStore
 from interchange.errors import RayscribeError, UndecodableRecording
 from interchange.network import AddressGuard
+from interchange.room import Room
 from interchange.stages import (
     SAMPLE_RATE,
     BlobSource,
@@ -32,10 +36,6 @@ from interchange.stages import (
     UrlSource,
 )
 
-_SMALL_BYTES = 4 * 2**20
-"""A download announced to be smaller is decoded once it is complete. It may then be read in
-any order, which some formats need and which alone trims an MP3 exactly."""
-
 _FIRST = 120 * SAMPLE_RATE
 """Samples after which a load stands back: a recognizer has some windows then, and on the
 same machine better use for the processor. Not where a diarizer waits for the whole waveform."""
@@ -43,14 +43,21 @@ same machine better use for the processor. Not where a diarizer waits for the wh
 _EARLY = 60 * SAMPLE_RATE
 """Samples whose speech is found as they come, before more is done at a time."""
 
+_A_SECOND = struct.pack(
+    "<4sI8sIHHIIHH4sI",
+    *(b"RIFF", 2 * SAMPLE_RATE + 36, b"WAVEfmt ", 16, 1, 1, SAMPLE_RATE, 2 * SAMPLE_RATE, 2, 16),
+    *(b"data", 2 * SAMPLE_RATE),
+) + bytes(2 * SAMPLE_RATE)
+"""Of silence, as a WAV file."""
+
 Events = Generator[LoadEvent, None, None]
 
 
 class Loader:
     """Loads recordings, several at a time, each in a thread of its own.
 
-    What decodes is one thread; the speech of what it decoded is found on as many cores as there
-    are. With `stands_back` a load leaves the processor to others after its first minutes. That is
+    A child process decodes; the speech of what it decoded is found on as many cores as there are.
+    With `stands_back` a load leaves the processor to others after its first minutes. That is
     for a process that does nothing else: a thread that waits for a core may hold Python's lock.
     """
 
@@ -62,7 +69,10 @@ class Loader:
         self._pool = ThreadPoolExecutor(threads, "speech")
         self._patient_pool = ThreadPoolExecutor(threads, "patient-speech", stand_back)
         self._blobs = BlobStore(settings.storage)
-        self._guard = AddressGuard(settings.allowed_networks)
+        self._guard = AddressGuard(settings.allowed_networks, settings.refused_networks)
+        self._places = Places(settings.audio.decoders)
+        self._room = Room(settings.fetch.max_disk_bytes)
+        self._children = shared_children(settings.audio.max_duration_s)
 
     async def load(self, source: Source, options: LoadOptions) -> AsyncGenerator[LoadEvent, None]:
         """See `interchange.stages.AudioLoader`.
@@ -70,45 +80,36 @@ class Loader:
         Nothing is decoded ahead of the caller by more than one event. Closing the iterator,
         or cancelling its task, ends download and decoding and leaves nothing on disk.
         """
-        stop = threading.Event()
+        decoding = Decoding(self._children, self._settings.audio.max_duration_s)
         spool: Spool | None = None
         download: asyncio.Task[None] | None = None
-        if isinstance(source, UrlSource):
-            spool = Spool()
-            download = asyncio.create_task(self._download(source.url, spool))
-            events = self._from_spool(spool, options, stop)
-        else:
-            events = self._from_blobs(source, options, stop)
-        step: Future[LoadEvent | None] | None = None
-        # Its own: it may stand back for good, and wait for a slow server as long as that takes.
-        thread = ThreadPoolExecutor(1, thread_name_prefix="load")
         try:
-            while True:
-                step = thread.submit(next, events, None)
-                event = await asyncio.wrap_future(step)
-                if event is None:
-                    return
-                yield event
+            if isinstance(source, UrlSource):
+                spool = Spool(self._room)
+                download = asyncio.create_task(self._download(source.url, spool))
+                events = self._from_spool(spool, options, decoding)
+            else:
+                events = self._from_blobs(source, options, decoding)
+            async with (
+                self._places.of(spool),
+                aclosing(_threaded(events, decoding, spool)) as steps,
+            ):
+                async for event in steps:
+                    yield event
         except LoadCancelled:
             if download is not None:
                 await download  # an error that is none of ours to foresee is raised here
             raise
         finally:
-            stop.set()
-            if spool is not None:
-                spool.fail(LoadCancelled())
             if download is not None:
                 download.cancel()
                 await asyncio.gather(download, return_exceptions=True)
-            if step is not None and not step.done():
-                await asyncio.gather(asyncio.wrap_future(step), return_exceptions=True)
-            events.close()
-            thread.shutdown(wait=False)
             if spool is not None:
                 spool.close()
 
     def check(self) -> None:
         """Do a little of the work. Raises whatever keeps the loader from doing it all."""
+        list(Decoding(self._children, 1.0).decoder(io.BytesIO(_A_SECOND)))
         segmenter = Segmenter(self._network, self._settings.audio)
         list(segmenter.feed(np.zeros(SAMPLE_RATE, np.float32)))
         list(segmenter.flush())
@@ -124,18 +125,16 @@ class Loader:
             if not spool.complete:
                 spool.fail(LoadCancelled())  # unless it failed already: the first reason counts
 
-    def _from_blobs(
-        self, source: BlobSource, options: LoadOptions, stop: threading.Event
-    ) -> Events:
+    def _from_blobs(self, source: BlobSource, options: LoadOptions, decoding: Decoding) -> Events:
         with self._blobs.open(source) as file:
-            decoder = Decoder(file, max_duration_s=self._settings.audio.max_duration_s)
-            yield from self._events(decoder, decoder.notes, options, stop, lambda: True)
+            decoder = decoding.decoder(file)
+            yield from self._events(decoder, decoder.notes, options, decoding, lambda: True)
 
-    def _from_spool(self, spool: Spool, options: LoadOptions, stop: threading.Event) -> Events:
+    def _from_spool(self, spool: Spool, options: LoadOptions, decoding: Decoding) -> Events:
         notes: list[str] = []
         try:
-            blocks = self._decode(spool, notes)
-            yield from self._events(blocks, notes, options, stop, lambda: spool.complete)
+            blocks = self._decode(spool, notes, decoding)
+            yield from self._events(blocks, notes, options, decoding, lambda: spool.complete)
         except UndecodableRecording as error:
             spool.check()
             if spool.media_type.startswith("text/"):
@@ -145,18 +144,17 @@ class Loader:
                 ) from error
             raise
 
-    def _decode(self, spool: Spool, notes: list[str]) -> Iterator[Float32]:
+    def _decode(self, spool: Spool, notes: list[str], decoding: Decoding) -> Iterator[Float32]:
         """The blocks of a recording that may still be on its way.
 
         While it is, it is read from front to back. A file that cannot be decoded so, such as
         an MP4 whose index is at its end, is decoded again when it is complete, past the
         blocks that were handed out.
         """
-        limit = self._settings.audio.max_duration_s
         spool.read_at(0, 1)  # with the first byte the announced size is known
         count = 0
-        if spool.expected is None or spool.expected > _SMALL_BYTES:
-            decoder = Decoder(spool.reader(seekable=False), max_duration_s=limit)
+        if spool.expected is None or spool.expected > SMALL_BYTES:
+            decoder = decoding.decoder(spool.reader(seekable=False))
             held: Float32 | None = None  # the last block may end where the trouble began
             try:
                 for block in decoder:
@@ -173,7 +171,7 @@ class Loader:
                     notes += decoder.notes
                     return
         spool.wait()
-        decoder = Decoder(spool.reader(seekable=True), max_duration_s=limit)
+        decoder = decoding.decoder(spool.reader(seekable=True))
         yield from islice(decoder, count, None)
         notes += decoder.notes
 
@@ -182,7 +180,7 @@ class Loader:
         blocks: Iterable[Float32],
         notes: list[str],
         options: LoadOptions,
-        stop: threading.Event,
+        decoding: Decoding,
         complete: Callable[[], bool],
     ) -> Events:
         """`notes` is read at the end, when the decoder has filled it.
@@ -195,7 +193,7 @@ class Loader:
         will_stand_back = self._stands_back and waveform is None
         meter = PeakMeter()
         for block in blocks:
-            if stop.is_set():
+            if decoding.stopped:
                 raise LoadCancelled
             meter.feed(block)
             if waveform is not None:
@@ -203,6 +201,7 @@ class Loader:
             elif will_stand_back and segmenter.samples > _FIRST:
                 will_stand_back = False
                 stand_back()
+                decoding.stand_back()
                 segmenter.use(self._patient_pool)
             early = segmenter.samples < _EARLY
             yield from segmenter.feed(block, at_once=early or not complete())
@@ -211,3 +210,27 @@ class Loader:
         yield from segmenter.flush()
         duration, speech = segmenter.samples / SAMPLE_RATE, segmenter.speech / SAMPLE_RATE
         yield Loaded(duration, speech, tuple(notes), meter.waveform())
+
+
+async def _threaded(
+    events: Events, decoding: Decoding, spool: Spool | None
+) -> AsyncGenerator[LoadEvent, None]:
+    """`events`, each made in a thread when it is asked for. Closing ends what is under way."""
+    step: Future[LoadEvent | None] | None = None
+    # Its own: it may stand back for good, and wait for a slow server as long as that takes.
+    thread = ThreadPoolExecutor(1, thread_name_prefix="load")
+    try:
+        while True:
+            step = thread.submit(next, events, None)
+            event = await asyncio.wrap_future(step)
+            if event is None:
+                return
+            yield event
+    finally:
+        decoding.stop()
+        if spool is not None:
+            spool.fail(LoadCancelled())
+        if step is not None and not step.done():
+            await asyncio.gather(asyncio.wrap_future(step), return_exceptions=True)
+        events.close()
+        thread.shutdown(wait=False)

@@ -7,6 +7,7 @@ probability rises over one threshold, and ends where it stays under a lower one 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from deployments.audio.faint import FaintFinder, Span
 from deployments.audio.voice_activity import FRAME, Frames
 from interchange.stages import SAMPLE_RATE
 
@@ -25,12 +26,13 @@ class Piece:
 
     `bond` is None after a pause. Otherwise the piece goes on where the last one ended, within
     speech, and `bond` says from 0 (faint) to 1 (loud and clear) how much speech a cut there
-    would hit.
+    would hit. `faint` speech is what only the model can tell from silence (`faint`).
     """
 
     start: int
     end: int
     bond: float | None = None
+    faint: bool = False
 
 
 @dataclass(slots=True)
@@ -49,20 +51,27 @@ class PieceFinder:
 
     A piece is at most about two seconds long: longer speech is divided at its weakest frame,
     so that there is somewhere to cut when nobody pauses. It ends where `min_pause_s` seconds are
-    silent.
+    silent. With `faint` what may be speech all the same is found too.
     """
 
-    def __init__(self, threshold: float, min_pause_s: float = MIN_PAUSE_S) -> None:
+    def __init__(
+        self, threshold: float, min_pause_s: float = MIN_PAUSE_S, faint: FaintFinder | None = None
+    ) -> None:
         self._enter = threshold
         self._leave = max(threshold - _HYSTERESIS, threshold / 2)
         self._min_pause = max(1, round(min_pause_s * SAMPLE_RATE / FRAME))
         self._frame = 0
         self._open: _Open | None = None
+        self._faint = faint
+        self._faint_end: int | None = None
 
     @property
     def settled(self) -> int:
         """The sample before which no further piece will start."""
-        return (self._open.start if self._open else self._frame) * FRAME
+        if self._open is not None:
+            return self._open.start * FRAME
+        faint = self._faint.start if self._faint is not None else None
+        return (self._frame if faint is None else faint) * FRAME
 
     def feed(self, frames: Frames) -> Iterator[Piece]:
         for probability, level in zip(
@@ -75,12 +84,18 @@ class PieceFinder:
         """The piece that the end of the recording ends."""
         if self._open is not None:
             yield from self._close(self._open, self._frame)
+        elif self._faint is not None:
+            yield from self._as_pieces(self._faint.speech_begins(self._frame))
 
     def _step(self, probability: float, level: float) -> Iterator[Piece]:
         piece = self._open
         if piece is None:
             if probability >= self._enter:
+                if self._faint is not None:
+                    yield from self._as_pieces(self._faint.speech_begins(self._frame))
                 self._open = _Open(self._frame, None, [probability], [level])
+            elif self._faint is not None:
+                yield from self._as_pieces(self._faint.add(self._frame, probability, level))
             return
         piece.probabilities.append(probability)
         piece.levels.append(level)
@@ -96,8 +111,16 @@ class PieceFinder:
 
     def _close(self, piece: _Open, end: int) -> Iterator[Piece]:
         self._open = None
+        if self._faint is not None:
+            self._faint.speech_ended(end)
         if end - piece.start >= _MIN_SPEECH or piece.bond is not None:
             yield Piece(piece.start * FRAME, end * FRAME, piece.bond)
+
+    def _as_pieces(self, spans: Iterator[Span]) -> Iterator[Piece]:
+        for start, end in spans:
+            bond = 0.0 if start == self._faint_end else None
+            self._faint_end = end
+            yield Piece(start * FRAME, end * FRAME, bond, faint=True)
 
     def _divide(self, piece: _Open) -> Piece:
         loudest = max(piece.levels)

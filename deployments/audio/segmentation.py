@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 import numpy as np
 
 from configs.settings import AudioSettings
+from deployments.audio.faint import FaintFinder
 from deployments.audio.pieces import MIN_PAUSE_S, PieceFinder
 from deployments.audio.voice_activity import Frames, SileroNetwork, VoiceActivity
 from deployments.audio.windows import PAD, Stretch, WindowPlanner
@@ -69,7 +70,9 @@ class Segmenter:
             settings.vad_threshold, MIN_PAUSE_S, PAD / SAMPLE_RATE
         )
         self._activity = VoiceActivity(network, pool)
-        self._finder = PieceFinder(detection.threshold, detection.silence_s)
+        # Who sets the detector's values wants them to decide.
+        faint = FaintFinder() if settings.vad_faint and options.detection is None else None
+        self._finder = PieceFinder(detection.threshold, detection.silence_s, faint)
         self._lead = round(detection.padding_s * SAMPLE_RATE)
         self._planner = WindowPlanner(settings.window_s, options.first_window_s, self._lead)
         self._buffer = SampleBuffer()
@@ -110,8 +113,11 @@ class Segmenter:
     def _windows(self, stretches: Iterable[Stretch]) -> Iterator[Window]:
         for stretch in stretches:
             samples = self._buffer.cut(stretch.start, stretch.end)
-            self.speech += sum(end - start for start, end in stretch.speech)
-            yield Window(self._index, stretch.start, as_int16(samples), stretch.speech)
+            if not stretch.faint:
+                self.speech += sum(end - start for start, end in stretch.speech)
+            yield Window(
+                self._index, stretch.start, as_int16(samples), stretch.speech, stretch.faint
+            )
             self._index += 1
 
 

@@ -1,13 +1,16 @@
 """A temporary file that one thread reads while it is still being written."""
 
+import asyncio
 import errno
 import io
 import os
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
-from interchange.errors import RayscribeError, ServerError, Unavailable
+from interchange.errors import RayscribeError
+from interchange.room import Room, writing
 
 
 class LoadCancelled(Exception):
@@ -19,13 +22,17 @@ class Spool:
 
     The file has no name, so nothing is left of it when the process is gone, however it ends.
     The writer sets `expected`, the size in bytes where it is announced, and `media_type`, what
-    the remote server calls the content, before it writes.
+    the remote server calls the content, before it writes. What lies here takes of `room`.
     """
 
-    def __init__(self, directory: Path | None = None) -> None:
-        self._file = tempfile.TemporaryFile(dir=directory, buffering=0)  # noqa: SIM115
+    def __init__(self, room: Room | None = None, directory: Path | None = None) -> None:
+        with writing("The recording"):
+            self._file = tempfile.TemporaryFile(dir=directory, buffering=0)  # noqa: SIM115
+        self._room = room
         self._grown = threading.Condition()
+        self._changed = asyncio.Event()
         self._written = 0
+        self._taken = 0
         self._complete = False
         self._error: Exception | None = None
         self.expected: int | None = None
@@ -40,41 +47,55 @@ class Spool:
         return self._complete
 
     def write(self, data: bytes) -> None:
-        """Append `data`. Raises Unavailable when the disk is full."""
+        """Append `data`. Raises Unavailable when the disk or the room is full."""
+        if self._room is not None:
+            self._room.take(len(data))
+        self._taken += len(data)
         view = memoryview(data)
-        try:
+        with writing("The recording"):
             while view:
                 view = view[os.write(self._file.fileno(), view) :]
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise Unavailable(
-                    "The service has no room left to keep the recording; try again later.", 60
-                ) from error
-            raise ServerError("The recording could not be written to disk.") from error
         with self._grown:
             self._written += len(data)
             self._grown.notify_all()
+        self._changed.set()
 
     def finish(self) -> None:
         """Say that all is written."""
         with self._grown:
             self._complete = True
             self._grown.notify_all()
+        self._changed.set()
 
     def fail(self, error: RayscribeError | LoadCancelled) -> None:
         """Raise `error` in every reader, now and later."""
         with self._grown:
             self._error = self._error or error
             self._grown.notify_all()
+        self._changed.set()
 
     def close(self) -> None:
         """Give the disk space back. No reader may be at work any more."""
         self._file.close()
+        if self._room is not None:
+            self._room.give_back(self._taken)
+            self._room = None
 
     def check(self) -> None:
         """Raise the error that ended the writing, if one did."""
         if self._error is not None:
             raise self._error
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will be written."""
+        return self._complete or self._error is not None
+
+    async def until(self, ready: Callable[[], bool]) -> None:
+        """Wait until it is so; in the writer's event loop, and one task at a time."""
+        while not ready():
+            self._changed.clear()
+            await self._changed.wait()
 
     def wait(self) -> None:
         """Block until all is written. Raises what `fail` was given."""

@@ -2,9 +2,10 @@
 
 The cuts are a shortest path. Its nodes are the places between pieces of speech, its edges the
 windows that would reach from one to the next, and an edge costs what the window does: a
-constant, its seconds, and a charge for the cut at its end that falls with the length of the
-pause there. So cuts gather in the longest pauses, long silences are left out because their
-seconds cost more than a second window, and as few windows as possible are made otherwise.
+constant, its seconds, a charge for the cut at its end that falls with the length of the pause
+there, and one for what may be no speech beside speech. So cuts gather in the longest pauses, long
+silences are left out because their seconds cost more than a second window, and as few windows as
+possible are made otherwise.
 
 The path over a whole recording cannot be waited for. Each window is settled from a path over
 the speech of three windows; what comes later changes it hardly ever.
@@ -34,15 +35,18 @@ _CUT_COST = 6.0  # of a cut in a pause of no length
 _CUT_DECAY_S = 0.25
 _BREAK_COST = 8.0  # of a cut within speech, as quiet as can be
 _BREAK_RANGE = 4.0
+_MIXED_COST = 5.0  # of faint speech beside other: it may be music, which is better left out
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A window to be: samples `start` to `end` of the recording, and the speech in it."""
+    """A window to be: samples `start` to `end` of the recording, and the speech in it, all of which
+    may be `faint`."""
 
     start: int
     end: int
     speech: tuple[tuple[int, int], ...]
+    faint: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,8 @@ class WindowPlanner:
                 speech[-1] = (speech[-1][0], node.piece.end - start)
             else:
                 speech.append((node.piece.start - start, node.piece.end - start))
-        return Stretch(start, end, _padded(speech, end - start))
+        faint = all(node.piece.faint for node in inside)
+        return Stretch(start, end, _padded(speech, end - start), faint)
 
     def _shortest_path(self, trail: int, *, open_end: bool) -> list[int]:
         """How many nodes each window on the path takes, in order.
@@ -172,13 +177,16 @@ class WindowPlanner:
             at_end = last + 1 == len(nodes)
             cut = 0.0 if at_end else nodes[last + 1].cost
             best, origin = math.inf, last
+            kinds: set[bool] = set()
             for first in range(last, -1, -1):
+                kinds.add(nodes[first].piece.faint)
                 start, end = self._bounds(first, last, trail)
                 length = end - start
                 if length > self._limit_of(first):
                     break
                 share = length / self._limit if open_end and at_end else 1.0
-                cost = costs[first] + _WINDOW_COST * share + length / SAMPLE_RATE + cut
+                mixed = _MIXED_COST if len(kinds) > 1 else 0.0
+                cost = costs[first] + _WINDOW_COST * share + length / SAMPLE_RATE + cut + mixed
                 if cost < best:
                     best, origin = cost, first
             costs.append(best)

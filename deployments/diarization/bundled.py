@@ -11,6 +11,7 @@ from deployments.diarization.networks.campplus import CamPlusPlus
 from deployments.diarization.networks.trunks import CamPlusPlusTrunk
 from deployments.diarization.segmentation import Segmenter
 from deployments.diarization.speakers.similarity import SimilarityClustering
+from deployments.diarization.speakers.voices import VoiceLimits
 
 SEGMENTATION_FILE = "pytorch_model.bin"
 EMBEDDING_FILE = "campplus_cn_en_common.pt"
@@ -21,6 +22,8 @@ LEAST_CLEAN = 0.05
 """Half a second of a chunk's 10 s."""
 GAP_S = 0.5
 """A turn goes on over shorter pauses in which nobody else talks."""
+VOICES = VoiceLimits(same=0.45, several=0.40)
+"""By `benchmarks.diarization.known`; its table is in docs/diarization.md."""
 
 
 def load(folder: Path, device: torch.device, batch_size: int) -> Diarization:
@@ -36,6 +39,7 @@ def load(folder: Path, device: torch.device, batch_size: int) -> Diarization:
         segmenter=segmenter,
         embedder=SpeakerEmbedder(CamPlusPlusTrunk(network, device), device, batch_size),
         clustering=SimilarityClustering(),
+        voices=VOICES,
         least_clean=round(LEAST_CLEAN * segmenter.grid.frames),
         quiet_gap=GAP_S,
     )

@@ -10,14 +10,14 @@ from ray import serve
 
 from configs.settings import Secrets, Settings
 from deployments.diarization.pipeline import Diarizer
-from interchange.stages import DiarizationOptions, Int16
+from interchange.stages import DiarizationOptions, Int16, VoiceSample
 from interchange.transcript import Turn
 
 
-# The models take one recording at a time; a second one may wait with its samples at hand.
+# The models take one recording at a time; a second one may wait, and voices be learned beside.
 @serve.deployment(
     ray_actor_options={"num_cpus": 1},
-    max_ongoing_requests=2,
+    max_ongoing_requests=4,
     max_queued_requests=64,
     health_check_period_s=10,
     health_check_timeout_s=60,
@@ -31,6 +31,8 @@ class SpeakerDiarizer:
         self._diarizer = Diarizer(settings.diarization, Secrets().hub_token)
         self._diarizer.warm_up()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="diarization")
+        # Somebody waits for a voice: it goes beside the recording in work, and is short.
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="voices")
 
     async def diarize(
         self, blocks: list[ray.ObjectRef], options: DiarizationOptions
@@ -47,6 +49,11 @@ class SpeakerDiarizer:
             return await asyncio.wrap_future(work)
         finally:
             cancelled.set()
+
+    async def voice(self, samples: Int16) -> VoiceSample:
+        """The voice in a recording of one person. Raises what `Diarizer.voice` raises."""
+        work = self._beside.submit(self._diarizer.voice, samples)
+        return await asyncio.wrap_future(work)
 
     async def check_health(self) -> None:
         """Raises where a recording in work shows no sign of life."""

@@ -9,10 +9,36 @@ from torch import Tensor
 from deployments.diarization.embeddings import SpeakerEmbedder, alone
 from deployments.diarization.reconstruction import Spoken, reconstruct
 from deployments.diarization.segmentation import Segmenter
-from deployments.diarization.speakers.clustering import NOBODY, Bounds, Clustering
+from deployments.diarization.speakers.clustering import (
+    NOBODY,
+    Bounds,
+    Clustering,
+    centres,
+    unit,
+)
+from deployments.diarization.speakers.voices import VoiceLimits, alike, reference_masks
+from interchange.stages import SAMPLE_RATE, Float32
 
 Progress = Callable[[str, int, int], None]
 """Told (stage, done, total) as work goes on; what it raises ends the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was spoken, and (speakers, dimension) the mean voice of each, of length 1."""
+
+    spoken: list[Spoken]
+    voices: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a reference says: `seconds` in which one person talks alone, (dimension,) the voice,
+    of length 1 (zeros where nobody talks), and how alike its least alike parts are (a cosine)."""
+
+    seconds: float
+    voice: Float32
+    alike: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +53,19 @@ class Diarization:
     segmenter: Segmenter
     embedder: SpeakerEmbedder
     clustering: Clustering
+    voices: VoiceLimits
     least_clean: int | None
     gap: float = 0.0
     quiet_gap: float = 0.0
 
-    def __call__(self, waveform: Tensor, bounds: Bounds, progress: Progress) -> list[Spoken]:
-        """What was spoken in (samples,) int16 at 16 kHz, speaker by speaker."""
+    def __call__(self, waveform: Tensor, bounds: Bounds, progress: Progress) -> Found:
+        """Of (samples,) int16 at 16 kHz."""
         grid = self.segmenter.grid
         masks = self.segmenter.segment(
             waveform, lambda done, total: progress("segmentation", done, total)
         )
         if not masks.any():
-            return []
+            return Found([], np.zeros((0, self.embedder.dimension), np.float32))
         used = masks if self.least_clean is None else alone(masks, self.least_clean)
         embeddings = self.embedder.embed(
             waveform, used, grid, lambda done, total: progress("embeddings", done, total)
@@ -48,4 +75,25 @@ class Diarization:
         speakers[~masks.any(axis=1)] = NOBODY
         progress("reconstruction", 0, 1)
         most = np.inf if bounds.most is None else bounds.most
-        return reconstruct(masks, speakers, grid, most=most, gap=self.gap, quiet_gap=self.quiet_gap)
+        return Found(
+            reconstruct(masks, speakers, grid, most=most, gap=self.gap, quiet_gap=self.quiet_gap),
+            centres(embeddings, masks, grid, speakers),
+        )
+
+    def hear(self, waveform: Tensor) -> Heard:
+        """The voice of a reference, (samples,) int16 at 16 kHz, of one person."""
+        grid = self.segmenter.grid
+        masks = self.segmenter.segment(waveform, _unwatched)
+        used, enough = reference_masks(masks, grid)
+        seconds = float(grid.united(used[..., 0] > 0).sum()) * grid.hop / SAMPLE_RATE
+        if seconds == 0:
+            return Heard(0.0, np.zeros(self.embedder.dimension, np.float32), 1.0)
+        rows = unit(self.embedder.embed(waveform, used, grid, _unwatched))
+        frames = used[..., 0].sum(axis=1, dtype=np.float32)[:, None]
+        voice = unit(np.nan_to_num(rows[:, 0] * frames).sum(axis=0))
+        pieces = rows[:, 1:][enough[:, 1:]]
+        return Heard(seconds, voice, alike(pieces))
+
+
+def _unwatched(done: int, total: int) -> None:
+    """Nobody is told."""

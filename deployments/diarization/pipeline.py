@@ -15,7 +15,7 @@ import torch
 from configs.settings import DiarizationSettings
 from deployments.models.resolve import resolve
 from interchange.errors import DiarizationFailed, InvalidOption, Unavailable
-from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16
+from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16, Voice, VoiceSample
 from interchange.transcript import Turn
 
 # pyannote tells its makers how long the recordings are unless it is told not to.
@@ -25,9 +25,9 @@ with warnings.catch_warnings():
     # torchcodec reads files for pyannote; here waveforms come decoded.
     warnings.filterwarnings("ignore", r"\s*torchcodec is not installed", UserWarning)
     from deployments.diarization import bundled, published
-    from deployments.diarization.diarization import Diarization, Progress
-    from deployments.diarization.reconstruction import Spoken
+    from deployments.diarization.diarization import Diarization, Found, Progress
     from deployments.diarization.speakers.clustering import Bounds
+    from deployments.diarization.speakers.voices import named
 
 _BUNDLED = "bundled:diarization"
 
@@ -42,7 +42,7 @@ class Cancelled(Exception):
 
 class Diarizer:
     """The loaded pipeline. It takes one recording at a time: `turns` must not be called from
-    two threads at once."""
+    two threads at once; `voice` may be called beside it."""
 
     def __init__(self, settings: DiarizationSettings, token: str | None = None) -> None:
         """Raises MissingToken where the model is gated and `token` cannot open it."""
@@ -55,6 +55,7 @@ class Diarizer:
             # Speakers are near each other in few digits, of which TensorFloat has three.
             torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         self._pipeline = _load(settings, token, torch.device(device))
+        self._voices = "@".join(filter(None, (settings.model, settings.revision)))
         self._moved_at: float | None = None
 
     def warm_up(self) -> None:
@@ -78,11 +79,13 @@ class Diarizer:
         """Speaker turns in order of their start; empty where nobody speaks.
 
         `waveform` is the whole recording, mono at 16 kHz; it is not copied. Speakers are
-        SPEAKER_00, SPEAKER_01, … in order of appearance. `on_progress` is told of each batch.
+        SPEAKER_00, SPEAKER_01, … in order of appearance, but for those whose voice is known:
+        they have its name. `on_progress` is told of each batch.
         Raises Cancelled within a batch once `cancelled` is set, InvalidOption for bounds that
         contradict each other, DiarizationFailed otherwise.
         """
         _check(options)
+        self._check_voices(options.known)
         if len(waveform) == 0:
             return ()
 
@@ -99,7 +102,7 @@ class Diarizer:
                 # torch warns of read-only memory, which nothing here writes to.
                 warnings.simplefilter("ignore")
                 samples = torch.from_numpy(waveform)
-                spoken = self._pipeline(samples, Bounds.of(options), progress)
+                found = self._pipeline(samples, Bounds.of(options), progress)
         except (RuntimeError, ValueError, MemoryError, FloatingPointError) as error:
             raise DiarizationFailed(
                 f"The speakers of a recording of {len(waveform) / SAMPLE_RATE:.1f} s could "
@@ -107,7 +110,36 @@ class Diarizer:
             ) from error
         finally:
             self._moved_at = None
-        return _turns(spoken, len(waveform) / SAMPLE_RATE)
+        names = named(found.voices, options.known, self._pipeline.voices.same)
+        return _turns(found, names, len(waveform) / SAMPLE_RATE)
+
+    def voice(self, waveform: Int16) -> VoiceSample:
+        """The voice of a recording of one person, mono at 16 kHz. Raises DiarizationFailed."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # as above
+                heard = self._pipeline.hear(torch.from_numpy(waveform))
+        except (RuntimeError, ValueError, MemoryError, FloatingPointError) as error:
+            raise DiarizationFailed(
+                f"The voice of a recording of {len(waveform) / SAMPLE_RATE:.1f} s could not be "
+                f"learned: {error}"
+            ) from error
+        return VoiceSample(
+            embedding=tuple(heard.voice.tolist()),
+            seconds=heard.seconds,
+            several=heard.alike < self._pipeline.voices.several,
+            model=self._voices,
+        )
+
+    def _check_voices(self, known: tuple[Voice, ...]) -> None:
+        """Raises InvalidOption for a voice that another model heard."""
+        for voice in known:
+            if voice.model != self._voices:
+                raise InvalidOption(
+                    f"The voice of {voice.name!r} was learned by the model {voice.model}, and now "
+                    f"{self._voices} tells speakers apart; give its recordings again.",
+                    "known_speakers",
+                )
 
 
 def _check(options: DiarizationOptions) -> None:
@@ -122,16 +154,16 @@ def _check(options: DiarizationOptions) -> None:
         )
 
 
-def _turns(spoken: list[Spoken], duration: float) -> tuple[Turn, ...]:
-    """Turns within the recording, by start, with speakers numbered as they appear."""
-    names: dict[int, str] = {}
+def _turns(found: Found, known: dict[int, str], duration: float) -> tuple[Turn, ...]:
+    """Turns within the recording, by start, with strangers numbered as they appear."""
+    names = dict(known)
     turns = []
-    for each in sorted(spoken, key=lambda each: (each.start, each.end)):
+    for each in sorted(found.spoken, key=lambda each: (each.start, each.end)):
         start, end = max(0.0, each.start), min(duration, each.end)
         # Chunks are padded to their length: a turn may begin behind a recording's end.
         if start < end:
-            speaker = names.setdefault(each.speaker, f"SPEAKER_{len(names):02d}")
-            turns.append(Turn(start, end, speaker))
+            label = f"SPEAKER_{len(names) - len(known):02d}"
+            turns.append(Turn(start, end, names.setdefault(each.speaker, label)))
     return tuple(turns)
 
 

@@ -16,8 +16,12 @@ from deployments.diarization.embeddings import SpeakerEmbedder
 from deployments.diarization.networks.trunks import WeSpeakerTrunk
 from deployments.diarization.segmentation import Segmenter
 from deployments.diarization.speakers.pyannote_clustering import PyannoteClustering
+from deployments.diarization.speakers.voices import VoiceLimits
 from deployments.models.wheels import WeightsUnavailable
 from interchange.errors import MissingToken
+
+VOICES = VoiceLimits(same=0.45, several=0.40)
+"""Those of the bundled models: nobody has measured what fits WeSpeaker's better."""
 
 
 class NoPlda(PLDA):
@@ -54,6 +58,7 @@ def load(folder: Path, device: torch.device, batch_size: int, token: str | None)
         segmenter=segmenter,
         embedder=SpeakerEmbedder(WeSpeakerTrunk(model, device), device, batch_size),
         clustering=PyannoteClustering(pipeline.clustering),
+        voices=VOICES,
         least_clean=shortest if pipeline.embedding_exclude_overlap else None,
         gap=pipeline.segmentation.min_duration_off,
     )

@@ -2,14 +2,18 @@
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 
 from serve_app import __version__
 from serve_app.http.around import docs, errors, examples, health
-from serve_app.http.around.auth import AdminKeyAuth
-from serve_app.http.around.body_limit import BodyLimit
 from serve_app.http.around.request_id import RequestIds
 from serve_app.http.around.trailing_slash import TrailingSlash
 from serve_app.http.asr import routes as asr
+from serve_app.http.gate.auth import OPEN_PATHS, Auth
+from serve_app.http.gate.bounds import Bounds
+from serve_app.http.gate.headers import SecurityHeaders
+from serve_app.http.gate.keyring import KeyRing
+from serve_app.http.gate.places import Places
 from serve_app.http.jobs import routes as jobs
 from serve_app.http.openai import routes as openai
 from serve_app.http.page.middleware import Page
@@ -29,16 +33,25 @@ outlives its request are tasks in the first, and `/v1/jobs`.
 
 
 def create_app(services: Services) -> FastAPI:
-    """The app over these services; it keeps no state of its own."""
+    """The app over these services. Raises KeysUnreadable."""
+    config = services.config
+    keys = KeyRing(config.admin_key, config.keys_file)
     middleware = [
         Middleware(TrailingSlash),
         Middleware(RequestIds),
+        Middleware(SecurityHeaders, shared=bool(config.cors_origins)),
         Middleware(errors.UnexpectedErrors),
+        *_cors(config.cors_origins),
         Middleware(Page),
-        Middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, uploads=_UPLOAD_PATHS),
+        Middleware(Auth, keys=keys),
+        Middleware(Places, limit=config.max_requests),
+        Middleware(
+            Bounds,
+            max_bytes=MAX_BODY_BYTES,
+            uploads=_UPLOAD_PATHS,
+            min_rate=config.min_upload_bytes_s,
+        ),
     ]
-    if (key := services.config.admin_key) is not None:
-        middleware.insert(4, Middleware(AdminKeyAuth, key=key))
     app = FastAPI(
         title="Rayscribe",
         version=__version__,
@@ -50,8 +63,31 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     errors.install(app)
-    docs.install(app)
+    docs.install(app, OPEN_PATHS)
     examples.install(app)
     for surface in (seed, openai, asr, jobs, health):
         app.include_router(surface.routes)
     return app
+
+
+def _cors(origins: tuple[str, ...]) -> list[Middleware]:
+    """Pages of these origins may use the service from a browser; where none is named, no other."""
+    if not origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=[
+                "authorization",
+                "x-admin-api-key",
+                "content-type",
+                "idempotency-key",
+                "last-event-id",
+                "x-request-id",
+            ],
+            expose_headers=["location", "retry-after", "x-request-id"],
+            max_age=3600,
+        )
+    ]

@@ -7,14 +7,16 @@ ones, on a store of the test's own.
 
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, BinaryIO, Protocol
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from interchange.stages import BlobSource
+from interchange.stages import BlobSource, Source, VoiceSample
 from interchange.transcript import Transcript
 from serve_app.jobs.frontend import JobFrontend
+from serve_app.transcription.admission import Admission
 from serve_app.transcription.events import Event
 from serve_app.transcription.request import TranscriptionRequest
 
@@ -45,25 +47,50 @@ class Uploads(Protocol):
         ...
 
 
+class Voices(Protocol):
+    """`serve_app.transcription.voices.VoiceReader`, as far as HTTP uses it."""
+
+    async def learn(self, source: Source, name: str, param: str) -> VoiceSample:
+        """The voice of a recording of one person. Raises InvalidOption for `param`."""
+        ...
+
+
 class Readiness(Protocol):
     async def stages(self) -> Mapping[str, bool]:
         """Each stage of the graph, and whether a healthy replica of it is there."""
         ...
 
+    async def disk(self) -> bool:
+        """Whether there is room for uploads and for what is parked while it is worked on."""
+        ...
+
+
+class Watch(Protocol):
+    def check(self) -> None:
+        """Raises Unavailable where a stage has been down for a while."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class HttpConfig:
-    """`admin_key` None turns authentication off; an empty one does not.
+    """`admin_key` is a key that may do all; an empty one counts. `keys_file` has further keys with
+    scopes. With neither nobody needs a key.
 
     `gated_without_token` says that the configured diarization model needs a hub token and
-    none is set. `max_upload_bytes` bounds an uploaded recording.
+    none is set. `max_upload_bytes` bounds an uploaded recording, `max_requests` how many requests
+    are at work at once, and a body that brings less than `min_upload_bytes_s` is cut off. Pages of
+    `cors_origins` may use the service.
     """
 
     model: str
     admin_key: str | None = None
+    keys_file: Path | None = None
     fly_machine_id: str | None = None
     gated_without_token: bool = False
     max_upload_bytes: int = 4 * 2**30
+    max_requests: int = 896
+    min_upload_bytes_s: float = 1024
+    cors_origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +98,11 @@ class Services:
     config: HttpConfig
     transcriber: StreamingTranscriber
     uploads: Uploads
+    voices: Voices
     readiness: Readiness
     jobs: JobFrontend
+    admission: Admission
+    watch: Watch
 
 
 def _given(connection: HTTPConnection) -> Services:

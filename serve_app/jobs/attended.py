@@ -68,7 +68,7 @@ class AttendedRequests:
             except StoreUnavailable:
                 if new.webhook is not None:
                     raise
-                log.warning("Task %s is served without being listed.", new.task_id)
+                log.warning("Job %s is served without being listed.", new.request.id)
                 return await work
             except Conflict:
                 work.cancel()
@@ -114,7 +114,7 @@ class AttendedRequests:
 
     async def _repeated(self, new: NewJob) -> Transcript:
         """A live task has this id: answer its result, if it is the same request."""
-        job = await self._store.task(new.task_id)
+        job = await self._store.seen_by(new.key).task(new.task_id)
         if job.fingerprint != new.fingerprint:
             raise Conflict(
                 f"A task {new.task_id!r} is running already, for a request with another content; "

@@ -35,7 +35,8 @@ class NewJob:
 
     `task_id` is the name in the original's dialect, unique among live jobs; the job's own id
     is `request.id`. `fingerprint` tells whether a repeated request is the same one. `metadata`
-    is the client's own, kept and given back unread.
+    is the client's own, kept and given back unread. `key` is the name of the key that made it,
+    empty for the operator's: `task_id` and `idempotency_key` are that key's own.
     """
 
     request: TranscriptionRequest
@@ -44,6 +45,7 @@ class NewJob:
     webhook: WebhookTarget | None = None
     idempotency_key: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

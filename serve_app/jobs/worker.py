@@ -35,7 +35,7 @@ class JobWorker:
         self._sender = WebhookSender(
             Outbox(self._database),
             store,
-            AddressGuard(settings.allowed_networks),
+            AddressGuard(settings.allowed_networks, settings.refused_networks),
             render,
             secret=secrets.webhook_secret,
             timeout_s=settings.webhooks.timeout_s,

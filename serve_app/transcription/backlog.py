@@ -2,11 +2,13 @@
 
 import tempfile
 from collections import deque
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
+from interchange.room import writing
 from interchange.stages import Window
 
 
@@ -19,7 +21,9 @@ class Backlog:
     """
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        with writing("A recording"):
+            # Unbuffered, so that a full disk says so here; closed by __exit__.
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
         self._parked: deque[tuple[Window, int, int]] = deque()
 
     def __enter__(self) -> Self:
@@ -37,10 +41,13 @@ class Backlog:
         return len(self._parked)
 
     def put(self, window: Window) -> None:
-        self._file.seek(0, 2)
-        position = self._file.tell()
-        self._file.write(window.samples.tobytes())
-        hollow = Window(window.index, window.offset, window.samples[:0], window.speech)
+        """Raises Unavailable where the disk is full."""
+        position = self._file.seek(0, 2)
+        view = memoryview(window.samples.tobytes())
+        with writing("A recording"):
+            while view:
+                view = view[self._file.write(view) :]
+        hollow = replace(window, samples=window.samples[:0])
         self._parked.append((hollow, position, len(window.samples)))
 
     def get(self) -> Window:
@@ -50,4 +57,4 @@ class Backlog:
         samples = np.frombuffer(self._file.read(length * 2), dtype=np.int16)
         if not self._parked:
             self._file.truncate(0)
-        return Window(hollow.index, hollow.offset, samples, hollow.speech)
+        return replace(hollow, samples=samples)

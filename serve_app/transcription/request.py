@@ -10,6 +10,7 @@ from interchange.stages import (
     Source,
     SpeechDetection,
     Task,
+    Voice,
 )
 
 
@@ -17,7 +18,8 @@ from interchange.stages import (
 class TranscriptionRequest:
     """What a client asked for. The fields are those of the stages' options, gathered.
 
-    The first of `speaker_names` is written for SPEAKER_00, the second for SPEAKER_01, and so on.
+    The first of `speaker_names` is written for SPEAKER_00, the second for SPEAKER_01, and so on;
+    `known_speakers` are called by their names.
     """
 
     id: str
@@ -31,6 +33,7 @@ class TranscriptionRequest:
     min_speakers: int | None = None
     max_speakers: int | None = None
     speaker_names: tuple[str, ...] = ()
+    known_speakers: tuple[Voice, ...] = ()
     prompt: str | None = None
     temperature: float = 0.0
     priority: Priority = "interactive"
@@ -61,4 +64,6 @@ class TranscriptionRequest:
 
     @property
     def diarization(self) -> DiarizationOptions:
-        return DiarizationOptions(self.num_speakers, self.min_speakers, self.max_speakers)
+        return DiarizationOptions(
+            self.num_speakers, self.min_speakers, self.max_speakers, self.known_speakers
+        )

@@ -15,6 +15,7 @@ from tests.fakes.services import (
     FakeReadiness,
     FakeTranscriber,
     FakeUploads,
+    FakeVoices,
     job_frontend,
     services,
 )
@@ -30,6 +31,11 @@ def transcriber() -> FakeTranscriber:
 @pytest.fixture
 def uploads() -> FakeUploads:
     return FakeUploads()
+
+
+@pytest.fixture
+def voices() -> FakeVoices:
+    return FakeVoices()
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +63,7 @@ def jobs(transcriber: FakeTranscriber, migrated: Path, tmp_path: Path) -> JobFro
 
 @pytest.fixture
 def make_client(
-    jobs: JobFrontend, transcriber: FakeTranscriber, uploads: FakeUploads
+    jobs: JobFrontend, transcriber: FakeTranscriber, uploads: FakeUploads, voices: FakeVoices
 ) -> Iterator[MakeClient]:
     """Builds a client of an app over the fakes, with the configuration of the test's choice."""
     with ExitStack() as stack:
@@ -65,7 +71,7 @@ def make_client(
         def make(
             config: HttpConfig | None = None, readiness: FakeReadiness | None = None
         ) -> TestClient:
-            app = create_app(services(jobs, transcriber, uploads, readiness, config))
+            app = create_app(services(jobs, transcriber, uploads, readiness, config, voices))
             return stack.enter_context(TestClient(app))
 
         yield make

@@ -11,12 +11,14 @@ from typing import BinaryIO
 from configs.settings import JobSettings
 from interchange.blobs import BlobStore
 from interchange.errors import RayscribeError
-from interchange.stages import BlobSource
+from interchange.stages import BlobSource, Source, VoiceSample
 from interchange.transcript import Quality, Segment, Transcript, Turn, Word
-from serve_app.http.services import HttpConfig, Services
+from serve_app.http.intake.watch import StageWatch
+from serve_app.http.services import HttpConfig, Services, Uploads
 from serve_app.jobs.attended import WholeTranscriber
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.database import Database
+from serve_app.transcription.admission import Admission
 from serve_app.transcription.events import (
     Event,
     Progress,
@@ -25,6 +27,7 @@ from serve_app.transcription.events import (
     TurnsReady,
 )
 from serve_app.transcription.request import TranscriptionRequest
+from tests.fakes.stages import HEARD
 
 MODEL = "openai/whisper-tiny"
 
@@ -150,13 +153,33 @@ class FakeUploads:
 
 
 @dataclass
+class FakeVoices:
+    """Hears one voice in every recording, or an error; `asked` has what it was asked."""
+
+    heard: VoiceSample = HEARD
+    error: RayscribeError | None = None
+    asked: list[tuple[Source, str, str]] = field(default_factory=list)
+
+    async def learn(self, source: Source, name: str, param: str) -> VoiceSample:
+        self.asked.append((source, name, param))
+        if self.error is not None:
+            raise self.error
+        return self.heard
+
+
+@dataclass
 class FakeReadiness:
     state: Mapping[str, bool] = field(
         default_factory=lambda: {"AudioLoader": True, "SpeechRecognizer": True}
     )
 
+    room: bool = True
+
     async def stages(self) -> Mapping[str, bool]:
         return self.state
+
+    async def disk(self) -> bool:
+        return self.room
 
 
 def job_frontend(
@@ -171,14 +194,19 @@ def job_frontend(
 def services(
     jobs: JobFrontend,
     transcriber: FakeTranscriber | None = None,
-    uploads: FakeUploads | None = None,
+    uploads: Uploads | None = None,
     readiness: FakeReadiness | None = None,
     config: HttpConfig | None = None,
+    voices: FakeVoices | None = None,
+    admission: Admission | None = None,
 ) -> Services:
     return Services(
         config=config or HttpConfig(model=MODEL),
         transcriber=transcriber or FakeTranscriber(),
         uploads=uploads or FakeUploads(),
+        voices=voices or FakeVoices(),
         readiness=readiness or FakeReadiness(),
         jobs=jobs,
+        admission=admission or Admission(30, 10),
+        watch=StageWatch(readiness or FakeReadiness()),
     )

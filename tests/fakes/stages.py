@@ -9,12 +9,14 @@ from interchange.stages import (
     SAMPLE_RATE,
     Diarization,
     DiarizationOptions,
+    Int16,
     Loaded,
     LoadEvent,
     LoadOptions,
     PcmBlock,
     RecognitionOptions,
     Source,
+    VoiceSample,
     Window,
 )
 from interchange.transcript import Segment, Turn, WindowTranscript, Word
@@ -100,10 +102,19 @@ class FakeRecognizer:
         return self.answer(window, options)
 
 
-class FakeDiarizer:
-    """Answers the turns it was given, once all blocks were fed."""
+HEARD = VoiceSample((1.0, 0.0), 5.0, several=False, model="model")
 
-    def __init__(self, turns: tuple[Turn, ...] = (), error: Exception | None = None) -> None:
+
+class FakeDiarizer:
+    """Answers the turns it was given, once all blocks were fed, and `heard` for a voice."""
+
+    def __init__(
+        self,
+        turns: tuple[Turn, ...] = (),
+        error: Exception | None = None,
+        heard: VoiceSample = HEARD,
+    ) -> None:
+        self.heard = heard
         self.answer = turns
         self.error = error
         self.options: DiarizationOptions | None = None
@@ -115,6 +126,10 @@ class FakeDiarizer:
 
     async def feed(self, block: PcmBlock) -> None:
         self.samples_fed += len(block.samples)
+
+    async def voice(self, samples: Int16) -> VoiceSample:
+        self.samples_fed += len(samples)
+        return self.heard
 
     async def turns(self) -> tuple[Turn, ...]:
         await asyncio.sleep(0)

@@ -1,6 +1,9 @@
 """OpenAI's audio API on the real graph: what a fake behind the app cannot show."""
 
+import base64
+import io
 import json
+import wave
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -61,6 +64,41 @@ def test_a_stream_of_speakers_is_final_and_the_same_as_the_whole(sdk: openai.Ope
     whole = ask(stream=False)
     assert isinstance(whole, TranscriptionDiarized)
     TranscriptionDiarized.model_validate(whole.model_dump(), strict=True)
+
+
+def recording(begin: float, end: float) -> str:
+    """That part of the sample as a data URL, with silence beyond its end."""
+    with wave.open(str(SAMPLE)) as sample:
+        rate = sample.getframerate()
+        sample.setpos(round(begin * rate))
+        frames = sample.readframes(round((end - begin) * rate))
+        content = io.BytesIO()
+        with wave.open(content, "wb") as part:
+            part.setparams(sample.getparams())
+            part.writeframes(frames)
+    return f"data:audio/wav;base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+def test_a_speaker_who_is_known_has_a_name_and_the_other_a_letter(sdk: openai.OpenAI) -> None:
+    def ask(reference: str) -> list[Any]:
+        answer = sdk.audio.transcriptions.create(
+            file=SAMPLE,
+            model="gpt-4o-transcribe-diarize",
+            response_format="diarized_json",
+            known_speaker_names=["Ann"],
+            known_speaker_references=[reference],
+        )
+        assert isinstance(answer, TranscriptionDiarized)
+        return list(answer.segments)
+
+    segments = ask(recording(21.8, 27.7))
+    assert {each.speaker for each in segments} == {"Ann", "A"}
+    assert [each.speaker for each in segments if each.start <= 24 < each.end] == ["Ann"]
+    assert [each.speaker for each in segments if each.start <= 12 < each.end] == ["A"]
+    for begin, end, said in ((22.0, 22.05, "speech"), (0.0, 5.0, "speech"), (0.0, 0.0, "'Ann'")):
+        with pytest.raises(openai.BadRequestError, match=said) as caught:
+            ask(recording(begin, end))
+        assert caught.value.param == "known_speaker_references"
 
 
 def test_whisper_asr_webservices_clients(running_service: Service) -> None:

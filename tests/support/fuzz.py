@@ -1,25 +1,28 @@
-"""Files with faults, decoded one after another: `python -m tests.support.fuzz COUNT SEED [FOLDER]`.
+"""Files with faults, decoded: `python -m tests.support.fuzz COUNT SEED [FOLDER…]`.
 
-For a process of its own, which a fault in FFmpeg or in its binding may end. Standard output has
-the number of each file before it is decoded, so that the last one can be made again, and at the
-end how many were decoded and how many refused. What is neither is an exception, and ends it too.
+By the children that the service decodes with, several at a time. At the end standard output has
+how many were decoded, how many refused, and how many ended their child (the numbers of these
+before, so that they can be made again), and by how many megabytes this process has grown since a
+fifth of them. What is none of that, such as a fault of ours, is an exception and ends it.
 """
 
 import io
-import resource
 import sys
 from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from deployments.audio.decode import Decoder
+from deployments.audio.child.children import CRASHES, Children
+from deployments.audio.child.decoding import Decoding
 from interchange.errors import ClientError
 from tests.support.media import caf, encode, tone, wav
 
-_MEMORY = 8 * 2**30  # of addresses: a fault that takes more is one to hear of
 _LONGEST_S = 120.0
+_AT_ONCE = 4
 
 _MADE = [
     ("wav", "pcm_s16le", 1, 16_000),
@@ -108,23 +111,41 @@ class _OnlyOn(io.BytesIO):
         return False
 
 
-def main(count: int, seed: int, folder: Path | None) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    files = originals() if folder is None else [p.read_bytes() for p in sorted(folder.iterdir())]
-    outcomes: Counter[str] = Counter()
-    for number in range(count):
-        print(number, flush=True)
+def main(count: int, seed: int, folders: Sequence[Path]) -> None:
+    paths = [path for folder in folders for path in sorted(folder.iterdir()) if path.is_file()]
+    files = [data for path in paths if (data := path.read_bytes())] or originals()
+    children = Children(_LONGEST_S)
+
+    def outcome(number: int) -> str:
         rng = np.random.default_rng((seed, number))
         data = mutated(files[number % len(files)], files, rng)
         file = (io.BytesIO if rng.random() < 0.7 else _OnlyOn)(data)
         try:
-            for block in Decoder(file, max_duration_s=_LONGEST_S):
+            for block in Decoding(children, _LONGEST_S).decoder(file):
                 assert np.isfinite(block).all()
-            outcomes["decoded"] += 1
-        except ClientError:
-            outcomes["refused"] += 1
-    print(f"{outcomes['decoded']} decoded, {outcomes['refused']} refused")
+        except ClientError as error:
+            if error.message == CRASHES:
+                print(f"File {number} ended its child", flush=True)
+                return "ended"
+            return "refused"
+        return "decoded"
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        begun = count // 5
+        outcomes = Counter(pool.map(outcome, range(begun)))
+        before = _megabytes()
+        outcomes += Counter(pool.map(outcome, range(begun, count)))
+    children.close()
+    print(
+        f"{outcomes['decoded']} decoded, {outcomes['refused']} refused, {outcomes['ended']} ended "
+        f"their child; grown by {_megabytes() - before:.0f} MB"
+    )
+
+
+def _megabytes() -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]) if len(sys.argv) > 3 else None)
+    main(int(sys.argv[1]), int(sys.argv[2]), [Path(folder) for folder in sys.argv[3:]])

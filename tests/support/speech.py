@@ -29,7 +29,8 @@ SAMPLE = Path(_PYANNOTE.origin).parent / "sample" / "sample.wav"
 
 @dataclass(frozen=True)
 class Recording:
-    """One line of the manifest. `case` and `expect` are of the `hard/` recordings only."""
+    """One line of a manifest. `case` and `expect` are of the `hard/` and `reported/` recordings
+    only, the `limit` of word errors of the latter."""
 
     path: Path
     name: str
@@ -37,15 +38,16 @@ class Recording:
     text: str | None
     case: str | None
     expect: str | None
+    limit: float | None = None
+    speaker: str | None = None
 
 
 @cache
 def recordings(folder: str) -> tuple[Recording, ...]:
-    """The manifest's recordings of one folder; empty where there is no manifest."""
-    manifest = SPEECH / "manifest.jsonl"
-    if not manifest.is_file():
-        return ()
-    rows = (json.loads(line) for line in manifest.read_text().splitlines())
+    """The recordings of one folder, of its own manifest or that of all; empty where is neither."""
+    manifests = [SPEECH / "manifest.jsonl", SPEECH / folder / "manifest.jsonl"]
+    lines = [line for each in manifests if each.is_file() for line in each.read_text().splitlines()]
+    rows = map(json.loads, lines)
     return tuple(
         Recording(
             path=SPEECH / row["path"],
@@ -54,6 +56,8 @@ def recordings(folder: str) -> tuple[Recording, ...]:
             text=row["text"],
             case=row.get("case"),
             expect=row.get("expect"),
+            limit=row.get("limit"),
+            speaker=row.get("speaker"),
         )
         for row in rows
         if row["path"].startswith(f"{folder}/")

@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 
 from deployments.diarization.grid import Grid, UInt8
 from deployments.diarization.reconstruction import Speakers
-from interchange.stages import DiarizationOptions, Float32
+from interchange.stages import SAMPLE_RATE, DiarizationOptions, Float32
 
 NOBODY = -2
 """In place of a speaker's number."""
@@ -64,3 +64,39 @@ def nearest_apart(similarity: Float32, active: npt.NDArray[np.bool_]) -> Speaker
         rows, columns = linear_sum_assignment(costs, maximize=True)
         found[chunk, several[rows]] = columns % speakers
     return found
+
+
+def seconds(masks: UInt8, grid: Grid) -> tuple[Float32, Float32]:
+    """(chunks, local speakers) each: seconds that a speaker talks, and that it talks alone."""
+    frame = grid.hop / SAMPLE_RATE
+    one = masks.sum(axis=2, keepdims=True, dtype=np.uint8) < 2
+    talks = masks.sum(axis=1, dtype=np.uint16) * np.float32(frame)
+    alone = (masks * one).sum(axis=1, dtype=np.uint16) * np.float32(frame)
+    return talks, alone
+
+
+def unit(vectors: Float32) -> Float32:
+    """Vectors of length 1; zeros stay zeros."""
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    found: Float32 = vectors / np.maximum(length, 1e-9)
+    return found
+
+
+def sums(rows: Float32, labels: npt.NDArray[np.intp]) -> Float32:
+    """(rows, dimension), (rows,) → (labels, dimension)."""
+    total = np.zeros((labels.max() + 1, rows.shape[1]), np.float32)
+    np.add.at(total, labels, rows)
+    return total
+
+
+def centres(embeddings: Float32, masks: UInt8, grid: Grid, speakers: Speakers) -> Float32:
+    """(speakers, dimension): the mean voice of each, of length 1; by how long it is heard alone.
+
+    Zeros for a speaker who never is.
+    """
+    chosen = (speakers >= 0) & ~np.isnan(embeddings[..., 0])
+    if not chosen.any():
+        return np.zeros((int(speakers.max()) + 1, embeddings.shape[-1]), np.float32)
+    _, clean = seconds(masks, grid)
+    rows = unit(embeddings[chosen]) * clean[chosen][:, None]
+    return unit(sums(rows, speakers[chosen].astype(np.intp)))

@@ -17,7 +17,15 @@ from scipy.cluster.hierarchy import fcluster, linkage
 
 from deployments.diarization.grid import Grid, UInt8
 from deployments.diarization.reconstruction import Speakers, talking
-from deployments.diarization.speakers.clustering import NOBODY, Bounds, evenly, nearest_apart
+from deployments.diarization.speakers.clustering import (
+    NOBODY,
+    Bounds,
+    evenly,
+    nearest_apart,
+    seconds,
+    sums,
+    unit,
+)
 from interchange.stages import SAMPLE_RATE, Float32
 
 Float64 = npt.NDArray[np.float64]
@@ -49,17 +57,17 @@ class SimilarityClustering:
         together = (talking(masks, grid) > 1).sum() * grid.hop / SAMPLE_RATE
         if together >= self.together_s and bounds.least == 1:
             bounds = Bounds(2, bounds.most)
-        seconds, clean = _seconds(masks, grid)
-        voices = _unit(np.nan_to_num(embeddings))
+        spoken, clean = seconds(masks, grid)
+        voices = unit(np.nan_to_num(embeddings))
         local, some = self._chosen(active, clean, bounds)
         chosen = local[0][some], local[1][some]
         rows = voices[chosen]
         # Every second is seen by several chunks, and only some voices are compared.
-        weight: Float32 = seconds * np.float32(grid.step / grid.frames)
+        weight: Float32 = spoken * np.float32(grid.step / grid.frames)
         sizes: Float32 = weight[chosen] * np.float32(len(local[0]) / len(some))
         least = max(self.least_s, min(self.share * float(weight.sum()), self.enough_s))
         labels = self._labels(rows, sizes, least, bounds)
-        centres = _unit(_sums(rows * clean[chosen][:, None], labels))
+        centres = unit(sums(rows * clean[chosen][:, None], labels))
         similarity = voices.reshape(-1, voices.shape[-1]) @ centres.T
         return nearest_apart(similarity.reshape(*active.shape, -1), active)
 
@@ -102,27 +110,6 @@ class SimilarityClustering:
         return float(around[widest] + around[widest + 1]) / 2
 
 
-def _seconds(masks: UInt8, grid: Grid) -> tuple[Float32, Float32]:
-    """(chunks, local speakers) each: seconds that a speaker talks, and that it talks alone."""
-    frame = grid.hop / SAMPLE_RATE
-    one = masks.sum(axis=2, keepdims=True, dtype=np.uint8) < 2
-    talks = masks.sum(axis=1, dtype=np.uint16) * np.float32(frame)
-    alone = (masks * one).sum(axis=1, dtype=np.uint16) * np.float32(frame)
-    return talks, alone
-
-
-def _unit(vectors: Float32) -> Float32:
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    unit: Float32 = vectors / np.maximum(length, 1e-9)
-    return unit
-
-
-def _sums(rows: Float32, labels: npt.NDArray[np.intp]) -> Float32:
-    total = np.zeros((labels.max() + 1, rows.shape[1]), np.float32)
-    np.add.at(total, labels, rows)
-    return total
-
-
 def _merges(tree: Float64, sizes: Float32, least: float) -> Float64:
     """The similarities, ascending, at which two clusters merge that both are large enough."""
     of_cluster = [*sizes.tolist()]
@@ -141,7 +128,7 @@ def _without_small(
     """Clusters of less than `least` seconds dissolved into the nearest of the others."""
     size = np.bincount(labels, sizes)
     large = size >= min(least, size.max())
-    centres = _unit(_sums(rows * sizes[:, None], labels)[large])
+    centres = unit(sums(rows * sizes[:, None], labels)[large])
     kept = np.cumsum(large) - 1
     nearest = (rows @ centres.T).argmax(axis=1)
     found: npt.NDArray[np.intp] = np.where(large[labels], kept[labels], nearest)

@@ -9,20 +9,23 @@ from deployments.recognition.window.repeats import Repeat, can_be_said, repeats,
 from deployments.recognition.window.segments import text_span, without_text
 from deployments.recognition.window.speech import Speech
 from deployments.recognition.window.vocabulary import Text
-from interchange.stages import SAMPLE_RATE, RecognitionOptions
+from interchange.stages import SAMPLE_RATE, RecognitionOptions, Window
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """A decoding and what the checks say of it.
 
-    Where it is `looped`, what it repeats without end stands once in `decoded`.
+    Where it is `looped`, what it repeats without end stands once in `decoded`. `pace` is its tokens
+    a second of the piece. Of a `faint` window nothing counts that is not sure.
     """
 
     decoded: Decoded
     temperature: float
     compression_ratio: float
     looped: bool
+    pace: float
+    faint: bool
 
     @property
     def failed(self) -> bool:
@@ -34,21 +37,21 @@ class Attempt:
 
     @property
     def silent(self) -> bool:
-        return quality.silent(self.decoded.no_speech_prob, self.decoded.avg_logprob)
+        heard = self.decoded.no_speech_prob, self.decoded.avg_logprob
+        if self.faint:
+            return self.failed or not quality.faintly_heard(*heard, self.pace)
+        return quality.silent(*heard)
 
 
 class Attempts:
     """Decodes the pieces of one window. `count` says how many decodings that took,
     `prompt_left_out` how many tokens of the prompt the model could not take."""
 
-    def __init__(
-        self, options: RecognitionOptions, text: Text, speech: Speech, offset: int
-    ) -> None:
-        """`offset` is the sample of the recording at which the window begins."""
+    def __init__(self, options: RecognitionOptions, text: Text, window: Window) -> None:
         self._options = options
         self._text = text
-        self._speech = speech
-        self._offset = offset
+        self._speech = Speech.of(window)
+        self._window = window
         self._prompt, self.prompt_left_out = text.prompt(options.prompt)
         self.count = 0
 
@@ -79,7 +82,7 @@ class Attempts:
             start_of_transcript=len(lead),
             temperature=temperature,
             # The same window is decoded the same way each time, also on another replica.
-            seed=self._offset + piece.start + round(temperature * 100),
+            seed=self._window.offset + piece.start + round(temperature * 100),
         )
 
     def _judge(self, piece: Piece, decoded: Decoded, temperature: float) -> Attempt:
@@ -100,6 +103,8 @@ class Attempts:
                 self._text.of(tuple(said_once(tokens, said)))
             ),
             looped=bool(endless),
+            pace=len(tokens) * SAMPLE_RATE / piece.length,
+            faint=self._window.faint,
         )
 
     def _said(self, piece: Piece, decoded: Decoded, repeat: Repeat) -> bool:

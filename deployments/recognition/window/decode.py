@@ -52,7 +52,7 @@ class _WindowDecoder:
         self._options = options
         self._text = text
         self._speech = Speech.of(window)
-        self._attempts = Attempts(options, text, self._speech, window.offset)
+        self._attempts = Attempts(options, text, window)
         self._pieces_left = MOST_PIECES
         self._no_speech_prob: float | None = None
 

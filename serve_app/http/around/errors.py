@@ -25,6 +25,7 @@ log = logging.getLogger("ray.serve")
 
 _CODES = {
     401: "invalid_api_key",
+    403: "permission_denied",
     404: "not_found",
     405: "method_not_allowed",
     413: "request_too_large",
@@ -45,7 +46,11 @@ def openai_error(
     status: int, message: str, *, code: str | None, param: str | None = None
 ) -> dict[str, Any]:
     """The body of an error under /v1; all four keys are always there."""
-    kinds = {401: "authentication_error", 429: "rate_limit_error"}
+    kinds = {
+        401: "authentication_error",
+        403: "permission_error",
+        429: "rate_limit_error",
+    }
     kind = kinds.get(status, "server_error" if status >= 500 else "invalid_request_error")
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
@@ -155,10 +160,11 @@ class UnexpectedErrors:
 
 
 def _log_failure(scope: Scope, error: Exception) -> None:
+    # The route and not the path, in which names stand.
     log.error(
         "%s %s failed, request %s: %s",
         scope["method"],
-        scope["path"],
+        getattr(scope.get("route"), "path", "?"),
         request_id(scope),
         error,
         exc_info=error,

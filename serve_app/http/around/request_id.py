@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _HEADER = "x-request-id"
 _KEY = "rayscribe.request_id"
-_WELL_FORMED = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
+WELL_FORMED = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 
 
 def request_id(scope: Scope) -> str:
@@ -29,7 +29,7 @@ class RequestIds:
             await self.app(scope, receive, send)
             return
         given = Headers(scope=scope).get(_HEADER, "")
-        known = _WELL_FORMED.fullmatch(given) is not None
+        known = WELL_FORMED.fullmatch(given) is not None
         scope[_KEY] = given if known else uuid.uuid4().hex
 
         async def send_with_id(message: Message) -> None:

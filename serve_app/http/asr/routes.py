@@ -37,6 +37,7 @@ _ERRORS = error_responses(
     {
         400: "The recording cannot be decoded, or the form is damaged.",
         401: "The key is missing or wrong.",
+        403: "The key lacks the scope `transcribe`.",
         413: "The recording is larger or longer than the limits.",
         415: "The body is not a form.",
         429: "Too much audio waits; `Retry-After` says when to try again.",

@@ -19,6 +19,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
             400: "The recording cannot be fetched or decoded, an option has a value that it "
             "cannot have, or the form is damaged.",
             401: "The key is missing or wrong.",
+            403: "The key lacks the scope `transcribe`.",
             404: "There is no such model.",
             413: "The recording is larger or longer than the limits.",
             415: "The body is not a form.",

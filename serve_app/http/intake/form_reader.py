@@ -16,10 +16,18 @@ from starlette.requests import Request
 
 from interchange.errors import ClientError, InvalidOption, RecordingTooLarge
 from interchange.stages import BlobSource
+from serve_app.http.gate.bounds import declared_length
 from serve_app.http.services import Uploads
 
 FIELD_BYTES = 16 * 2**20
 """What all fields but the file may take together: reference voices come as data URLs."""
+
+_FIELDS = 1000
+_NAME_BYTES = 256
+_BOUNDARY_BYTES = 70  # by RFC 2046
+_URLENCODED_BYTES = 2**20
+_AROUND_BYTES = 2**20
+"""What a form may have beside its fields and its file: headers of parts, and what follows."""
 
 
 class UnsupportedMediaType(ClientError):
@@ -47,6 +55,9 @@ class Form:
 Wrap = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
 """What changes an upload on its way to the store."""
 
+OnFile = Callable[[bytes], None]
+"""What looks at the beginning of an upload before any of it is stored; it may raise."""
+
 
 async def read_form(
     request: Request,
@@ -55,6 +66,7 @@ async def read_form(
     max_file_bytes: int,
     file_field: str = "file",
     wrap: Wrap | None = None,
+    on_file: OnFile = lambda beginning: None,
 ) -> Form:
     """Read the request's form; the part named `file_field` is stored while it arrives.
 
@@ -69,14 +81,23 @@ async def read_form(
             "The request body has to be a form (multipart/form-data) with the recording in a field "
             f"{file_field!r}."
         )
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > max_file_bytes + FIELD_BYTES:
+    if declared_length(request.headers) > max_file_bytes + FIELD_BYTES:
         raise _too_large(max_file_bytes)
     boundary = options.get(b"boundary")
     if not boundary:
         raise ClientError("The form's Content-Type names no boundary; send it again.")
+    if len(boundary) > _BOUNDARY_BYTES:
+        raise ClientError(
+            f"The form's boundary has {len(boundary)} bytes; at most {_BOUNDARY_BYTES} are allowed."
+        )
     reader = _Multipart(
-        request, boundary, uploads, max_file_bytes, file_field=file_field, wrap=wrap
+        request,
+        boundary,
+        uploads,
+        max_file_bytes,
+        file_field=file_field,
+        wrap=wrap,
+        on_file=on_file,
     )
     return await reader.read()
 
@@ -89,17 +110,27 @@ def _too_large(limit: int) -> RecordingTooLarge:
 
 async def read_body(request: Request, max_bytes: int = FIELD_BYTES) -> bytes:
     """A body that is no recording. Raises FormTooLarge beyond `max_bytes`."""
+    too_large = FormTooLarge(f"The request body is larger than {max_bytes} bytes; send less.")
+    if declared_length(request.headers) > max_bytes:
+        raise too_large
     chunks = bytearray()
     async for chunk in request.stream():
         chunks += chunk
         if len(chunks) > max_bytes:
-            raise FormTooLarge(f"The request body is larger than {max_bytes} bytes; send less.")
+            raise too_large
     return bytes(chunks)
 
 
 async def _urlencoded(request: Request) -> Form:
-    text = (await read_body(request)).decode("utf-8", "replace")
-    return Form(parse_qsl(text, keep_blank_values=True))
+    text = (await read_body(request, _URLENCODED_BYTES)).decode("utf-8", "replace")
+    try:
+        return Form(parse_qsl(text, keep_blank_values=True, max_num_fields=_FIELDS))
+    except ValueError as error:
+        raise _too_many_fields() from error
+
+
+def _too_many_fields() -> FormTooLarge:
+    return FormTooLarge(f"The form has more than {_FIELDS} fields; send fewer.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +158,20 @@ class _Multipart:
         *,
         file_field: str,
         wrap: Wrap | None,
+        on_file: OnFile,
     ) -> None:
         self._stream = request.stream()
         self._uploads = uploads
         self._max_file_bytes = max_file_bytes
         self._file_field = file_field
         self._wrap = wrap
+        self._on_file = on_file
         self._events: deque[_Event] = deque()
         self._header: tuple[bytearray, bytearray] = (bytearray(), bytearray())
         self._disposition = b""
         self._field_bytes = 0
+        self._parts = 0
+        self._received = 0
         self._ended = False
         self._parser = MultipartParser(
             boundary,
@@ -192,6 +227,8 @@ class _Multipart:
     async def _file(self, digest: "hashlib._Hash") -> AsyncIterator[bytes]:
         size = 0
         while (chunk := await self._next_chunk()) is not None:
+            if size == 0:
+                self._on_file(chunk)
             size += len(chunk)
             if size > self._max_file_bytes:
                 raise _too_large(self._max_file_bytes)
@@ -211,6 +248,9 @@ class _Multipart:
                     return None
                 if chunk is None:
                     raise ClientError("The multipart form ends early; send it again.")
+                self._received += len(chunk)
+                if self._received > self._max_file_bytes + FIELD_BYTES + _AROUND_BYTES:
+                    raise _too_large(self._max_file_bytes)
                 self._parser.write(chunk)
             except FormParserError as error:
                 raise ClientError(
@@ -222,6 +262,9 @@ class _Multipart:
         self._ended = True
 
     def _on_part_begin(self) -> None:
+        self._parts += 1
+        if self._parts > _FIELDS:
+            raise _too_many_fields()
         self._disposition = b""
 
     def _on_header_end(self) -> None:
@@ -234,6 +277,8 @@ class _Multipart:
         _, options = parse_options_header(self._disposition)
         if b"name" not in options:
             raise ClientError("A part of the form has no name; name each part.")
+        if len(options[b"name"]) > _NAME_BYTES:
+            raise FormTooLarge(f"A field's name has more than {_NAME_BYTES} bytes.")
         filename = options.get(b"filename")
         self._events.append(
             _PartBegins(_text(options[b"name"]), None if filename is None else _text(filename))

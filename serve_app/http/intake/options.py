@@ -50,8 +50,10 @@ def _one_line(name: str) -> str:
     return name.strip()
 
 
+SpeakerName = Annotated[str, Field(max_length=100), AfterValidator(_one_line)]
+
 SpeakerNames = Annotated[
-    tuple[Annotated[str, Field(max_length=100), AfterValidator(_one_line)], ...],
+    tuple[SpeakerName, ...],
     Field(description="What is written for SPEAKER_00, SPEAKER_01 and so on. Not in OpenAI's API."),
 ]
 

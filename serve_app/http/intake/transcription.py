@@ -3,7 +3,7 @@
 import uuid
 from typing import Protocol
 
-from interchange.stages import Priority, Source, SpeechDetection, Task
+from interchange.stages import Priority, Source, SpeechDetection, Task, Voice
 from serve_app.transcription.request import TranscriptionRequest
 
 
@@ -25,6 +25,7 @@ def transcription_request(
     speakers: bool,
     languages: tuple[str, ...] = (),
     speaker_names: tuple[str, ...] = (),
+    known_speakers: tuple[Voice, ...] = (),
     prompt: str | None = None,
     temperature: float = 0.0,
     priority: Priority = "interactive",
@@ -47,6 +48,7 @@ def transcription_request(
         min_speakers=options.min_speakers,
         max_speakers=options.max_speakers,
         speaker_names=speaker_names,
+        known_speakers=known_speakers,
         prompt=prompt,
         temperature=temperature,
         priority=priority,

@@ -6,10 +6,15 @@ from typing import Annotated
 
 import anyio
 from fastapi import Depends, Request
+from starlette.types import Scope
 
 from interchange.stages import BlobSource
+from serve_app.http.gate.auth import caller
+from serve_app.http.gate.bounds import declared_length
+from serve_app.http.intake.estimate import estimated_seconds
 from serve_app.http.intake.form_reader import Form, Wrap, read_form
 from serve_app.http.services import Services, Uploads
+from serve_app.transcription.admission import UNKNOWN_S, take
 
 
 async def _request_stack() -> AsyncIterator[AsyncExitStack]:
@@ -29,20 +34,39 @@ async def read_upload(
     file_field: str = "file",
     wrap: Wrap | None = None,
 ) -> Form:
-    """The request's form. Its recording is deleted when the stack closes.
+    """The request's form, once there is a place for its recording: that is asked when the file's
+    beginning is here, and not its end. The recording is deleted, and the place left, when the
+    stack closes.
 
-    Raises what `read_form` raises.
+    Raises what `read_form` and `admit` raise.
     """
+    length = declared_length(request.headers)
+
+    def let_in(beginning: bytes) -> None:
+        admit(services, request.scope, stack, estimated_seconds(beginning, length))
+
     received = await read_form(
         request,
         services.uploads,
         max_file_bytes=services.config.max_upload_bytes,
         file_field=file_field,
         wrap=wrap,
+        on_file=let_in,
     )
     if received.file is not None:
         stack.push_async_callback(_delete, services.uploads, received.file)
+    else:
+        admit(services, request.scope, stack)
     return received
+
+
+def admit(services: Services, scope: Scope, stack: AsyncExitStack, seconds: float = 0.0) -> None:
+    """Give the request a place until the stack closes. `seconds` of audio are expected; 0: who
+    knows? Raises QueueFull, and Unavailable where a stage has been down for a while."""
+    services.watch.check()
+    place = services.admission.enter(seconds or UNKNOWN_S, caller(scope).name)
+    stack.callback(place.leave)
+    take(place)
 
 
 async def _delete(uploads: Uploads, source: BlobSource) -> None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
-from interchange.stages import BlobSource, Task
+from interchange.stages import BlobSource, Task, Voice
 from serve_app.http.quality import QualityAccount
 from serve_app.jobs.delivery import Delivery, DeliveryState
 from serve_app.jobs.job import Job, JobStatus, Page
@@ -26,6 +26,10 @@ class JobError(BaseModel):
     code: str = Field(description="The error by name, for programs.")
 
 
+def _name(voice: Voice) -> str:
+    return voice.name
+
+
 class AskedOptions(BaseModel):
     """What the job was asked to do, checked and with every default."""
 
@@ -38,6 +42,9 @@ class AskedOptions(BaseModel):
     min_speakers: int | None = Field(description="How many there are at least.")
     max_speakers: int | None = Field(description="How many there are at most.")
     speaker_names: tuple[str, ...] = Field(description="What is written for SPEAKER_00 and so on.")
+    known_speakers: tuple[Annotated[str, BeforeValidator(_name)], ...] = Field(
+        description="The names of the voices that were given."
+    )
     prompt: str | None = Field(description="What the transcript reads as following.")
     temperature: float = Field(description="Where decoding starts.")
     batch_size: int | None = Field(description="How many of its windows may share a batch.")

@@ -5,6 +5,7 @@ connection goes on behind the last event that it saw.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from serve_app.jobs.store.job_store import JobStore
 from serve_app.transcription.formats.document import seconds
 
 _LAST = "end"
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _SLACK_S = 1e-3
 """Times of a window and of the progress over it are the same number, but for rounding."""
 
@@ -34,7 +36,7 @@ class Position(NamedTuple):
     def parse(cls, event_id: str) -> "Position":
         """Raises InvalidOption for an id that this module did not make."""
         window, _, segment = event_id.partition(".")
-        if not (window.isdecimal() and segment.isdecimal()):
+        if not (_NUMBER.fullmatch(window) and _NUMBER.fullmatch(segment)):
             raise InvalidOption(
                 f"The Last-Event-ID {event_id!r} is none of this stream; leave it out to begin "
                 "at the start.",

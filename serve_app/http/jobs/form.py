@@ -1,7 +1,6 @@
 """A new job, as it arrives: JSON with a `url`, or a form with a `file`."""
 
 import hashlib
-import json
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -9,9 +8,11 @@ from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
 from interchange.errors import ClientError, InvalidOption
-from interchange.stages import Source, Task
+from interchange.stages import Source, Task, Voice
+from serve_app.http.around.json_text import parse_json
 from serve_app.http.around.sentences import describe, wrong
 from serve_app.http.intake.form_reader import Form, read_body, read_form
+from serve_app.http.intake.known_speakers import KnownSpeakers, learn
 from serve_app.http.intake.options import (
     BatchSize,
     Language,
@@ -23,13 +24,13 @@ from serve_app.http.intake.options import (
 )
 from serve_app.http.intake.source import recording_source
 from serve_app.http.intake.transcription import transcription_request
-from serve_app.http.services import Uploads
+from serve_app.http.services import Services
 from serve_app.jobs.job import NewJob
 
-_JSON_BYTES = 2**20
 _LISTS = ("languages", "speaker_names")
-_OBJECTS = ("metadata", "webhook")
-
+_OBJECTS = ("metadata", "webhook", "known_speakers")
+_LATER = ("speaker_names", "known_speakers", "metadata")
+"""Options that came after the first release."""
 
 Metadata = Annotated[
     dict[Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=512)]],
@@ -60,6 +61,7 @@ class JobOptions(BaseModel):
     min_speakers: SpeakerCount = None
     max_speakers: SpeakerCount = None
     speaker_names: SpeakerNames = ()
+    known_speakers: KnownSpeakers = ()
     prompt: str | None = Field(None, description="Text that the transcript reads as following.")
     temperature: float = Field(
         0.0, ge=0, le=1, description="Where decoding starts; 0 is greedy, hotter on failure."
@@ -81,10 +83,19 @@ class JobOptions(BaseModel):
             raise wrong("speakers", "a number of speakers needs 'speakers' to be true")
         if not self.speakers and self.speaker_names:
             raise wrong("speaker_names", "'speaker_names' needs 'speakers' to be true")
+        if not self.speakers and self.known_speakers:
+            raise wrong("known_speakers", "'known_speakers' needs 'speakers' to be true")
         return self
 
-    def to_job(self, source: Source, digest: str | None, idempotency_key: str | None) -> NewJob:
-        """`digest` stands for the content of an uploaded recording."""
+    def to_job(
+        self,
+        source: Source,
+        digest: str | None,
+        idempotency_key: str | None,
+        known: tuple[Voice, ...],
+    ) -> NewJob:
+        """`digest` stands for the content of an uploaded recording, `known` are the voices of
+        the known speakers."""
         request = transcription_request(
             source,
             self,
@@ -93,6 +104,7 @@ class JobOptions(BaseModel):
             speakers=self.speakers,
             languages=self.languages,
             speaker_names=self.speaker_names,
+            known_speakers=known,
             prompt=self.prompt,
             temperature=self.temperature,
             priority="bulk",
@@ -100,7 +112,7 @@ class JobOptions(BaseModel):
         )
         # What was not given is left out: a request that is repeated after an upgrade of the
         # service has the fingerprint that it had before there was such an option.
-        new = {name for name in ("speaker_names", "metadata") if not getattr(self, name)}
+        new = {name for name in _LATER if not getattr(self, name)}
         content = f"{self.model_dump_json(exclude=new)}{digest or ''}"
         return NewJob(
             request=request,
@@ -112,33 +124,33 @@ class JobOptions(BaseModel):
         )
 
 
-async def read_job(
-    request: Request, uploads: Uploads, *, max_file_bytes: int, idempotency_key: str | None
-) -> NewJob:
+async def read_job(services: Services, request: Request, idempotency_key: str | None) -> NewJob:
     """The job that a request asks for. Where anything is wrong, nothing stays stored.
 
     Raises ClientError of several kinds, and starlette's ClientDisconnect.
     """
     kind, _ = parse_options_header(request.headers.get("content-type"))
     if kind == b"application/json":
-        options = _check(_json(await read_body(request, _JSON_BYTES)))
-        return options.to_job(
-            recording_source(None, options.url, asked="url"), None, idempotency_key
+        form, values = Form(), _json(await read_body(request))
+    else:
+        form = await read_form(
+            request, services.uploads, max_file_bytes=services.config.max_upload_bytes
         )
-    form = await read_form(request, uploads, max_file_bytes=max_file_bytes)
+        values = None
     try:
-        options = _check(_values(form))
+        options = _check(_values(form) if values is None else values)
         source = recording_source(form.file, options.url, asked="url")
-        return options.to_job(source, form.digest, idempotency_key)
+        known = await learn(services, options.known_speakers, "known_speakers")
+        return options.to_job(source, form.digest, idempotency_key, known)
     except BaseException:
         if form.file is not None:
-            await uploads.delete(form.file)
+            await services.uploads.delete(form.file)
         raise
 
 
 def _json(body: bytes) -> Any:
     try:
-        return json.loads(body)
+        return parse_json(body)
     except ValueError as error:
         raise ClientError(f"The request body is not valid JSON: {error}.") from error
 
@@ -154,7 +166,7 @@ def _values(form: Form) -> dict[str, Any]:
             values.setdefault(key, []).append(text)
         elif key in _OBJECTS:
             try:
-                values[key] = json.loads(text)
+                values[key] = parse_json(text)
             except ValueError as error:
                 raise InvalidOption(f"{key!r} is not valid JSON: {error}.", key) from error
         else:

@@ -10,6 +10,7 @@ from interchange.errors import InvalidOption, NotFound
 from interchange.stages import BlobSource
 from serve_app.http.around import sse
 from serve_app.http.around.error_docs import OpenAIError, error_responses
+from serve_app.http.intake.client_jobs import TheirJobs
 from serve_app.http.intake.form_docs import form_body, whole_schema
 from serve_app.http.jobs.answers import (
     DeliveryListAnswer,
@@ -33,7 +34,12 @@ PATH = "/v1/jobs"
 FileFormat = Literal["json", "txt", "srt", "vtt", "tsv"]
 
 _KEY = error_responses(
-    OpenAIError, {401: "The key is missing or wrong.", 503: "The job store is away."}
+    OpenAIError,
+    {
+        401: "The key is missing or wrong.",
+        403: "The key lacks the scope `jobs`.",
+        503: "The job store is away.",
+    },
 )
 _KNOWN = _KEY | error_responses(OpenAIError, {404: "There is no such job, or its time is over."})
 
@@ -70,6 +76,7 @@ routes = APIRouter(tags=["jobs"])
 )
 async def submit(
     services: Given,
+    jobs: TheirJobs,
     request: Request,
     response: Response,
     idempotency_key: Annotated[
@@ -81,15 +88,10 @@ async def submit(
         raise InvalidOption(
             f"An Idempotency-Key has 1 to {_LONGEST_KEY} characters.", "Idempotency-Key"
         )
-    new = await read_job(
-        request,
-        services.uploads,
-        max_file_bytes=services.config.max_upload_bytes,
-        idempotency_key=idempotency_key,
-    )
+    new = await read_job(services, request, idempotency_key)
     created = False
     try:
-        job, created = await services.jobs.submit(new)
+        job, created = await jobs.submit(new)
     finally:
         # The recording of a job that was accepted is the job's.
         if not created and isinstance(new.request.source, BlobSource):
@@ -104,17 +106,17 @@ async def submit(
     responses=_KEY | error_responses(OpenAIError, {422: "The cursor is none of this service."}),
 )
 async def page(
-    services: Given,
+    jobs: TheirJobs,
     status: JobStatus | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: str | None = None,
 ) -> JobListAnswer:
-    return job_list(await services.jobs.store.page(status=status, limit=limit, cursor=cursor))
+    return job_list(await jobs.store.page(status=status, limit=limit, cursor=cursor))
 
 
 @routes.get(f"{PATH}/{{job_id}}", summary="How a job stands", responses=_KNOWN)
-async def job(services: Given, job_id: str) -> JobAnswer:
-    return job_answer(await services.jobs.store.get(job_id))
+async def job(jobs: TheirJobs, job_id: str) -> JobAnswer:
+    return job_answer(await jobs.store.get(job_id))
 
 
 @routes.get(
@@ -126,13 +128,13 @@ async def job(services: Given, job_id: str) -> JobAnswer:
     | {200: {"content": {kind: {"schema": {"type": "string"}} for kind in MEDIA_TYPES.values()}}},
 )
 async def transcript(
-    services: Given,
+    jobs: TheirJobs,
     job_id: str,
     output_format: Annotated[
         Literal["json", "txt", "srt", "vtt", "tsv"], Query(alias="format")
     ] = "json",
 ) -> Response:
-    found = await services.jobs.store.transcript(job_id)
+    found = await jobs.store.transcript(job_id)
     return Response(
         render(found, output_format),
         media_type=f"{MEDIA_TYPES[output_format]}; charset=utf-8",
@@ -146,8 +148,8 @@ async def transcript(
     responses=_KNOWN
     | error_responses(OpenAIError, {409: "The job has no transcript, or none yet."}),
 )
-async def peaks(services: Given, job_id: str) -> PeaksAnswer:
-    waveform = (await services.jobs.store.transcript(job_id)).waveform
+async def peaks(jobs: TheirJobs, job_id: str) -> PeaksAnswer:
+    waveform = (await jobs.store.transcript(job_id)).waveform
     if waveform is None:
         raise NotFound(f"Job {job_id!r} was transcribed before the service kept peaks.")
     return PeaksAnswer(step=waveform.step, data=list(waveform.peaks))
@@ -173,12 +175,13 @@ async def peaks(services: Given, job_id: str) -> PeaksAnswer:
 )
 async def recording(
     services: Given,
+    jobs: TheirJobs,
     job_id: str,
     wanted: Annotated[
         str | None, Header(alias="Range", description="Which bytes, such as `bytes=0-1023`.")
     ] = None,
 ) -> Response:
-    source = (await services.jobs.store.get(job_id)).request.source
+    source = (await jobs.store.get(job_id)).request.source
     if not isinstance(source, BlobSource):
         raise NotFound("The recording of this job came by URL and is not kept; fetch it there.")
     file = await asyncio.to_thread(services.uploads.open, source)
@@ -201,18 +204,18 @@ async def recording(
     },
 )
 async def events(
-    services: Given,
+    jobs: TheirJobs,
     job_id: str,
     last_event_id: Annotated[
         str | None, Header(description="Where a broken connection goes on.")
     ] = None,
 ) -> Response:
-    found = await services.jobs.store.get(job_id)
+    found = await jobs.store.get(job_id)
     if ended(last_event_id):
         # What tells a browser's EventSource not to connect again.
         return Response(status_code=204)
     after = Position.parse(last_event_id) if last_event_id else None
-    stream = job_events(services.jobs.store, found, after, services.jobs.poll_s)
+    stream = job_events(jobs.store, found, after, jobs.poll_s)
     return sse.response(sse.with_keep_alive(stream))
 
 
@@ -221,8 +224,8 @@ async def events(
     summary="Stop a job",
     responses=_KNOWN | error_responses(OpenAIError, {409: "The job has ended already."}),
 )
-async def cancel(services: Given, job_id: str) -> JobAnswer:
-    return job_answer(await services.jobs.cancel(job_id))
+async def cancel(jobs: TheirJobs, job_id: str) -> JobAnswer:
+    return job_answer(await jobs.cancel(job_id))
 
 
 @routes.delete(
@@ -231,8 +234,8 @@ async def cancel(services: Given, job_id: str) -> JobAnswer:
     summary="Remove an ended job with its recording and its result",
     responses=_KNOWN | error_responses(OpenAIError, {409: "The job has not ended."}),
 )
-async def delete(services: Given, job_id: str) -> None:
-    await services.jobs.store.delete(job_id)
+async def delete(jobs: TheirJobs, job_id: str) -> None:
+    await jobs.store.delete(job_id)
 
 
 @routes.get(
@@ -240,8 +243,8 @@ async def delete(services: Given, job_id: str) -> None:
     summary="The webhooks of a job, with the log of every try",
     responses=_KNOWN,
 )
-async def deliveries(services: Given, job_id: str) -> DeliveryListAnswer:
-    return delivery_list(await services.jobs.outbox.of_job(job_id))
+async def deliveries(jobs: TheirJobs, job_id: str) -> DeliveryListAnswer:
+    return delivery_list(await jobs.deliveries(job_id))
 
 
 @routes.post(
@@ -250,6 +253,6 @@ async def deliveries(services: Given, job_id: str) -> DeliveryListAnswer:
     summary="Send a webhook again, under the same id",
     responses=_KNOWN,
 )
-async def redeliver(services: Given, job_id: str, delivery_id: str) -> DeliveryListAnswer:
-    await services.jobs.redeliver(job_id, delivery_id)
-    return delivery_list(await services.jobs.outbox.of_job(job_id))
+async def redeliver(jobs: TheirJobs, job_id: str, delivery_id: str) -> DeliveryListAnswer:
+    await jobs.redeliver(job_id, delivery_id)
+    return delivery_list(await jobs.deliveries(job_id))

@@ -2,6 +2,7 @@
 
 import string
 from collections.abc import Iterable
+from itertools import count
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
@@ -26,7 +27,7 @@ def answer(transcript: Transcript, form: TranslationForm) -> dict[str, Any] | st
         granularities = getattr(form, "timestamp_granularities", ("segment",))
         return verbose_document(transcript, task=form.task, granularities=granularities)
     if response_format == "diarized_json":
-        return _diarized(transcript)
+        return _diarized(transcript, form.given_names)
     body = {"text": text(transcript), "languages": languages(transcript)}
     if form.wants_logprobs:
         body["logprobs"] = logprobs(transcript.segments)
@@ -92,10 +93,11 @@ def logprobs(segments: Iterable[Segment], *, begin: bool = True) -> list[dict[st
 
 class DiarizedSegments:
     """Segments, in order, under the letters by which OpenAI names speakers as they appear; a
-    speaker whose name was given keeps it."""
+    speaker whose name was given keeps it. `names` are those that no letter may be."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Iterable[str] = ()) -> None:
         self._letters: dict[str | None, str] = {}
+        self._free = (letter for letter in map(speaker_letter, count()) if letter not in names)
         self.count = 0
 
     def next(self, segment: Segment) -> dict[str, Any]:
@@ -112,7 +114,9 @@ class DiarizedSegments:
     def _speaker(self, label: str | None) -> str:
         if label is not None and not label.startswith("SPEAKER_"):
             return label
-        return self._letters.setdefault(label, speaker_letter(len(self._letters)))
+        if label not in self._letters:
+            self._letters[label] = next(self._free)
+        return self._letters[label]
 
 
 def speaker_letter(index: int) -> str:
@@ -125,8 +129,8 @@ def speaker_letter(index: int) -> str:
     return name
 
 
-def _diarized(transcript: Transcript) -> dict[str, Any]:
-    numbered = DiarizedSegments()
+def _diarized(transcript: Transcript, names: tuple[str, ...]) -> dict[str, Any]:
+    numbered = DiarizedSegments(names)
     return {
         "task": "transcribe",
         "duration": seconds(transcript.duration),

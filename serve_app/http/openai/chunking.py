@@ -1,12 +1,12 @@
 """`chunking_strategy`: how voice activity cuts a recording."""
 
-import json
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from interchange.errors import InvalidOption
 from interchange.stages import SpeechDetection
+from serve_app.http.around.json_text import parse_json
 from serve_app.http.around.sentences import wrong
 
 NAME = "chunking_strategy"
@@ -55,8 +55,8 @@ def add_chunking(values: dict[str, Any], name: str, text: str) -> None:
         strategy[member.removesuffix("]")] = text
     elif text.startswith("{"):
         try:
-            values[NAME] = json.loads(text)
-        except json.JSONDecodeError as error:
+            values[NAME] = parse_json(text)
+        except ValueError as error:
             raise InvalidOption(f"'{NAME}' is not valid JSON: {error}.", NAME) from error
     else:
         values[NAME] = {"type": text}

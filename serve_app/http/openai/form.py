@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from interchange.errors import InvalidOption
-from interchange.stages import Source, SpeechDetection, Task
+from interchange.stages import Source, SpeechDetection, Task, Voice
 from serve_app.http.around.sentences import describe, wrong
+from serve_app.http.intake.known_speakers import KnownName, KnownSpeaker, Reference, repeated
 from serve_app.http.intake.options import (
     Language,
     LanguageCode,
@@ -23,6 +24,10 @@ from serve_app.transcription.request import TranscriptionRequest
 Written = Literal["json", "text", "srt", "verbose_json", "vtt"]
 ResponseFormat = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 Granularity = Literal["word", "segment"]
+
+MOST_KNOWN = 4
+"""Known speakers in OpenAI's API."""
+_REFERENCES = "known_speaker_references"
 
 _FIRST_WINDOW_S = 8.0
 """The longest first window of a streamed answer: who streams waits for the first words."""
@@ -79,7 +84,7 @@ class TranslationForm(BaseModel):
             raise wrong("speaker_names", "'speaker_names[]' needs 'speakers' to be true")
         return self
 
-    def to_request(self, source: Source) -> TranscriptionRequest:
+    def to_request(self, source: Source, known: tuple[Voice, ...] = ()) -> TranscriptionRequest:
         return transcription_request(
             source,
             self,
@@ -88,12 +93,23 @@ class TranslationForm(BaseModel):
             speakers=self.wants_speakers,
             languages=self.allowed_languages,
             speaker_names=self.speaker_names,
+            known_speakers=known,
             prompt=self.hints,
             temperature=self.temperature,
             logprobs=self.wants_logprobs,
             first_window_s=_FIRST_WINDOW_S if self.stream else None,
             detection=self.detection,
         )
+
+    @property
+    def known_speakers(self) -> tuple[KnownSpeaker, ...]:
+        """Who is called by a name that the request gives."""
+        return ()
+
+    @property
+    def given_names(self) -> tuple[str, ...]:
+        """What nobody else may be called."""
+        return self.speaker_names
 
     @property
     def allowed_languages(self) -> tuple[str, ...]:
@@ -149,11 +165,14 @@ class TranscriptionForm(TranslationForm):
         description="`auto`, or `server_vad` with values in fields such as "
         "`chunking_strategy[threshold]`.",
     )
-    known_speaker_names: tuple[str, ...] = Field(
-        (), alias="known_speaker_names[]", description="Not offered yet."
+    known_speaker_names: tuple[KnownName, ...] = Field(
+        (), alias="known_speaker_names[]", description="Up to 4 people, called so where they speak."
     )
-    known_speaker_references: tuple[str, ...] = Field(
-        (), alias="known_speaker_references[]", description="Not offered yet."
+    known_speaker_references: tuple[Reference, ...] = Field(
+        (),
+        alias="known_speaker_references[]",
+        description="A recording of each of them, in the names' order, as a data URL: 2 to 10 s "
+        "in which nobody else talks.",
     )
 
     @model_validator(mode="after")
@@ -164,13 +183,42 @@ class TranscriptionForm(TranslationForm):
                 "'include[]=logprobs' needs 'response_format' to be 'json', not "
                 f"{self.response_format!r}",
             )
-        if self.known_speaker_names or self.known_speaker_references:
-            raise wrong(
-                "known_speaker_names" if self.known_speaker_names else "known_speaker_references",
-                "known speakers are not offered; leave 'known_speaker_names[]' and "
-                "'known_speaker_references[]' out",
-            )
+        self._check_known_speakers()
         return self
+
+    def _check_known_speakers(self) -> None:
+        names, references = self.known_speaker_names, self.known_speaker_references
+        if len(names) != len(references):
+            raise wrong(
+                "known_speaker_names" if len(names) > len(references) else _REFERENCES,
+                f"there are {len(names)} 'known_speaker_names[]' and {len(references)} "
+                "'known_speaker_references[]'; send one reference for each name",
+            )
+        if len(names) > MOST_KNOWN:
+            raise wrong(
+                "known_speaker_names",
+                f"there are {len(names)} known speakers; send at most {MOST_KNOWN}",
+            )
+        if name := repeated(names):
+            raise wrong(
+                "known_speaker_names",
+                f"two known speakers are called {name!r}; give each another name",
+            )
+        if names and not self.wants_speakers:
+            raise wrong(
+                "known_speaker_names",
+                "known speakers need 'response_format' to be 'diarized_json', or 'speakers' to be "
+                "true",
+            )
+
+    @property
+    def known_speakers(self) -> tuple[KnownSpeaker, ...]:
+        pairs = zip(self.known_speaker_names, self.known_speaker_references, strict=True)
+        return tuple(KnownSpeaker(name=name, references=(each,)) for name, each in pairs)
+
+    @property
+    def given_names(self) -> tuple[str, ...]:
+        return (*self.speaker_names, *self.known_speaker_names)
 
     @property
     def allowed_languages(self) -> tuple[str, ...]:

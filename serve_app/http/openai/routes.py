@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from serve_app.http.around.disconnect import while_connected
 from serve_app.http.around.error_docs import OpenAIError, error_responses
 from serve_app.http.intake.form_docs import RESPONSES, form_body
+from serve_app.http.intake.known_speakers import learn
 from serve_app.http.intake.source import recording_at_fault, recording_source
 from serve_app.http.intake.upload import RequestStack, read_upload
 from serve_app.http.openai.answers import (
@@ -72,7 +73,11 @@ async def _transcribe(
     received = await read_upload(services, request, stack)
     form = parse_form(kind, received.fields)
     check_model(form.model, services.config.model)
-    wanted = form.to_request(recording_source(received.file, form.url, asked="file"))
+    source = recording_source(received.file, form.url, asked="file")
+    known = await while_connected(
+        request, learn(services, form.known_speakers, "known_speaker_references")
+    )
+    wanted = form.to_request(source, known)
     if form.stream:
         return await stream(request, stack, services.transcriber, wanted, form)
     with recording_at_fault(wanted.source):

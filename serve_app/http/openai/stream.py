@@ -162,7 +162,7 @@ class _DiarizedBody(_Body):
         super().__init__(form)
         self._waiting: list[Segment] = []
         self._turns: tuple[Turn, ...] | None = None
-        self._numbered = DiarizedSegments()
+        self._numbered = DiarizedSegments(form.given_names)
 
     def segment(self, segment: Segment) -> Iterator[Message]:
         self._waiting.append(segment)

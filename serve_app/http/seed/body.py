@@ -3,10 +3,13 @@
 import hashlib
 import re
 import uuid
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from interchange.stages import Voice
+from serve_app.http.around.sentences import wrong
+from serve_app.http.intake.known_speakers import KnownSpeakers
 from serve_app.http.intake.options import (
     BatchSize,
     Language,
@@ -70,6 +73,7 @@ class SeedRequest(BaseModel):
     num_speakers: SpeakerCount = None
     min_speakers: SpeakerCount = None
     max_speakers: SpeakerCount = None
+    known_speakers: KnownSpeakers = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -80,8 +84,17 @@ class SeedRequest(BaseModel):
 
     _bounds = model_validator(mode="after")(ordered_bounds)
 
-    def to_job(self) -> NewJob:
-        """Raises InvalidSource for a URL of another scheme."""
+    @model_validator(mode="after")
+    def _known_speakers_speak(self) -> Self:
+        if self.known_speakers and not self.diarise_audio:
+            raise wrong("known_speakers", "'known_speakers' needs 'diarise_audio' to be true")
+        return self
+
+    def to_job(self, known: tuple[Voice, ...] = ()) -> NewJob:
+        """`known` are the voices of the known speakers.
+
+        Raises InvalidSource for a URL of another scheme.
+        """
         request = transcription_request(
             url_source(self.url),
             self,
@@ -89,10 +102,13 @@ class SeedRequest(BaseModel):
             words=self.timestamp == "word",
             speakers=self.diarise_audio,
             batch_size=self.batch_size,
+            known_speakers=known,
         )
+        # As it was before there was such an option, where it is not used.
+        content = self.model_dump_json(exclude=None if known else {"known_speakers"})
         return NewJob(
             request=request,
             task_id=self.managed_task_id or str(uuid.uuid4()),
-            fingerprint=hashlib.sha256(self.model_dump_json().encode()).hexdigest(),
+            fingerprint=hashlib.sha256(content.encode()).hexdigest(),
             webhook=self.webhook.target() if self.webhook else None,
         )

@@ -5,11 +5,22 @@ from starlette.exceptions import HTTPException
 
 from serve_app.http.around.disconnect import while_connected
 from serve_app.http.around.error_docs import Detail, error_responses
+from serve_app.http.gate.auth import need_scope
+from serve_app.http.intake.client_jobs import TheirJobs
+from serve_app.http.intake.known_speakers import learn
+from serve_app.http.intake.upload import RequestStack, admit
 from serve_app.http.seed.answers import Accepted, Completed, TaskList, TaskStatus, output
 from serve_app.http.seed.body import SeedRequest
 from serve_app.http.services import Given
 
-_KEY = error_responses(Detail, {401: "The key is missing or wrong.", 503: "The job store is away."})
+_KEY = error_responses(
+    Detail,
+    {
+        401: "The key is missing or wrong.",
+        403: "The key may not do this.",
+        503: "The job store is away.",
+    },
+)
 _KNOWN = _KEY | error_responses(
     Detail, {404: "There is no such task, or its retention time is over."}
 )
@@ -26,6 +37,7 @@ routes = APIRouter(tags=["insanely-fast-whisper-api"])
         {
             400: "The URL cannot be used, its content is not audio, or a webhook is missing.",
             401: "The key is missing or wrong.",
+            403: "The key may not do this.",
             413: "The recording is larger or longer than the limits.",
             429: "Too much audio waits; `Retry-After` says when to try again.",
             500: "A fault of the service.",
@@ -34,7 +46,13 @@ routes = APIRouter(tags=["insanely-fast-whisper-api"])
         },
     ),
 )
-async def transcribe(services: Given, request: Request, body: SeedRequest) -> Completed | Accepted:
+async def transcribe(
+    services: Given,
+    jobs: TheirJobs,
+    request: Request,
+    stack: RequestStack,
+    body: SeedRequest,
+) -> Completed | Accepted:
     # The original's clients rely on the order of these checks.
     if not body.url.lower().startswith("http"):
         raise HTTPException(400, "Invalid URL")
@@ -42,11 +60,14 @@ async def transcribe(services: Given, request: Request, body: SeedRequest) -> Co
         raise HTTPException(500, "Missing Hugging Face Token")
     if body.is_async and body.webhook is None:
         raise HTTPException(400, "Webhook is required for async tasks")
-    job = body.to_job()
+    need_scope(request.scope, "jobs" if body.is_async else "transcribe")
+    known = await while_connected(request, learn(services, body.known_speakers, "known_speakers"))
+    job = body.to_job(known)
     if body.is_async:
-        await services.jobs.submit(job)
+        await jobs.submit(job)
         return Accepted(task_id=job.task_id, fly_machine_id=services.config.fly_machine_id)
-    transcript = await while_connected(request, services.jobs.attended.run(job))
+    admit(services, request.scope, stack)
+    transcript = await while_connected(request, jobs.run(job))
     return Completed(
         output=output(transcript, words=body.timestamp == "word"),
         task_id=job.task_id,
@@ -55,8 +76,8 @@ async def transcribe(services: Given, request: Request, body: SeedRequest) -> Co
 
 
 @routes.get("/tasks", summary="The tasks that are not finished", responses=_KEY)
-async def tasks(services: Given) -> TaskList:
-    return TaskList(tasks=await services.jobs.store.live_tasks())
+async def tasks(jobs: TheirJobs) -> TaskList:
+    return TaskList(tasks=await jobs.store.live_tasks())
 
 
 @routes.get(
@@ -65,11 +86,11 @@ async def tasks(services: Given) -> TaskList:
     response_model_exclude_none=True,
     responses=_KNOWN,
 )
-async def status(services: Given, task_id: str) -> TaskStatus:
-    job = await services.jobs.store.task(task_id)
+async def status(jobs: TheirJobs, task_id: str) -> TaskStatus:
+    job = await jobs.store.task(task_id)
     match job.status:
         case "completed":
-            transcript = await services.jobs.store.transcript(job.id)
+            transcript = await jobs.store.transcript(job.id)
             return TaskStatus(
                 status="completed", output=output(transcript, words=job.request.words)
             )
@@ -86,7 +107,7 @@ async def status(services: Given, task_id: str) -> TaskStatus:
     response_model_exclude_none=True,
     responses=_KNOWN | error_responses(Detail, {409: "The task has ended already."}),
 )
-async def cancel(services: Given, task_id: str) -> TaskStatus:
-    job = await services.jobs.store.task(task_id)
-    await services.jobs.cancel(job.id, called=f"Task {task_id!r}")
+async def cancel(jobs: TheirJobs, task_id: str) -> TaskStatus:
+    job = await jobs.store.task(task_id)
+    await jobs.cancel(job.id, called=f"Task {task_id!r}")
     return TaskStatus(status="cancelled")

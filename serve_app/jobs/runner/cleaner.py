@@ -12,10 +12,8 @@ from serve_app.jobs.store.leases import Leases
 log = logging.getLogger("ray.serve")
 
 _REAP_S = 5.0
-_SWEEPS_EVERY = 120  # passes of _REAP_S: ten minutes
-
-_ORPHAN_S = 24 * 3600.0
-"""Age from which a blob of no job is a leftover: no request or upload lasts so long."""
+_TIDIES_EVERY = 2  # passes of _REAP_S: ten seconds
+_EXPIRES_EVERY = 120  # ten minutes
 
 
 class Cleaner:
@@ -32,8 +30,10 @@ class Cleaner:
         while True:
             try:
                 await self._leases.reap()
-                if passes % _SWEEPS_EVERY == 0:
-                    await self.sweep()
+                if passes % _EXPIRES_EVERY == 0:
+                    await self.expire()
+                if passes % _TIDIES_EVERY == 0:
+                    await self.tidy()
             except StoreUnavailable as error:
                 log.warning("The job store was not tidied up: %s", error)
             except Unavailable as error:
@@ -41,11 +41,14 @@ class Cleaner:
             passes += 1
             await asyncio.sleep(_REAP_S)
 
-    async def sweep(self) -> None:
-        """Remove jobs past their retention time, and blobs that belong to no job."""
+    async def expire(self) -> None:
+        """Remove jobs past their retention time."""
         while await self._store.expire():
             pass
-        keys = await self._blobs.older_than(_ORPHAN_S)
+
+    async def tidy(self) -> None:
+        """Remove what a request whose process died, or a crash, has left in the storage."""
+        keys = await self._blobs.leftovers()
         for begin in range(0, len(keys), 500):
             some = keys[begin : begin + 500]
             known = await self._store.knows_blobs(some)

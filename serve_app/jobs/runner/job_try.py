@@ -120,7 +120,11 @@ class JobTry:
         raise RecognitionFailed("The transcription ended without a result; try again.")
 
     async def _after_our_fault(self, error: Exception) -> None:
-        log.warning("A try at job %s failed: %r", self._claim.job.id, error, exc_info=error)
+        # The sentences of our own errors name recordings; those of others are faults to be found.
+        if isinstance(error, RayscribeError):
+            log.warning("A try at job %s failed: %s", self._claim.job.id, error.code)
+        else:
+            log.warning("A try at job %s failed.", self._claim.job.id, exc_info=error)
         if self._attempts >= self._policy.max_attempts:
             await self._fail(_failure(error, self._claim.job.id))
             return
@@ -139,7 +143,7 @@ class JobTry:
         self._written_at = time.monotonic()
 
     async def _fail(self, failure: Failure) -> None:
-        log.info("Job %s failed: %s", self._claim.job.id, failure.message)
+        log.info("Job %s failed: %s", self._claim.job.id, failure.code)
         await self._insist(lambda: self._leases.fail(self._claim, failure))
 
     async def _retry(self, delay_s: float, *, counts: bool = True) -> None:

@@ -98,7 +98,9 @@ class WebhookSender:
             status, error, final = await self._try(session, due)
             attempt = DeliveryAttempt(began, time.time() - began, status, error)
             state, retry_in_s = self._outcome(due, attempt, final=final)
-            log.info("Webhook %s of job %s: %s.", due.id, due.job_id, error or f"answered {status}")
+            # What went wrong is the client's to read: it may hold an address with its query.
+            became = "failed" if status is None else f"answered {status}"
+            log.info("Webhook %s of job %s: %s.", due.id, due.job_id, became)
             await self._outbox.record(due, attempt, state, retry_in_s)
             if retry_in_s is not None:
                 self._polling.wake(retry_in_s)

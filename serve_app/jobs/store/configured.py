@@ -2,13 +2,15 @@
 
 from configs.settings import JobSettings, Secrets
 from interchange.blobs import BlobStore
-from serve_app.jobs.store.database import Database
+from serve_app.jobs.store.database import LOCK_WAIT_S, Database
 from serve_app.jobs.store.leases import Leases
 
 
-def configured_database(settings: JobSettings, secrets: Secrets) -> Database:
+def configured_database(
+    settings: JobSettings, secrets: Secrets, *, wait_s: float = LOCK_WAIT_S
+) -> Database:
     """The configured database. Raises ServerError for an address that is none."""
-    return Database(secrets.database_url or settings.database_url)
+    return Database(secrets.database_url or settings.database_url, wait_s=wait_s)
 
 
 def configured_leases(settings: JobSettings, database: Database, blobs: BlobStore) -> Leases:

@@ -33,7 +33,7 @@ _DRIVERS = {
     "postgresql+asyncpg": "postgresql+asyncpg",
 }
 
-_LOCK_WAIT_S = 30
+LOCK_WAIT_S = 30.0
 """How long a writer waits for SQLite's write lock, or a caller for a connection."""
 
 _TROUBLE = (
@@ -52,13 +52,15 @@ class Database:
     """An engine whose schema is brought up to date before its first use.
 
     Everything here raises StoreUnavailable where the database cannot be used now, and
-    ServerError for a store that a newer version of this program has written.
+    ServerError for a store that a newer version of this program has written. `wait_s`: how long
+    anything may wait for others, in seconds.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, wait_s: float = LOCK_WAIT_S) -> None:
         self._url = _engine_url(url)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
-        self._engine = _sqlite(self._url) if self.is_sqlite else _postgresql(self._url)
+        make = _sqlite if self.is_sqlite else _postgresql
+        self._engine = make(self._url, wait_s)
         self._opening = asyncio.Lock()
         self._opened = False
 
@@ -76,6 +78,11 @@ class Database:
 
     async def close(self) -> None:
         await self._engine.dispose()
+
+    async def check(self) -> None:
+        """Whether rows can be read and written now."""
+        async with self.writing() as connection:
+            await connection.execute(sa.text("SELECT id FROM jobs LIMIT 1"))
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -104,7 +111,7 @@ class Database:
 
     async def _migrate(self) -> None:
         if self.is_sqlite and self._url.database:
-            Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
+            _make_private(Path(self._url.database))
         async with self._begin() as connection:
             if not self.is_sqlite:
                 await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
@@ -132,10 +139,17 @@ def _engine_url(url: str) -> sa.URL:
     return parsed
 
 
-def _sqlite(url: sa.URL) -> AsyncEngine:
-    engine = create_async_engine(
-        url, connect_args={"timeout": _LOCK_WAIT_S}, pool_timeout=_LOCK_WAIT_S
-    )
+def _make_private(file: Path) -> None:
+    """Nobody else reads what is said: of the file's log and index SQLite takes its rights."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in (file, file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")):
+        if path == file or path.exists():
+            path.touch(mode=0o600)
+            path.chmod(0o600)
+
+
+def _sqlite(url: sa.URL, wait_s: float) -> AsyncEngine:
+    engine = create_async_engine(url, connect_args={"timeout": wait_s}, pool_timeout=wait_s)
 
     @sa.event.listens_for(engine.sync_engine, "connect")
     def _connected(connection: Any, _: Any) -> None:
@@ -153,16 +167,16 @@ def _sqlite(url: sa.URL) -> AsyncEngine:
     return engine
 
 
-def _postgresql(url: sa.URL) -> AsyncEngine:
+def _postgresql(url: sa.URL, wait_s: float) -> AsyncEngine:
     return create_async_engine(
         url,
         pool_pre_ping=True,
-        pool_timeout=_LOCK_WAIT_S,
+        pool_timeout=wait_s,
         connect_args={
-            "timeout": 10,
-            "command_timeout": _LOCK_WAIT_S,
+            "timeout": min(10.0, wait_s),
+            "command_timeout": wait_s,
             # A process that freezes within a transaction must not hold its rows for ever.
-            "server_settings": {"idle_in_transaction_session_timeout": f"{_LOCK_WAIT_S}s"},
+            "server_settings": {"idle_in_transaction_session_timeout": f"{LOCK_WAIT_S:g}s"},
         },
     )
 

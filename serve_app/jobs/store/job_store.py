@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
+from math import isfinite
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -22,6 +23,7 @@ from serve_app.jobs.store.rows import (
     ending,
     failure_columns,
     job_of,
+    made_by,
     new_row,
     read_job,
 )
@@ -29,15 +31,28 @@ from serve_app.jobs.store.tables import deliveries, jobs, windows
 
 
 class JobStore:
-    """`retention_s` is how long an ended job is kept, in seconds.
+    """`retention_s` is how long an ended job is kept, in seconds. `key` names the key whose jobs
+    are seen and changed here; None: everybody's.
 
     Every method raises Unavailable where the database cannot be used.
     """
 
-    def __init__(self, database: Database, blobs: BlobStore, *, retention_s: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        blobs: BlobStore,
+        *,
+        retention_s: float,
+        key: str | None = None,
+    ) -> None:
         self._database = database
         self._blobs = blobs
         self._retention_s = retention_s
+        self._key = key
+
+    def seen_by(self, key: str) -> "JobStore":
+        """The same store as the key of that name sees it: with its own jobs and no other."""
+        return JobStore(self._database, self._blobs, retention_s=self._retention_s, key=key)
 
     async def submit(self, new: NewJob) -> tuple[Job, bool]:
         """Accept a job: it is durable when this returns. False: it was known already.
@@ -65,7 +80,8 @@ class JobStore:
         same_task = sa.and_(jobs.c.task_id == new.task_id, jobs.c.ended_at.is_(None))
         same_key = jobs.c.idempotency_key == new.idempotency_key
         which = same_task if new.idempotency_key is None else same_task | same_key
-        row = (await connection.execute(sa.select(*SUMMARY).where(which))).first()
+        mine = sa.select(*SUMMARY).where(which, jobs.c.key_name == new.key)
+        row = (await connection.execute(mine)).first()
         if row is None:
             return None
         if row.fingerprint != new.fingerprint:
@@ -82,13 +98,13 @@ class JobStore:
     async def get(self, job_id: str) -> Job:
         """Raises NotFound."""
         async with self._database.reading() as connection:
-            return await read_job(connection, job_id)
+            return await read_job(connection, job_id, self._key)
 
     async def task(self, task_id: str) -> Job:
         """The newest job of a name in the original's dialect. Raises NotFound."""
         newest = (
             sa.select(*SUMMARY)
-            .where(jobs.c.task_id == task_id)
+            .where(jobs.c.task_id == task_id, made_by(self._key))
             .order_by(jobs.c.created_at.desc(), jobs.c.id)
             .limit(1)
         )
@@ -104,7 +120,7 @@ class JobStore:
         alive = sa.not_(jobs.c.attended) | (jobs.c.due_at > self._database.now())
         live = (
             sa.select(jobs.c.task_id)
-            .where(jobs.c.ended_at.is_(None), alive)
+            .where(jobs.c.ended_at.is_(None), alive, made_by(self._key))
             .order_by(jobs.c.created_at)
         )
         async with self._database.reading() as connection:
@@ -114,7 +130,8 @@ class JobStore:
         self, *, status: JobStatus | None = None, limit: int = 20, cursor: str | None = None
     ) -> Page:
         """Jobs, newest first. Raises InvalidOption for a cursor that this did not make."""
-        some = sa.select(*SUMMARY).order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
+        newest_first = (jobs.c.created_at.desc(), jobs.c.id.desc())
+        some = sa.select(*SUMMARY).where(made_by(self._key)).order_by(*newest_first)
         if status is not None:
             some = some.where(jobs.c.status == status)
         if cursor is not None:
@@ -133,7 +150,7 @@ class JobStore:
         """Raises NotFound; Conflict for a job that has no transcript, or none yet."""
         wanted = sa.select(
             jobs.c.status, jobs.c.error_message, jobs.c.result, jobs.c.result_blob
-        ).where(jobs.c.id == job_id)
+        ).where(jobs.c.id == job_id, made_by(self._key))
         async with self._database.reading() as connection:
             row = (await connection.execute(wanted)).first()
         if row is None:
@@ -167,7 +184,7 @@ class JobStore:
         now = self._database.now()
         stop = (
             jobs.update()
-            .where(jobs.c.id == job_id, jobs.c.ended_at.is_(None))
+            .where(jobs.c.id == job_id, jobs.c.ended_at.is_(None), made_by(self._key))
             .values(
                 status="cancelled",
                 fence=jobs.c.fence + 1,
@@ -179,7 +196,7 @@ class JobStore:
         async with self._database.writing() as connection:
             row = (await connection.execute(stop)).first()
             if row is None:
-                ended = await read_job(connection, job_id)
+                ended = await read_job(connection, job_id, self._key)
                 name = called or f"Job {job_id!r}"
                 raise Conflict(f"{name} has ended already: it is {ended.status}.")
             job = job_of(row)
@@ -192,7 +209,7 @@ class JobStore:
         Raises NotFound, and Conflict for a live one.
         """
         async with self._database.reading() as connection:
-            if not (await read_job(connection, job_id)).ended:
+            if not (await read_job(connection, job_id, self._key)).ended:
                 raise Conflict(f"Job {job_id!r} has not ended; cancel it first.")
         await self._remove(job_id)
 
@@ -246,7 +263,9 @@ def _read_cursor(cursor: str) -> tuple[float, str]:
         created_at, job_id = json.loads(text)
         if not (isinstance(created_at, float) and isinstance(job_id, str)):
             raise TypeError("not a time and an id")
-    except (binascii.Error, ValueError, TypeError) as error:
+        if not (isfinite(created_at) and job_id.isascii() and job_id.isprintable()):
+            raise ValueError("no time or no id")
+    except (binascii.Error, ValueError, TypeError, RecursionError) as error:
         raise InvalidOption(
             f"The cursor {cursor!r} is none of this service; take it from an answer's next_cursor.",
             "cursor",

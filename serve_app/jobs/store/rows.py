@@ -48,12 +48,18 @@ def job_of(row: sa.Row[Any]) -> Job:
     )
 
 
-async def read_job(connection: AsyncConnection, job_id: str) -> Job:
-    """Raises NotFound."""
-    row = (await connection.execute(sa.select(*SUMMARY).where(jobs.c.id == job_id))).first()
+async def read_job(connection: AsyncConnection, job_id: str, key: str | None = None) -> Job:
+    """`key` names the key that must have made the job; None: any. Raises NotFound."""
+    wanted = sa.select(*SUMMARY).where(jobs.c.id == job_id, made_by(key))
+    row = (await connection.execute(wanted)).first()
     if row is None:
         raise NotFound(f"There is no job {job_id!r}; its retention time may be over.")
     return job_of(row)
+
+
+def made_by(key: str | None) -> sa.ColumnElement[bool]:
+    """Which jobs a key sees: its own; with None all."""
+    return sa.true() if key is None else jobs.c.key_name == key
 
 
 def new_row(new: NewJob) -> dict[str, Any]:
@@ -65,6 +71,7 @@ def new_row(new: NewJob) -> dict[str, Any]:
         "request": REQUEST.dump(new.request),
         "recording": source.path if isinstance(source, BlobSource) else None,
         "fingerprint": new.fingerprint,
+        "key_name": new.key,
         "idempotency_key": new.idempotency_key,
         "webhook": None if new.webhook is None else WEBHOOK.dump(new.webhook),
         "metadata": METADATA.dump(new.metadata) if new.metadata else None,

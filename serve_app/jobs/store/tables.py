@@ -26,6 +26,7 @@ jobs = Table(
     Column("request", Text, nullable=False),
     Column("recording", String(64)),
     Column("fingerprint", String(64), nullable=False),
+    Column("key_name", Text, nullable=False, server_default=""),
     Column("idempotency_key", Text),
     Column("webhook", Text),
     Column("metadata", Text),
@@ -57,15 +58,17 @@ _due = text("due_at IS NOT NULL")
 
 Index(
     "jobs_live_task",
+    jobs.c.key_name,
     jobs.c.task_id,
     unique=True,
     sqlite_where=_live,
     postgresql_where=_live,
 )
 Index("jobs_task", jobs.c.task_id, jobs.c.created_at)
-Index("jobs_key", jobs.c.idempotency_key, unique=True)
+Index("jobs_key", jobs.c.key_name, jobs.c.idempotency_key, unique=True)
 Index("jobs_due", jobs.c.due_at, sqlite_where=_due, postgresql_where=_due)
 Index("jobs_created", jobs.c.created_at, jobs.c.id)
+Index("jobs_of_key", jobs.c.key_name, jobs.c.created_at, jobs.c.id)
 Index("jobs_status", jobs.c.status, jobs.c.created_at, jobs.c.id)
 Index("jobs_expires", jobs.c.expires_at)
 Index("jobs_owner", jobs.c.owner)

@@ -1,6 +1,6 @@
 /** Where the page begins: which view is shown follows from the address behind the `#`. */
 
-import { askJson, key } from "./api.js";
+import { askJson } from "./api.js";
 import { element } from "./dom.js";
 import { prepareHome, showHome } from "./home/home.js";
 import { hideJob, showJob } from "./job/job.js";
@@ -21,8 +21,6 @@ function route() {
 async function nameModel() {
   const { data } = await askJson("v1/models");
   element("model", HTMLElement).textContent = data[0]?.id ?? "";
-  // A browser sends no key by itself, and /docs asks for one.
-  element("docs", HTMLElement).hidden = key.get() !== null;
 }
 
 offerTheme();

@@ -1,5 +1,6 @@
 """whisper-asr-webservice's API, as its clients speak it."""
 
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -11,7 +12,6 @@ from interchange.stages import BlobSource, RecognitionOptions, Window
 from interchange.transcript import WindowTranscript
 from serve_app.http.app import create_app
 from serve_app.http.asr.pcm import HEADER
-from serve_app.http.services import Services
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.transcription.transcriber import Transcriber
 from tests.fakes.services import (
@@ -169,13 +169,7 @@ def test_errors(
 def detect(jobs: JobFrontend, recognizer: FakeRecognizer, windows: int = 3) -> Any:
     loader = FakeLoader([window(index) for index in range(windows)])
     fakes = services(jobs)
-    over_stages = Services(
-        config=fakes.config,
-        transcriber=Transcriber(loader, recognizer, FakeDiarizer()),
-        uploads=fakes.uploads,
-        readiness=fakes.readiness,
-        jobs=jobs,
-    )
+    over_stages = replace(fakes, transcriber=Transcriber(loader, recognizer, FakeDiarizer()))
     with TestClient(create_app(over_stages)) as client:
         answer = client.post(
             "/detect-language", params={"encode": "false"}, files={"audio_file": FILE}

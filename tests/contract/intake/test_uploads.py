@@ -13,12 +13,11 @@ from interchange.blobs import BlobStore
 from interchange.errors import Unavailable
 from interchange.stages import BlobSource
 from serve_app.http.app import create_app
-from serve_app.http.services import HttpConfig, Services
+from serve_app.http.services import HttpConfig
 from serve_app.jobs.frontend import JobFrontend
 from tests.contract.conftest import MakeClient
 from tests.fakes.services import (
     MODEL,
-    FakeReadiness,
     FakeTranscriber,
     FakeUploads,
     job_frontend,
@@ -196,9 +195,7 @@ async def test_memory_holds_a_chunk_and_the_store_the_file(tmp_path: Path) -> No
             seen.extend(path.stat().st_size for path in tmp_path.iterdir())
             return await super().run(request)
 
-    app = create_app(
-        Services(HttpConfig(model=MODEL), Looking(), store, FakeReadiness(), no_jobs())
-    )
+    app = create_app(services(no_jobs(), Looking(), store))
     request = Exchange(app, ROUTE, MULTIPART, upload(64 * 2**20))
     tracemalloc.start()
     await request.run()
@@ -221,9 +218,7 @@ async def test_a_store_without_room(uploads: FakeUploads) -> None:
 async def test_a_client_who_leaves_during_the_upload(tmp_path: Path, how: str) -> None:
     store = BlobStore(f"file://{tmp_path}")
     transcriber = FakeTranscriber()
-    app = create_app(
-        Services(HttpConfig(model=MODEL), transcriber, store, FakeReadiness(), no_jobs())
-    )
+    app = create_app(services(no_jobs(), transcriber, store))
     half, more = asyncio.Event(), asyncio.Event()
 
     async def body() -> AsyncIterator[bytes]:

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from interchange.errors import StoreUnavailable
 from interchange.stages import BlobSource, UrlSource
 from interchange.transcript import WindowTranscript
+from serve_app.http.intake.form_reader import FIELD_BYTES
 from serve_app.http.jobs.events import job_events
 from serve_app.http.jobs.form import JobOptions
 from serve_app.http.services import HttpConfig
@@ -102,6 +103,7 @@ def test_a_job_keeps_its_name_its_options_and_what_its_client_noted(client: Test
         "min_speakers": None,
         "max_speakers": None,
         "speaker_names": ["Ann", "Bo"],
+        "known_speakers": [],
         "prompt": None,
         "temperature": 0.0,
         "batch_size": None,
@@ -144,9 +146,9 @@ def test_a_request_repeated_after_an_upgrade_is_the_same_request() -> None:
         '"words":false,"speakers":false,"num_speakers":null,"min_speakers":null,'
         '"max_speakers":null,"prompt":null,"temperature":0.0,"batch_size":null,"webhook":null}'
     )
-    new = JobOptions(url=URL).to_job(UrlSource(URL), None, "key")
+    new = JobOptions(url=URL).to_job(UrlSource(URL), None, "key", ())
     assert new.fingerprint == hashlib.sha256(before.encode()).hexdigest()
-    noted = JobOptions(url=URL, metadata={"a": "b"}).to_job(UrlSource(URL), None, "key")
+    noted = JobOptions(url=URL, metadata={"a": "b"}).to_job(UrlSource(URL), None, "key", ())
     assert noted.fingerprint != new.fingerprint
 
 
@@ -214,7 +216,7 @@ def test_bodies_that_cannot_be(client: TestClient, uploads: FakeUploads) -> None
     json_type = {"content-type": "application/json"}
     assert client.post(PATH, content=b"{", headers=json_type).status_code == 400
     assert client.post(PATH, content=b"[]", headers=json_type).status_code == 422
-    assert client.post(PATH, content=b" " * 2**21, headers=json_type).status_code == 413
+    assert client.post(PATH, content=b" " * (FIELD_BYTES + 1), headers=json_type).status_code == 413
     assert client.post(PATH, content=b"x", headers={"content-type": "text/x"}).status_code == 415
     assert not uploads.kept, "what was refused is not stored"
 

@@ -99,3 +99,18 @@ def test_a_wheel_brings_it(tmp_path: Path) -> None:
     built = tmp_path / "lib" / "serve_app" / "page"
     for path in ["/assets/index.html", *paths()]:
         assert (built / path.removeprefix("/assets/")).is_file(), path
+
+
+def test_a_cookie_gives_a_recording_and_nothing_else(make_client: MakeClient) -> None:
+    client = make_client(HttpConfig(model=MODEL, admin_key="café"))
+    key = {b"x-admin-api-key": "café".encode()}
+    job = client.post("/v1/jobs", files={"file": ("a.wav", b"RIFF")}, headers=key).json()
+    path = f"/v1/jobs/{job['id']}"
+    cookie = {"cookie": "other=1; rayscribe-key=caf%C3%A9"}
+    assert client.get(f"{path}/recording", headers=cookie).content == b"RIFF"
+    assert client.get(f"{path}/recording", headers={"cookie": "rayscribe-key=a"}).status_code == 401
+    assert client.get(f"{path}/recording").status_code == 401
+    wrong = cookie | {"x-admin-api-key": "wrong"}
+    assert client.get(f"{path}/recording", headers=wrong).status_code == 401
+    for method, other in [("GET", path), ("DELETE", path), ("POST", f"{path}/recording")]:
+        assert client.request(method, other, headers=cookie).status_code == 401

@@ -199,7 +199,7 @@ def test_bad_values_are_422_in_fastapis_shape(
 
 @pytest.mark.parametrize(
     "task_id",
-    ["a/b", "a\\b", "a?b", "a#b", "50%", "a%2Fb", ".", "..", "a\nb", "a\0", "\ud800", "x" * 256],
+    ["a/b", "a\\b", "a?b", "a#b", "50%", "a%2Fb", ".", "..", "a\nb", "a\0", "x" * 256],
 )
 def test_an_id_that_cannot_stand_in_a_path_is_refused(
     client: TestClient, transcriber: FakeTranscriber, task_id: str

@@ -95,7 +95,14 @@ def test_what_an_ingress_lets_in_is_never_turned_away_later(profile: dict[str, A
     windows = recordings * settings.windows_in_flight
     assert stages["SpeechRecognizer"]["max_queued_requests"] >= windows
     assert stages["SpeakerDiarizer"]["max_queued_requests"] >= recordings
+    assert stages["AudioLoader"]["max_queued_requests"] >= recordings
     assert stages["Ingress"]["backpressure_config"]["status_code"] == 429
+
+
+def test_health_and_cancelling_have_places_of_their_own(profile: dict[str, Any]) -> None:
+    settings = Settings.from_args(application(profile)["args"])
+    places = deployments(profile)["Ingress"]["max_ongoing_requests"]
+    assert settings.admission.max_requests <= places - 64
 
 
 def test_a_job_that_was_claimed_is_never_turned_away_later(profile: dict[str, Any]) -> None:

@@ -1,5 +1,5 @@
 from collections.abc import AsyncIterator
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 import aiohttp
 import pytest
@@ -7,6 +7,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.test_utils import TestServer
 
+from interchange.addresses import is_own
 from interchange.errors import AddressRefused
 from interchange.network import AddressGuard, printable
 
@@ -47,6 +48,30 @@ LOOPBACK = ip_network("127.0.0.0/8")
         "fec0::1",
         "ff02::1",
         "2001:db8::1",
+        "168.63.129.16",  # Azure's
+        "192.0.0.192",  # Oracle's
+        "100.100.100.200",  # Alibaba's
+        "fd00:ec2::254",  # Amazon's
+        "192.0.0.8",
+        "192.0.0.170",
+        "192.88.99.1",
+        "192.31.196.1",
+        "192.175.48.1",
+        "3fff::1",
+        "3fff:fff::1",
+        "5f00::1",
+        "100::1",
+        "100:0:0:1::1",
+        "2001:2::1",
+        "2001:20::1",
+        "2002:808:808::1",  # 6to4, whatever lies behind
+        "2001:0:4136:e378:8000:63bf:3fff:fdd2",  # Teredo, likewise
+        "::808:808",  # compatible, which nobody uses any more
+        "::ffff:0:7f00:1",  # translated
+        "64:ff9b::a83f:8110",
+        "fe80::5efe:7f00:1",
+        "2606:4700::5efe:7f00:1",  # ISATAP
+        "2606:4700::200:5efe:808:808",
     ],
 )
 def test_addresses_that_are_not_public_are_refused(address: str) -> None:
@@ -54,7 +79,16 @@ def test_addresses_that_are_not_public_are_refused(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["8.8.8.8", "93.184.216.34", "2606:4700:4700::1111", "64:ff9b::808:808"]
+    "address",
+    [
+        "8.8.8.8",
+        "93.184.216.34",
+        "168.63.129.17",
+        "2606:4700:4700::1111",
+        "2001:4860:4860::8888",
+        "3ffe::1",
+        "64:ff9b::808:808",
+    ],
 )
 def test_public_addresses_pass(address: str) -> None:
     assert AddressGuard().permits(address)
@@ -67,6 +101,29 @@ def test_an_allowed_network_passes_and_no_other() -> None:
     assert guard.permits("fd00::5")
     assert not guard.permits("10.2.0.1")
     assert not guard.permits("127.0.0.1")
+
+
+def test_an_operator_names_public_addresses_that_are_its_own() -> None:
+    guard = AddressGuard(refused=[ip_network("93.184.216.0/24")])
+    assert not guard.permits("93.184.216.34")
+    assert not guard.permits("64:ff9b::5db8:d822")
+    assert guard.permits("93.184.217.1")
+    both = AddressGuard([ip_network("93.184.216.34/32")], [ip_network("93.184.216.0/24")])
+    assert both.permits("93.184.216.34")
+
+
+def test_addresses_of_this_machine_are_known() -> None:
+    assert is_own(ip_address("127.0.0.1"))
+    for address in ("192.0.2.1", "2001:db8::1"):
+        assert not is_own(ip_address(address))
+
+
+def test_a_public_address_of_this_machine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert AddressGuard().permits("8.8.8.8")
+    monkeypatch.setattr("interchange.network.is_own", lambda address: str(address) == "8.8.8.8")
+    assert not AddressGuard().permits("8.8.8.8")
+    assert not AddressGuard().permits("::ffff:8.8.8.8")
+    assert AddressGuard([ip_network("8.8.8.8/32")]).permits("8.8.8.8")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from ray.exceptions import ActorDiedError
+from ray.exceptions import ActorDiedError, ObjectStoreFullError, OutOfDiskError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
@@ -96,3 +96,9 @@ async def test_faults_of_serve_become_ours(fault: Exception, ours: type[Exceptio
 
 async def _at_once(_: float) -> None:
     pass
+
+
+@pytest.mark.parametrize("full", [OutOfDiskError("full"), ObjectStoreFullError("full")])
+async def test_a_full_disk_under_ray_is_a_503(full: Exception) -> None:
+    with pytest.raises(Unavailable, match="no room left"):
+        await recognizer(lambda: Response(full)).recognize(WINDOW, OPTIONS)

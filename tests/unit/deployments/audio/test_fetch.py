@@ -1,8 +1,10 @@
 import asyncio
 import gzip
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -28,6 +30,7 @@ SETTINGS = FetchSettings(
     connect_timeout_s=5,
     read_timeout_s=0.3,
     total_timeout_s=5,
+    min_bytes_per_s=0,
 )
 LOOPBACK = AddressGuard([ip_network("127.0.0.0/8")])
 
@@ -71,6 +74,16 @@ async def trickle(request: web.Request) -> web.StreamResponse:
     return response
 
 
+async def slow_headers(request: web.Request) -> web.StreamResponse:
+    """An answer whose headers come one by one, and have no end."""
+    assert request.transport is not None
+    request.transport.write(b"HTTP/1.1 200 OK\r\n")
+    for number in range(1000):
+        request.transport.write(b"X-%d: 1\r\n" % number)
+        await asyncio.sleep(0.05)
+    return web.Response()
+
+
 async def bomb(request: web.Request) -> web.Response:
     headers = {"Content-Encoding": "gzip"}
     return web.Response(body=gzip.compress(b"x" * 100_000), headers=headers)
@@ -102,6 +115,7 @@ async def server() -> AsyncIterator[TestServer]:
         truncated,
         stalled,
         trickle,
+        slow_headers,
         bomb,
         redirect,
         slow_redirect,
@@ -222,6 +236,31 @@ async def test_a_slow_server_is_given_up(server: TestServer, spool: Spool) -> No
     settings = SETTINGS.model_copy(update={"total_timeout_s": 0.5})
     with pytest.raises(SourceTimeout, match=r"longer than 0\.5 s"):
         await get(server.make_url("/trickle"), spool, settings)
+
+
+async def test_a_transfer_has_a_slowest_rate(server: TestServer, spool: Spool) -> None:
+    settings = SETTINGS.model_copy(update={"min_bytes_per_s": 100})
+    with pytest.raises(SourceTimeout, match=r"less than 100 bytes a second for 0\.6 s"):
+        await get(server.make_url("/trickle"), spool, settings)
+    with closing(Spool()) as another:
+        assert len(await get(server.make_url("/chunked?count=10"), another, settings)) == 1000
+
+
+async def test_headers_that_have_no_end_are_given_up(server: TestServer, spool: Spool) -> None:
+    settings = SETTINGS.model_copy(update={"headers_timeout_s": 0.4})
+    with pytest.raises(SourceTimeout, match=r"answer header within 0\.4 s"):
+        await get(server.make_url("/slow_headers"), spool, settings)
+
+
+async def test_nothing_of_ours_goes_along(
+    server: TestServer, spool: Spool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password hunter2\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("ADMIN_KEY", "hunter2")
+    sent = json.loads(await get(server.make_url("/headers"), spool))
+    assert set(sent) <= {"Host", "Accept", "Accept-Encoding", "User-Agent", "Connection"}
+    assert "hunter2" not in str(sent)
 
 
 async def test_a_transfer_that_breaks_off_is_an_error(server: TestServer, spool: Spool) -> None:

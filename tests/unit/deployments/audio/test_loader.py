@@ -23,6 +23,7 @@ from interchange.errors import (
     RecordingTooLong,
     SourceTimeout,
     SourceUnreachable,
+    Unavailable,
     UndecodableRecording,
 )
 from interchange.samples import as_float32
@@ -65,7 +66,7 @@ def loader(tmp_path: Path) -> Loader:
     return Loader(settings(tmp_path))
 
 
-def settings(folder: Path, *, read_timeout_s: float = 60, **audio: float) -> Settings:
+def settings(folder: Path, *, read_timeout_s: float = 60, **audio: Any) -> Settings:
     return Settings(
         storage=f"file://{folder}",
         allowed_networks=(ip_network("127.0.0.0/8"),),
@@ -330,14 +331,16 @@ async def test_a_server_that_falls_silent_is_an_error_not_an_end(
 async def test_letting_go_ends_everything_at_once(
     loader: Loader, recording: bytes, serve: Serve, moment: str
 ) -> None:
+    asked = asyncio.Event()
     gone = asyncio.Event()
 
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
+        asked.set()
         try:
             await response.write(recording[:1000] if moment != "between events" else recording)
-            for _ in range(1000):
+            while True:
                 await asyncio.sleep(0.02)
                 await response.write(b"\0")
         except (ConnectionError, asyncio.CancelledError):
@@ -352,7 +355,7 @@ async def test_letting_go_ends_everything_at_once(
     if moment == "between events":
         await first
     else:
-        await asyncio.sleep(0.1)
+        await asked.wait()
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
@@ -394,6 +397,50 @@ async def test_many_slow_servers_do_not_keep_an_upload_waiting(
     for task in slow:
         task.cancel()
     await asyncio.gather(*slow, return_exceptions=True)
+
+
+@pytest.mark.parametrize("sent", [1000, 10**6])
+async def test_those_still_on_their_way_leave_places_to_those_who_are_here(
+    tmp_path: Path, recording: bytes, serve: Serve, sent: int
+) -> None:
+    (tmp_path / "key").write_bytes(recording)
+    begun = asyncio.Semaphore(0)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(recording[:sent])
+        begun.release()
+        await asyncio.Event().wait()
+        return response
+
+    loader = Loader(settings(tmp_path, decoders=1))
+    url = await serve(answer)
+    waiting = [asyncio.create_task(load(loader, UrlSource(url))) for _ in range(12)]
+    for _ in waiting:
+        await begun.acquire()
+    assert windows(await load(loader, BlobSource("key", "a")))
+    whole = await serve(in_parts(recording, 1, announce=True))
+    assert windows(await load(loader, UrlSource(whole)))
+    assert not any(task.done() for task in waiting)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_downloads_share_the_room_on_the_disk(
+    tmp_path: Path, recording: bytes, serve: Serve
+) -> None:
+    base = settings(tmp_path)
+    room = base.fetch.model_copy(update={"max_disk_bytes": len(recording) + 1000})
+    loader = Loader(base.model_copy(update={"fetch": room}))
+    (tmp_path / "key").write_bytes(recording)
+    url = await serve(in_parts(recording, 4))
+    async with aclosing(loader.load(UrlSource(url), LoadOptions())) as events:
+        await anext(events)
+        with pytest.raises(Unavailable, match="no room left"):
+            await load(loader, UrlSource(url))
+    assert windows(await load(loader, UrlSource(url)))
 
 
 def test_health_is_asked_of_the_network_and_the_disk(

@@ -6,7 +6,8 @@ from contextlib import closing
 import pytest
 
 from deployments.audio.spool import LoadCancelled, Spool
-from interchange.errors import SourceTimeout
+from interchange.errors import SourceTimeout, Unavailable
+from interchange.room import Room
 
 
 @pytest.fixture
@@ -87,3 +88,18 @@ def test_the_first_failure_is_the_one_that_counts(spool: Spool) -> None:
     spool.fail(LoadCancelled())
     with pytest.raises(SourceTimeout):
         spool.check()
+
+
+def test_several_share_a_room_and_leave_it() -> None:
+    room = Room(1000)
+    one, other = Spool(room), Spool(room)
+    one.write(b"x" * 600)
+    with pytest.raises(Unavailable, match="no room left"):
+        other.write(b"x" * 401)
+    other.write(b"x" * 400)
+    one.close()
+    one.close()
+    other.write(b"x" * 600)
+    with pytest.raises(Unavailable):
+        other.write(b"x")
+    other.close()

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -187,3 +188,19 @@ def test_when_pieces_come_does_not_matter(pieces: list[Piece], rest: int) -> Non
     stretches += planner.advance(length)
     stretches += planner.finish(length)
     assert stretches == plan(pieces, length)
+
+
+def faint(start: float, end: float) -> Piece:
+    return replace(*sentences((start, end)), faint=True)
+
+
+def test_what_may_be_no_speech_has_a_window_of_its_own() -> None:
+    """Music before speech, say. Its words have to be surer."""
+    pieces = [faint(0.5, 6), *sentences((6.5, 9), (9.3, 12))]
+    stretches = plan(pieces, 13 * SAMPLE_RATE)
+    assert [stretch.faint for stretch in stretches] == [True, False]
+
+
+def test_a_whisper_that_is_heard_now_and_then_is_one() -> None:
+    pieces = [faint(0.5, 6), *sentences((6.5, 7)), faint(7.5, 12), *sentences((12.5, 13))]
+    assert [stretch.faint for stretch in plan(pieces, 14 * SAMPLE_RATE)] == [False]

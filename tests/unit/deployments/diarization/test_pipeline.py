@@ -1,5 +1,6 @@
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,11 @@ from pyannote.core import Annotation, Segment
 from pyannote.metrics.diarization import DiarizationErrorRate
 
 from deployments.diarization import pipeline
+from deployments.diarization.bundled import VOICES
+from deployments.diarization.diarization import Found
 from deployments.diarization.pipeline import Cancelled, Diarizer
 from interchange.errors import DiarizationFailed, InvalidOption, Unavailable
-from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16
+from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16, Voice
 from interchange.transcript import Turn
 from tests.support.speech import SAMPLE
 
@@ -27,6 +30,10 @@ def error_rate(turns: tuple[Turn, ...]) -> float:
     for index, turn in enumerate(turns):
         found[Segment(turn.start, turn.end), index] = turn.speaker
     return float(DiarizationErrorRate(collar=0.25)(reference, found))
+
+
+def length(turn: Turn) -> float:
+    return turn.end - turn.start
 
 
 def speakers(turns: tuple[Turn, ...]) -> set[str]:
@@ -61,6 +68,38 @@ def test_bounds_on_the_number_of_speakers(
     diarizer: Diarizer, conversation: Int16, options: DiarizationOptions, count: int
 ) -> None:
     assert len(speakers(diarizer.turns(conversation, options))) == count
+
+
+def test_a_known_voice_has_its_name(diarizer: Diarizer, conversation: Int16) -> None:
+    strangers = diarizer.turns(conversation, ANY)
+    longest = max((turn for turn in strangers if turn.speaker == "SPEAKER_01"), key=length)
+    said = conversation[round(longest.start * SAMPLE_RATE) : round(longest.end * SAMPLE_RATE)]
+    heard = diarizer.voice(said)
+    assert abs(heard.seconds - length(longest)) < 1, "but for its pauses"
+    assert not heard.several
+    known = (Voice("Ann", (heard.embedding,), heard.model),)
+    names = {"SPEAKER_00": "SPEAKER_00", "SPEAKER_01": "Ann"}
+    expected = tuple(replace(turn, speaker=names[turn.speaker]) for turn in strangers)
+    assert diarizer.turns(conversation, DiarizationOptions(known=known)) == expected
+    other = replace(known[0], model="another")
+    with pytest.raises(InvalidOption, match="another"):
+        diarizer.turns(conversation, DiarizationOptions(known=(other,)))
+
+
+@pytest.mark.parametrize("seconds", [0, 0.05, 12])
+def test_nobody_is_heard_in_silence(diarizer: Diarizer, seconds: float) -> None:
+    heard = diarizer.voice(np.zeros(round(seconds * SAMPLE_RATE), np.int16))
+    assert (heard.seconds, heard.several) == (0.0, False)
+
+
+def test_two_people_are_heard_in_a_reference_of_two(
+    diarizer: Diarizer, conversation: Int16
+) -> None:
+    one = conversation[22 * SAMPLE_RATE : 26 * SAMPLE_RATE]
+    shrunk = np.arange(0, len(one), 1.4).astype(np.intp)
+    other = one[shrunk]  # faster and higher: another's voice
+    assert not diarizer.voice(one).several
+    assert diarizer.voice(np.concatenate([one, other])).several
 
 
 @pytest.mark.parametrize("seconds", [0, 1 / SAMPLE_RATE, 0.01, 0.5, 3, 12])
@@ -116,16 +155,17 @@ def test_work_that_no_longer_moves_is_unhealthy(
 ) -> None:
     seen: list[Exception] = []
 
-    def stuck(*_: Any, **__: Any) -> list[Any]:
+    def stuck(*_: Any, **__: Any) -> Found:
         later = time.monotonic() + pipeline.STUCK_S + 1
         monkeypatch.setattr(time, "monotonic", lambda: later)
         try:
             diarizer.check()
         except Unavailable as error:
             seen.append(error)
-        return []
+        return Found([], np.zeros((0, 1), np.float32))
 
     diarizer.check()
+    stuck.voices = VOICES  # type: ignore[attr-defined]
     monkeypatch.setattr(diarizer, "_pipeline", stuck)
     diarizer.turns(conversation, ANY)
     assert seen

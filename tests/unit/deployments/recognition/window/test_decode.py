@@ -317,6 +317,26 @@ def test_unsure_words_where_nobody_speaks_are_left_out() -> None:
     assert [s.text for s in transcript.segments] == [" one"]
 
 
+@pytest.mark.parametrize(
+    ("decoded", "heard"),
+    [
+        (said(0.0, " whispered words", 5.0, logprob=-0.5, no_speech=0.4), True),
+        (said(0.0, " whispered words", 5.0, logprob=-0.5, no_speech=0.65), False),
+        (said(0.0, " whispered words", 5.0, logprob=-0.9, no_speech=0.4), False),
+        (said(0.0, " um", 5.0, logprob=-0.2), False),
+        (said(0.0, LOOP, 5.0), False),
+    ],
+)
+def test_words_that_voice_activity_did_not_hear_have_to_be_sure(
+    decoded: Decoded, heard: bool
+) -> None:
+    """And are not asked for twice."""
+    faint = replace(window(5, (0, 5)), faint=True)
+    transcript, _ = run(faint, [decoded])
+    assert bool(transcript.segments) == heard
+    assert transcript.decoded_again == 0
+
+
 def test_sure_words_behind_the_last_speech_are_left_out_too() -> None:
     transcript, _ = run(window(10, (0, 2)), [said(0.0, " one", 2.0, 6.0, " thanks", 9.0)])
     assert [s.text for s in transcript.segments] == [" one"]

@@ -59,14 +59,27 @@ async def test_a_store_of_a_newer_version_is_refused(database_url: str) -> None:
     await later.close()
 
 
+_BACK_TO_THE_FIRST = (
+    "DROP INDEX jobs_of_key",
+    "DROP INDEX jobs_live_task",
+    "DROP INDEX jobs_key",
+    "ALTER TABLE jobs DROP COLUMN key_name",
+    "CREATE UNIQUE INDEX jobs_live_task ON jobs (task_id) WHERE ended_at IS NULL",
+    "CREATE UNIQUE INDEX jobs_key ON jobs (idempotency_key)",
+    "ALTER TABLE jobs DROP COLUMN metadata",
+    "UPDATE alembic_version SET version_num = '0001'",
+)
+
+
 async def test_jobs_of_an_older_store_are_read(tmp_path: Path, blobs: BlobStore) -> None:
-    """A store as the first version wrote it: its jobs have no notes of their clients."""
+    """A store as the first version wrote it: its jobs have no notes of their clients, and belong
+    to no key."""
     url = f"sqlite:///{tmp_path}/jobs.sqlite"
     newest = Database(url)
     job, _ = await JobStore(newest, blobs, retention_s=1).submit(new_job())
     async with newest.writing() as connection:
-        await connection.execute(sa.text("ALTER TABLE jobs DROP COLUMN metadata"))
-        await connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+        for statement in _BACK_TO_THE_FIRST:
+            await connection.execute(sa.text(statement))
     await newest.close()
     upgraded = Database(url)
     assert await JobStore(upgraded, blobs, retention_s=1).get(job.id) == job
@@ -85,7 +98,7 @@ async def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
         await half()
     async with database.reading() as connection:
         versions = await connection.execute(sa.text("SELECT version_num FROM alembic_version"))
-        assert versions.scalars().all() == ["0002"]
+        assert versions.scalars().all() == ["0004"]
 
 
 async def test_a_full_disk_is_a_503(tmp_path: Path) -> None:
@@ -135,3 +148,24 @@ async def test_a_frozen_transaction_does_not_hold_its_rows_for_ever(postgres: sa
         assert shown.scalar_one() == "30s"
     await database.close()
     await drop_database(postgres, url)
+
+
+async def test_the_file_its_log_and_its_folder_are_the_services_own(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "jobs.sqlite"
+    database = Database(f"sqlite:///{file}")
+    async with database.writing() as connection:
+        await connection.execute(sa.text("CREATE TABLE t (x)"))
+        rights = {path.name: path.stat().st_mode & 0o777 for path in file.parent.iterdir()}
+    await database.close()
+    assert rights.keys() >= {"jobs.sqlite", "jobs.sqlite-wal"}
+    assert set(rights.values()) == {0o600}
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+async def test_the_file_of_an_earlier_version_becomes_the_services_own(tmp_path: Path) -> None:
+    file = tmp_path / "jobs.sqlite"
+    file.touch(mode=0o644)
+    database = Database(f"sqlite:///{file}")
+    await database.open()
+    await database.close()
+    assert file.stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,1 @@
+"""What the numbers of diarization were chosen by: one command a question."""

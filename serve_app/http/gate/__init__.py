@@ -1,0 +1,1 @@
+"""What every request passes: its key, its bounds, its place."""

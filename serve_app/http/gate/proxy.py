@@ -1,0 +1,111 @@
+"""What stands around Serve's HTTP proxy, before and behind the app's own process.
+
+Serve calls `middlewares` where `RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH` names it:
+`rayscribe serve` and the images set that variable.
+"""
+
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serve_app.http.around.errors import error_response
+from serve_app.http.around.request_id import WELL_FORMED
+from serve_app.http.gate import connections
+from serve_app.http.gate.headers import ALWAYS
+
+CALLBACK = "serve_app.http.gate.proxy:middlewares"
+
+_HEADERS = (
+    "x-request-timeout-seconds",
+    "x-request-disconnect-disabled",
+    "serve-multiplexed-model-id",
+    "serve_multiplexed_model_id",
+    "x-session-id",
+    "x_session_id",
+)
+"""By which a client would override the proxy's time limit, have its work go on after it left, or
+say which replica works for it: all are for the operator to say."""
+
+_RETRY_AFTER_S = "5"
+
+_SENTENCES = {
+    404: "Not Found",
+    408: "The request took too long.",
+    429: "Too many requests are at work; try again later.",
+    503: "The service cannot answer now: the process that was to answer has ended, or is being "
+    "started. Send the request again.",
+}
+
+
+_CODES = {429: "queue_full", 503: "unavailable"}
+
+
+class Edge:
+    """Strips headers that are Serve's own, and gives Serve's own answers the dialect's shape.
+
+    Where the process behind died, Serve sends nothing, or a text: the client gets a 503 that says
+    when to come again. Which applications there are (`/-/routes`) is nobody's business.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        headers = MutableHeaders(scope=scope)
+        for name in _HEADERS:
+            del headers[name]
+        if not WELL_FORMED.fullmatch(headers.get("x-request-id", "-")):
+            del headers["x-request-id"]  # Serve would make a new one only where there is none
+        if scope["type"] == "websocket":
+            await self.app(scope, receive, send)
+        elif scope["path"].rstrip("/") == "/-/routes":
+            await error_response(scope, 404, _SENTENCES[404])(scope, receive, send)
+        else:
+            await _Answer(scope, receive, send).of(self.app)
+
+
+class _Answer:
+    """One answer on its way out: the app's passes as it is, one that Serve made is made anew."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._started = False
+        self._anew: tuple[int, str] | None = None
+
+    async def of(self, app: ASGIApp) -> None:
+        await app(self._scope, self._receive, self._pass)
+        if self._anew is not None:
+            await self._make(*self._anew)
+        elif not self._started:
+            await self._make(503, _RETRY_AFTER_S)
+
+    async def _pass(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            of_the_app = "x-content-type-options" in headers
+            if message["status"] >= 400 and not of_the_app:
+                status = message["status"] if message["status"] in _SENTENCES else 503
+                self._anew = (status, headers.get("retry-after", _RETRY_AFTER_S))
+        if self._anew is None:
+            self._started = True
+            await self._send(message)
+
+    async def _make(self, status: int, retry_after: str) -> None:
+        headers = dict(ALWAYS)
+        if status in (429, 503):
+            headers["Retry-After"] = retry_after
+        response = error_response(
+            self._scope, status, _SENTENCES[status], code=_CODES.get(status), headers=headers
+        )
+        await response(self._scope, self._receive, self._send)
+
+
+def middlewares() -> list[Middleware]:
+    """For the process of Serve's proxy. Its connections become punctual, too."""
+    connections.install()
+    return [Middleware(Edge)]

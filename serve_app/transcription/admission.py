@@ -1,0 +1,196 @@
+"""Who is let in, by the seconds of audio that wait already.
+
+Recognition serves the recordings that wait in turns (`deployments/recognition/fair_queue.py`): one
+that is short goes ahead of one that is long. So a new recording waits for as much of each other as
+it is long itself, and no more. How fast audio is worked off is measured while there is enough of
+it; so each process that lets recordings in reckons with what it gets of a graph that others share.
+"""
+
+import math
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from contextvars import ContextVar
+
+from interchange.errors import QueueFull, RecognitionFailed
+from interchange.transcript import Transcript
+from serve_app.transcription.events import Event, Progress, Resume, TranscriptReady
+from serve_app.transcription.request import TranscriptionRequest
+from serve_app.transcription.transcriber import Transcriber
+
+UNKNOWN_S = 60.0
+"""A recording about which nothing is known yet."""
+
+_TURN_S = 30.0
+"""The least that another recording gets while it has its turn: a window."""
+
+_SATURATED_S = 60.0
+"""From so much waiting audio on the graph is taken to work as fast as it can."""
+
+_SAMPLE_S = 5.0
+"""How long it has to do so before its rate counts."""
+
+_WEIGHT = 0.3
+"""Of the newest rate, against those before it."""
+
+_MARGIN = 0.8
+"""Of the longest wait, what is reckoned with: rates differ from minute to minute."""
+
+_SPEAKERS_SHARE = 0.5
+"""What recognition is of the work where speakers are told apart as well."""
+
+_HEADROOM = 2 / 3
+"""Of the longest wait, what a key may fill that has more than its share: the rest is for others."""
+
+
+class Place:
+    """A recording that was let in. `key` is the name of the key it came with."""
+
+    def __init__(self, admission: "Admission", key: str, seconds: float) -> None:
+        self.key = key
+        self._admission = admission
+        self._total = seconds
+        self._done = 0.0
+        self._since = admission.clock()
+
+    @property
+    def remaining(self) -> float:
+        """Seconds of audio still to be worked off."""
+        return max(self._total - self._done, 0.0)
+
+    def heard(self, progress: Progress, *, speakers: bool) -> None:
+        """Decoding has corrected the estimate, and recognition has come this far."""
+        known = progress.total if progress.total is not None else progress.loaded
+        self._total = known if progress.total is not None else max(self._total, known)
+        done = progress.recognized * (_SPEAKERS_SHARE if speakers else 1)
+        self._finish(done)
+
+    def finished(self) -> None:
+        """All of it is worked off: at least as fast as this went, whatever else there was."""
+        self._finish(self._total)
+        took = self._admission.clock() - self._since
+        if took > 0:
+            self._admission.rate = max(self._admission.rate, self._total / took)
+
+    def leave(self) -> None:
+        """It waits no longer, whatever became of it. A second time does nothing."""
+        self._admission._left(self)
+
+    def _finish(self, done: float) -> None:
+        more = max(done - self._done, 0.0)
+        self._admission._worked_off(more)
+        self._done += more
+
+
+class Admission:
+    """`max_wait_s` is how long what is let in may wait for others, in seconds; a long recording may
+    as long as it takes itself. `rate`: seconds of audio a second, until it was measured.
+
+    A recording alone is always let in. A key that holds more than its share of what waits finds
+    less room than others.
+    """
+
+    def __init__(
+        self, max_wait_s: float, rate: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.rate = rate
+        self._max_wait_s = max_wait_s * _MARGIN
+        self.clock = clock
+        self._places: set[Place] = set()
+        self._since: float | None = None
+        self._saturated_s = 0.0
+        self._sample = 0.0
+
+    @property
+    def waiting_s(self) -> float:
+        """Seconds of audio that were let in and are not worked off."""
+        return sum(place.remaining for place in self._places)
+
+    def enter(self, seconds: float, key: str = "") -> Place:
+        """Let a recording in. Raises QueueFull, with the time after which there will be room."""
+        self._look_at_the_clock()
+        ahead = [min(place.remaining, max(seconds, _TURN_S)) for place in self._places]
+        wait = sum(ahead) / self.rate
+        allowed = self._room(key) + seconds / self.rate
+        if ahead and wait > allowed:
+            later = max(1, math.ceil(wait - allowed))
+            raise QueueFull(
+                f"A recording would wait for about {wait:.0f} s here; send it again in {later} s.",
+                later,
+            )
+        place = Place(self, key, seconds)
+        self._places.add(place)
+        self._look_at_the_clock()
+        return place
+
+    def _room(self, key: str) -> float:
+        keys = {place.key for place in self._places} | {key}
+        if not key or not self._places:
+            return self._max_wait_s
+        mine = sum(place.remaining for place in self._places if place.key == key)
+        too_much = mine > self.waiting_s / (len(keys) + 1)
+        return self._max_wait_s * (_HEADROOM if too_much else 1)
+
+    # ------------------------------------------------------------------- measuring
+
+    def _look_at_the_clock(self) -> None:
+        """Count the time in which the graph had all the audio it could take."""
+        now = self.clock()
+        if self._since is not None:
+            self._saturated_s += now - self._since
+        self._since = now if self.waiting_s >= _SATURATED_S else None
+        if self._saturated_s >= _SAMPLE_S and self._sample > 0:
+            measured = self._sample / self._saturated_s
+            self.rate += _WEIGHT * (measured - self.rate)
+            self._saturated_s = self._sample = 0.0
+
+    def _worked_off(self, seconds: float) -> None:
+        self._look_at_the_clock()
+        if self._since is not None:
+            self._sample += seconds
+
+    def _left(self, place: Place) -> None:
+        self._look_at_the_clock()
+        self._places.discard(place)
+        self._look_at_the_clock()
+
+
+_PLACE: ContextVar[Place | None] = ContextVar("place", default=None)
+
+
+def take(place: Place) -> None:
+    """What this task, or one that it begins, transcribes from now on has this place."""
+    _PLACE.set(place)
+
+
+class AdmittedTranscriber:
+    """A transcriber that tells how far each recording has come to the place it has, and lets none
+    begin without one."""
+
+    def __init__(self, transcriber: Transcriber, admission: Admission) -> None:
+        self._transcriber = transcriber
+        self._admission = admission
+
+    async def transcribe(
+        self, request: TranscriptionRequest, resume: Resume | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """`Transcriber.transcribe`. Raises QueueFull, too, for a request without a place."""
+        place = _PLACE.get() or self._admission.enter(UNKNOWN_S)
+        try:
+            async with aclosing(self._transcriber.transcribe(request, resume)) as events:
+                async for event in events:
+                    if isinstance(event, Progress):
+                        place.heard(event, speakers=request.speakers)
+                    elif isinstance(event, TranscriptReady):
+                        place.finished()
+                    yield event
+        finally:
+            place.leave()
+
+    async def run(self, request: TranscriptionRequest) -> Transcript:
+        """`Transcriber.run`."""
+        async with aclosing(self.transcribe(request)) as events:
+            async for event in events:
+                if isinstance(event, TranscriptReady):
+                    return event.transcript
+        raise RecognitionFailed("The transcription ended without a result; try again.")

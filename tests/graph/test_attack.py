@@ -1,0 +1,79 @@
+"""Recordings that are made to hurt, before the real graph: whoever sends one gets a 4xx, and
+nobody else notices."""
+
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.support.remote import RemoteServer
+from tests.support.service import Service
+from tests.support.speech import SAMPLE, SPEECH, needs_speech
+
+
+def post(service: Service, name: str, data: bytes) -> tuple[int, str]:
+    with service.client() as client:
+        response = client.post("/v1/audio/transcriptions", files={"file": (name, data)})
+    return response.status_code, response.text
+
+
+def children(service: Service) -> list[int]:
+    """The processes that decode for the loader, busy ones and others."""
+    (loader,) = service.replicas("AudioLoader")
+    return [child for server in below(loader) for child in below(server)]
+
+
+def below(process: int) -> list[int]:
+    found = Path(f"/proc/{process}/task/{process}/children")
+    threads = Path(f"/proc/{process}/task").iterdir() if found.exists() else ()
+    return [int(each) for thread in threads for each in (thread / "children").read_text().split()]
+
+
+@needs_speech
+@pytest.mark.speech
+def test_eight_files_that_claim_fifty_million_samples(running_service: Service) -> None:
+    loader = running_service.replicas("AudioLoader")
+    data = (SPEECH / "attack" / "mp4_50M_samples.mp4").read_bytes()
+    with ThreadPoolExecutor(9) as pool:
+        attacks = [pool.submit(post, running_service, "a.mp4", data) for _ in range(8)]
+        honest = pool.submit(post, running_service, "call.wav", SAMPLE.read_bytes())
+        for attack in attacks:
+            status, text = attack.result()
+            assert status == 400
+            assert "undecodable_recording" in text
+        assert honest.result()[0] == 200
+    assert running_service.replicas("AudioLoader") == loader
+
+
+def test_a_recording_that_crashes_its_decoder(
+    running_service: Service, recordings_server: RemoteServer
+) -> None:
+    loader = running_service.replicas("AudioLoader")
+    asked = len(recordings_server.requests)
+    with ThreadPoolExecutor(2) as pool, running_service.client() as client:
+        url = f"{recordings_server.url}/trickle"
+        crash = pool.submit(client.post, "/", json={"url": url})
+        while not crash.done():
+            for child in children(running_service):
+                os.kill(child, signal.SIGSEGV)
+            time.sleep(0.2)
+        answer = crash.result()
+        assert answer.status_code == 400
+        assert "makes the decoder crash" in answer.json()["detail"]
+        assert post(running_service, "call.wav", SAMPLE.read_bytes())[0] == 200
+    assert recordings_server.requests[asked:].count("/trickle") == 1
+    assert running_service.replicas("AudioLoader") == loader
+
+
+def test_what_lies_on_disk_is_the_services_own(running_service: Service) -> None:
+    (loader,) = running_service.replicas("AudioLoader")
+    for server in below(loader):
+        environment = Path(f"/proc/{server}/environ").read_bytes()
+        assert b"RAY" not in environment
+        assert b"KEY" not in environment
+    folder = Path(f"/tmp/rayscribe-{os.getuid()}")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert any(folder.glob("*/session_*/logs"))
