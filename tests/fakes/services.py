@@ -14,7 +14,7 @@ from interchange.errors import RayscribeError
 from interchange.stages import BlobSource, Source, VoiceSample
 from interchange.transcript import Quality, Segment, Transcript, Turn, Word
 from serve_app.http.intake.watch import StageWatch
-from serve_app.http.services import HttpConfig, Services, Uploads
+from serve_app.http.services import HttpConfig, Services, StreamingTranscriber, Uploads
 from serve_app.jobs.attended import WholeTranscriber
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.database import Database
@@ -193,7 +193,7 @@ def job_frontend(
 
 def services(
     jobs: JobFrontend,
-    transcriber: FakeTranscriber | None = None,
+    transcriber: StreamingTranscriber | None = None,
     uploads: Uploads | None = None,
     readiness: FakeReadiness | None = None,
     config: HttpConfig | None = None,

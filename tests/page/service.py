@@ -13,7 +13,6 @@ import sys
 import tempfile
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,12 +36,12 @@ from interchange.stages import (
 )
 from interchange.transcript import Segment, Turn, Waveform, WindowTranscript, Word
 from serve_app.http.app import create_app
-from serve_app.http.services import HttpConfig, Services
+from serve_app.http.services import HttpConfig
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.configured import configured_database
 from serve_app.jobs.worker import JobWorker
 from serve_app.transcription.transcriber import Transcriber
-from tests.fakes.services import MODEL, FakeReadiness
+from tests.fakes.services import MODEL, services
 from tests.fakes.stages import FakeDiarizer
 from tests.support.http_server import running
 
@@ -150,26 +149,20 @@ def create(folder: Path, *, window_s: float = 0.1, key: str | None = None) -> Fa
     frontend = JobFrontend(
         jobs, configured_database(jobs, secrets), blobs, transcriber, notify=worker.wake
     )
-    serving = frontend.serving
+    config = HttpConfig(model=MODEL, admin_key=key)
+    app = create_app(services(frontend, transcriber, uploads=blobs, config=config))
+    serving = app.router.lifespan_context
 
     @asynccontextmanager
-    async def with_worker() -> AsyncGenerator[None, None]:
+    async def with_worker(app: FastAPI) -> AsyncGenerator[None, None]:
         await worker.open()
         working = asyncio.create_task(worker.run())
-        async with serving():
+        async with serving(app):
             yield
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
 
-    services = Services(
-        config=HttpConfig(model=MODEL, admin_key=key),
-        transcriber=transcriber,
-        uploads=blobs,
-        readiness=FakeReadiness(),
-        jobs=frontend,
-    )
-    app = create_app(replace(services))
-    app.router.lifespan_context = lambda _: with_worker()
+    app.router.lifespan_context = with_worker
     return app
 
 
