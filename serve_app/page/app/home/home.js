@@ -54,6 +54,12 @@ function take(files) {
   start();
 }
 
+/** With the options as they are chosen now. @param {File} file */
+export function transcribeAgain(file) {
+  location.hash = "#/";
+  take([file]);
+}
+
 function start() {
   void send(show, (job) => {
     remember(job);

@@ -4,6 +4,7 @@
 
 import { ApiError, ask, askJson, events } from "../api.js";
 import { announce, element } from "../dom.js";
+import { transcribeAgain } from "../home/home.js";
 import { forget, remember } from "../home/mine.js";
 import { files } from "../home/uploads.js";
 import { openPlayer, closePlayer } from "../player/player.js";
@@ -74,10 +75,7 @@ function show(job) {
   button("remove", !live, () => change(job, "remove"));
   const file = files.get(job.id);
   button("again", file !== undefined && job.status === "failed", () => {
-    location.hash = "#/";
-    const dropped = new DataTransfer();
-    if (file) dropped.items.add(file);
-    document.dispatchEvent(new DragEvent("drop", { dataTransfer: dropped }));
+    if (file) transcribeAgain(file);
   });
   if (live) showProgress(job, job.progress);
   if (job.status === "failed") fail(job.error?.message ?? "The service does not say why it failed.");

@@ -49,16 +49,10 @@ export class Player {
       play.setAttribute("aria-label", "Play");
     };
     audio.onseeked = show;
-    audio.onerror = () => this.#fail();
+    audio.onerror = () => tell("This browser cannot play the recording; all else works without.");
     bar.replaceChildren(play, waveform.box, time, speed, audio);
     bar.hidden = false;
     show();
-  }
-
-  #fail() {
-    bar.replaceChildren(
-      h("p", { class: "muted" }, "This browser cannot play the recording. Its text is not touched by that."),
-    );
   }
 
   toggle() {
@@ -78,6 +72,12 @@ export class Player {
   }
 }
 
+/** @param {string} sentence */
+function tell(sentence) {
+  bar.replaceChildren(h("p", { class: "muted" }, sentence));
+  bar.hidden = false;
+}
+
 /**
  * A player of a job's recording: of the file where this tab has it, else of what the service
  * keeps. Null where neither is there.
@@ -89,7 +89,10 @@ export class Player {
  */
 export async function openPlayer(job, duration, file, signal) {
   const source = file ? URL.createObjectURL(file) : kept(job);
-  if (!source) return null;
+  if (!source) {
+    tell("The recording came from an address and is not kept by the service: it cannot be played here.");
+    return null;
+  }
   const peaks = await askJson(`v1/jobs/${job.id}/peaks`, { signal }).catch(() => null);
   if (signal.aborted) return null;
   const audio = h("audio", { preload: "metadata", src: source });
@@ -118,8 +121,8 @@ export function closePlayer() {
 
 document.addEventListener("keydown", (event) => {
   if (!open || isWriting(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
-  const onButton = event.target instanceof HTMLButtonElement || event.target instanceof HTMLAnchorElement;
-  if (event.key === "k" || (event.key === " " && !onButton)) open.toggle();
+  const onControl = event.target instanceof Element && event.target.closest("button, a, input, select, summary");
+  if (event.key === "k" || (event.key === " " && !onControl)) open.toggle();
   else if (event.key === "j") open.skip(-STEP_S);
   else if (event.key === "l") open.skip(STEP_S);
   else return;

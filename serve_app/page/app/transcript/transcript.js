@@ -20,6 +20,9 @@ let open = null;
 /** @param {string} text @param {string} title @param {() => void} onclick */
 const button = (text, title, onclick) => h("button", { type: "button", title, onclick }, text);
 
+/** @param {Job} job */
+const language = ({ options, language }) => (options.task === "translate" ? "en" : (language ?? ""));
+
 class Transcript {
   /** @param {Job} job @param {TranscriptDocument} document @param {Draft} original @param {Draft} draft @param {Player | null} player */
   constructor(job, document, original, draft, player) {
@@ -27,7 +30,7 @@ class Transcript {
     this.original = original;
     this.history = new History(draft);
     this.player = player;
-    this.paper = new Paper(element("transcript", HTMLElement), job.language ?? "");
+    this.paper = new Paper(element("transcript", HTMLElement), language(job));
     this.follower = new Follower(this.paper, player);
     this.search = new Search(this.paper, (range) => this.follower.reveal(range));
     this.editing = new Editing(this.paper, player, () => this.draft, (next) => this.change(next));
@@ -92,6 +95,7 @@ class Transcript {
       exportMenu(this.job, document, () => ({ draft: this.draft, edited: this.edited })),
     );
     element("tools", HTMLElement).hidden = false;
+    element("keys", HTMLElement).hidden = false;
   }
 
   back() {
@@ -163,6 +167,7 @@ export async function openTranscript(job, found, player) {
 export function closeTranscript() {
   open = null;
   element("tools", HTMLElement).hidden = true;
+  element("keys", HTMLElement).hidden = true;
 }
 
 element("transcript", HTMLElement).addEventListener("click", (event) => open?.click(event));
