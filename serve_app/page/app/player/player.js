@@ -72,6 +72,12 @@ export class Player {
   }
 }
 
+/** A quiet recording is drawn as large as a loud one. @param {number[]} peaks */
+function relative(peaks) {
+  const loudest = peaks.reduce((most, each) => Math.max(most, each), 1);
+  return peaks.map((each) => each / loudest);
+}
+
 /** @param {string} sentence */
 function tell(sentence) {
   bar.replaceChildren(h("p", { class: "muted" }, sentence));
@@ -96,7 +102,7 @@ export async function openPlayer(job, duration, file, signal) {
   const peaks = await askJson(`v1/jobs/${job.id}/peaks`, { signal }).catch(() => null);
   if (signal.aborted) return null;
   const audio = h("audio", { preload: "metadata", src: source });
-  const waveform = new Waveform(duration, peaks && peaks.data.map((/** @type {number} */ each) => each / 255));
+  const waveform = new Waveform(duration, peaks && relative(peaks.data));
   open = new Player(audio, duration, waveform);
   document.body.classList.add("playing");
   return open;

@@ -10,8 +10,9 @@ import { clock, h } from "../dom.js";
 import { nameOf, speakersOf, textOf } from "./draft.js";
 
 const COLOURS = 8;
-const SURE = 0.6;
-const SURER = 0.3;
+/** From this probability on a word is taken as it is; below the other one it is more wrong than right. */
+const SURE = 0.5;
+const LITTLE = 0.25;
 
 /** A word by the paragraph that it stands in and its place there.
  * @typedef {{ paragraph: Paragraph, index: number }} Place */
@@ -74,7 +75,7 @@ export class Paper {
       if (sure >= SURE) continue;
       const range = this.wordRange({ paragraph, index });
       if (!range) continue;
-      const highlight = this.doubts[sure < SURER ? "doubt-strong" : "doubt"];
+      const highlight = this.doubts[sure < LITTLE ? "doubt-strong" : "doubt"];
       highlight.add(range);
       marks.push([highlight, range]);
     }
