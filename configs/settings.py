@@ -234,6 +234,29 @@ class JobSettings(Section):
     )
 
 
+class LiveSettings(Section):
+    """Live sessions, of each ingress replica."""
+
+    max_sessions: PositiveInt = Field(
+        32, description="Live sessions at once. Each is one of the ingress's ongoing requests."
+    )
+    max_sessions_a_key: PositiveInt = Field(16, description="Of them with the same key.")
+    max_session_s: PositiveFloat = Field(
+        12 * 3600, description="Seconds after which a session is closed."
+    )
+    idle_timeout_s: PositiveFloat = Field(
+        600, description="Seconds without any event of its client after which one is closed."
+    )
+    max_event_bytes: PositiveInt = Field(
+        15 * 2**20, description="Longest event of a client. Serve's proxy takes 16 MiB at most."
+    )
+    max_buffer_s: PositiveFloat = Field(
+        600,
+        description="Seconds of audio of one session that may wait, 32 kB each: whoever sends so "
+        "much faster than it is recognized is closed.",
+    )
+
+
 class WebhookSettings(Section):
     """How the end of a job is announced."""
 
@@ -261,6 +284,7 @@ class Settings(BaseSettings):
     recognition: RecognitionSettings = RecognitionSettings()
     diarization: DiarizationSettings = DiarizationSettings()
     jobs: JobSettings = JobSettings()
+    live: LiveSettings = LiveSettings()
     webhooks: WebhookSettings = WebhookSettings()
     windows_in_flight: PositiveInt = Field(
         64, description="Windows of one recording that may be in recognition at once."

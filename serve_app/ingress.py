@@ -12,14 +12,17 @@ from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import ReplicaState
 
 from configs.settings import Secrets, Settings
+from deployments.audio.live_voice import LiveVoice
 from deployments.models.resolve import gated
 from interchange.blobs import BlobStore
-from serve_app.handles import ray_transcriber, ray_voices
+from interchange.stages import SpeechDetection
+from serve_app.handles import RaySpeechRecognizer, ray_transcriber, ray_voices
 from serve_app.http.app import create_app
 from serve_app.http.intake.watch import StageWatch
 from serve_app.http.services import HttpConfig, Services
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.configured import configured_database
+from serve_app.live.service import LiveService
 from serve_app.transcription.admission import Admission, AdmittedTranscriber
 
 _STORE_WAIT_S = 1.5
@@ -60,7 +63,8 @@ class ServeReadiness:
 )
 @serve.ingress()
 class Ingress:
-    """What clients reach. It does no work of its own, so it reserves no CPU."""
+    """What clients reach. Its only work is to find the speech in live audio, 3 ms a second of it,
+    so it reserves no CPU."""
 
     def __init__(
         self,
@@ -107,6 +111,12 @@ class Ingress:
             readiness=readiness,
             admission=admission,
             watch=StageWatch(readiness),
+            live=LiveService(
+                settings.live,
+                RaySpeechRecognizer(recognizer),
+                LiveVoice,
+                SpeechDetection(settings.audio.vad_threshold, silence_s=0.5, padding_s=0.3),
+            ),
         )
 
     def __serve_build_asgi_app__(self) -> FastAPI:

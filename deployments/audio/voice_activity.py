@@ -83,12 +83,13 @@ def _network_file() -> Path:
 class Leveller:
     """What the network is given of one recording: frames as loud as it needs them.
 
-    Quiet recordings are amplified, by at most 46 dB, following the peak of the last ten seconds
-    or so: the network misses speech at -50 dB otherwise.
+    It takes them `step` samples at a time. Quiet recordings are amplified, by at most 46 dB,
+    following the peak of the last ten seconds or so: the network misses speech at -50 dB otherwise.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, step: int = STEP) -> None:
         self._context = np.zeros(_CONTEXT, np.float32)
+        self._decay = _PEAK_DECAY ** (step / STEP)
         self._peak = 0.0
 
     def __call__(self, samples: Float32) -> tuple[Float32, Float32]:
@@ -96,7 +97,7 @@ class Leveller:
         frames = samples.reshape(-1, FRAME)
         # Cheap converters add an offset, which would pass for the peak of a quiet recording.
         samples = samples - samples.mean()
-        self._peak = max(self._peak * _PEAK_DECAY, float(np.abs(samples).max()))
+        self._peak = max(self._peak * self._decay, float(np.abs(samples).max()))
         gain = min(max(_TARGET_PEAK / self._peak, 1.0), _MAX_GAIN) if self._peak else _MAX_GAIN
         loud = samples * np.float32(gain)
         contexts = np.concatenate((self._context, loud))[: len(loud) + _CONTEXT]

@@ -10,6 +10,7 @@ from serve_app.client import config, shared, uploads
 from serve_app.client.api import Client
 from serve_app.client.formats import Format
 from serve_app.client.jobs import commands as jobs_commands
+from serve_app.client.live import live
 from serve_app.client.output import tell, write
 from serve_app.client.progress import Board
 from serve_app.client.recordings import NoRecording, Recording, holds_several, recordings
@@ -22,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(jobs_commands.app)
+app.command(cls=shared.Command, epilog=shared.EPILOG)(live)
 
 
 def _print_version(wanted: bool) -> None:

@@ -16,6 +16,7 @@ from serve_app.http.gate.keyring import KeyRing
 from serve_app.http.gate.places import Places
 from serve_app.http.jobs import routes as jobs
 from serve_app.http.openai import routes as openai
+from serve_app.http.openai.realtime import routes as realtime
 from serve_app.http.page.middleware import Page
 from serve_app.http.seed import routes as seed
 from serve_app.http.services import Services
@@ -65,7 +66,7 @@ def create_app(services: Services) -> FastAPI:
     errors.install(app)
     docs.install(app, OPEN_PATHS)
     examples.install(app)
-    for surface in (seed, openai, asr, jobs, health):
+    for surface in (seed, openai, realtime, asr, jobs, health):
         app.include_router(surface.routes)
     return app
 

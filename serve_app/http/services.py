@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 from interchange.stages import BlobSource, Source, VoiceSample
 from interchange.transcript import Transcript
 from serve_app.jobs.frontend import JobFrontend
+from serve_app.live.service import LiveService
 from serve_app.transcription.admission import Admission
 from serve_app.transcription.events import Event
 from serve_app.transcription.request import TranscriptionRequest
@@ -103,6 +104,7 @@ class Services:
     jobs: JobFrontend
     admission: Admission
     watch: Watch
+    live: LiveService
 
 
 def _given(connection: HTTPConnection) -> Services:

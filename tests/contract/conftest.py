@@ -71,7 +71,7 @@ def make_client(
         def make(
             config: HttpConfig | None = None, readiness: FakeReadiness | None = None
         ) -> TestClient:
-            app = create_app(services(jobs, transcriber, uploads, readiness, config, voices))
+            app = create_app(services(jobs, transcriber, uploads, readiness, config, voices=voices))
             return stack.enter_context(TestClient(app))
 
         yield make

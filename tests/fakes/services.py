@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from configs.settings import JobSettings
+from configs.settings import JobSettings, LiveSettings
 from interchange.blobs import BlobStore
 from interchange.errors import RayscribeError
 from interchange.stages import BlobSource, Source, VoiceSample
@@ -18,6 +18,7 @@ from serve_app.http.services import HttpConfig, Services, StreamingTranscriber, 
 from serve_app.jobs.attended import WholeTranscriber
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.database import Database
+from serve_app.live.service import LiveService
 from serve_app.transcription.admission import Admission
 from serve_app.transcription.events import (
     Event,
@@ -27,6 +28,7 @@ from serve_app.transcription.events import (
     TurnsReady,
 )
 from serve_app.transcription.request import TranscriptionRequest
+from tests.fakes.live import DETECTION, ClockRecognizer, LoudIsSpeech
 from tests.fakes.stages import HEARD
 
 MODEL = "openai/whisper-tiny"
@@ -191,12 +193,17 @@ def job_frontend(
     return JobFrontend(settings, Database(settings.database_url), blobs, transcriber, notify)
 
 
+def live_service(settings: LiveSettings | None = None) -> LiveService:
+    return LiveService(settings or LiveSettings(), ClockRecognizer(), LoudIsSpeech, DETECTION)
+
+
 def services(
     jobs: JobFrontend,
     transcriber: StreamingTranscriber | None = None,
     uploads: Uploads | None = None,
     readiness: FakeReadiness | None = None,
     config: HttpConfig | None = None,
+    live: LiveService | None = None,
     voices: FakeVoices | None = None,
     admission: Admission | None = None,
 ) -> Services:
@@ -209,4 +216,5 @@ def services(
         jobs=jobs,
         admission=admission or Admission(30, 10),
         watch=StageWatch(readiness or FakeReadiness()),
+        live=live or live_service(),
     )

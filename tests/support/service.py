@@ -45,6 +45,10 @@ class Service:
             if command.startswith(title) and self.process.pid in _ancestors(process)
         }
 
+    def processes(self) -> set[int]:
+        """Process ids of the whole service, Ray's own among them."""
+        return {process for process in _commands() if self.process.pid in _ancestors(process)}
+
     def kill(self, deployment: str) -> set[int]:
         """`kill -9` to every replica of a deployment; returns who was killed."""
         killed = self.replicas(deployment)

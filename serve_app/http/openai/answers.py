@@ -80,15 +80,17 @@ def logprobs(segments: Iterable[Segment], *, begin: bool = True) -> list[dict[st
             content = content.lstrip()
             begin = not content
         if content:
-            tokens.append(
-                {
-                    # A part of a character has no text of its own: its bytes do.
-                    "token": content.decode("utf-8", "replace"),
-                    "logprob": token.logprob,
-                    "bytes": list(content),
-                }
-            )
+            tokens.append(logprob(content, token.logprob))
     return tokens
+
+
+def logprob(content: bytes, value: float) -> dict[str, Any]:
+    """One token. A part of a character has no text of its own: its bytes do."""
+    return {
+        "token": content.decode("utf-8", "replace"),
+        "logprob": value,
+        "bytes": list(content),
+    }
 
 
 class DiarizedSegments:

@@ -1,0 +1,65 @@
+"""The live sessions of this process: how many there may be, and what each stands on."""
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+from configs.settings import LiveSettings
+from interchange.errors import QueueFull
+from interchange.stages import SpeechDetection, SpeechRecognizer
+from serve_app.live.options import LiveOptions
+from serve_app.live.runner import Listener, LiveRunner
+from serve_app.live.session import LiveSession
+from serve_app.live.speech import VoiceDetector
+
+
+class TooManySessions(QueueFull):
+    code = "too_many_sessions"
+
+
+class LiveService:
+    """Opens sessions. `detection` finds speech where a client does not say how."""
+
+    def __init__(
+        self,
+        settings: LiveSettings,
+        recognizer: SpeechRecognizer,
+        detector: Callable[[], VoiceDetector],
+        detection: SpeechDetection,
+    ) -> None:
+        self.settings = settings
+        self.detection = detection
+        self._recognizer = recognizer
+        self._detector = detector
+        self._open: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def session(
+        self, session_id: str, owner: str, options: LiveOptions, tell: Listener
+    ) -> AsyncGenerator[LiveRunner, None]:
+        """A session of `owner`, whoever has the same key. Raises TooManySessions."""
+        self._admit(owner)
+        self._open[owner] += 1
+        try:
+            session = LiveSession(session_id, self._detector(), options)
+            async with LiveRunner(session, self._recognizer, tell) as runner:
+                yield runner
+        finally:
+            self._open[owner] -= 1
+            if not self._open[owner]:
+                del self._open[owner]
+
+    def _admit(self, owner: str) -> None:
+        limits = self.settings
+        if self._open.total() >= limits.max_sessions:
+            raise TooManySessions(
+                f"{limits.max_sessions} live sessions are open here, and no more may be; try "
+                "again later.",
+                30,
+            )
+        if self._open[owner] >= limits.max_sessions_a_key:
+            raise TooManySessions(
+                f"{limits.max_sessions_a_key} live sessions are open with this key, and no more "
+                "may be; close one.",
+                30,
+            )

@@ -1,0 +1,358 @@
+"""Sequences of what a client does, and the events that come of it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from interchange.errors import RecognitionFailed
+from interchange.stages import SAMPLE_RATE, Int16, Window
+from interchange.transcript import WindowTranscript
+from serve_app.live.events import (
+    Cleared,
+    Committed,
+    Completed,
+    Delta,
+    Event,
+    Failed,
+    Partial,
+    SpeechStarted,
+    SpeechStopped,
+)
+from serve_app.live.options import LiveOptions
+from serve_app.live.session import NothingToCommit
+from tests.fakes.live import DETECTION, Conversation, clock_words, silence, spoken
+from tests.fakes.services import segment
+
+
+def names(events: list[Event]) -> list[str]:
+    """The kinds of events, of each item's deltas only the first."""
+    begun: set[str] = set()
+    kinds = []
+    for event in events:
+        if isinstance(event, Delta):
+            if event.item_id in begun:
+                continue
+            begun.add(event.item_id)
+        kinds.append(type(event).__name__)
+    return kinds
+
+
+def deltas(events: list[Event], item: str) -> str:
+    return "".join(e.text for e in events if isinstance(e, Delta) and e.item_id == item)
+
+
+def completed(events: list[Event]) -> list[Completed]:
+    return [event for event in events if isinstance(event, Completed)]
+
+
+TURN = ["SpeechStarted", "Delta", "SpeechStopped", "Committed", "Completed"]
+
+
+@pytest.mark.parametrize(
+    ("audio", "expected"),
+    [
+        ([silence(3)], []),
+        ([spoken(0.05), silence(2)], []),
+        ([silence(1), spoken(4), silence(2)], TURN),
+        ([spoken(4), silence(0.3), spoken(2), silence(2)], TURN),
+        ([spoken(3), silence(2), spoken(3), silence(2)], [*TURN, *TURN]),
+    ],
+    ids=["silence", "a click", "one turn", "a pause within", "two turns"],
+)
+def test_turns(audio: list[Int16], expected: list[str]) -> None:
+    talk = Conversation()
+    for part in audio:
+        talk.say(part)
+    talk.wait()
+    assert names(talk.events) == expected
+
+
+def test_words_come_while_somebody_speaks_and_are_the_transcript() -> None:
+    talk = Conversation()
+    talk.say(spoken(6))
+    early = deltas(talk.events, "item_s_1")
+    assert early.startswith("w0 w1 w2")
+    talk.say(silence(2))
+    talk.wait()
+    (end,) = completed(talk.events)
+    assert end.text == " ".join(f"w{n}" for n in range(12))
+    assert deltas(talk.events, end.item_id) == end.text
+
+
+@pytest.mark.parametrize("silence_s", [0.1, 0.5, 2.0, 5.0])
+def test_a_turn_ends_after_the_silence_that_was_asked_for(silence_s: float) -> None:
+    talk = Conversation(silence_s=silence_s)
+    talk.say(spoken(2))
+    talk.say(silence(silence_s - 0.08))
+    assert "SpeechStopped" not in names(talk.events)
+    talk.say(silence(0.2))
+    talk.wait()
+    assert names(talk.events) == TURN or silence_s < 0.5
+    assert completed(talk.events)[0].text == "w0 w1 w2 w3"
+
+
+def test_speech_has_its_place_in_the_session() -> None:
+    talk = Conversation()
+    talk.say(silence(2))
+    talk.say(spoken(2))
+    talk.say(silence(1))
+    start = next(e.start for e in talk.events if isinstance(e, SpeechStarted))
+    stop = next(e.end for e in talk.events if isinstance(e, SpeechStopped))
+    assert start / SAMPLE_RATE == pytest.approx(1.7, abs=0.04)
+    assert stop / SAMPLE_RATE == pytest.approx(4.5, abs=0.07)
+
+
+def test_a_hypothesis_that_changes_is_not_said() -> None:
+    """Only what two in succession have in common; the last one counts for the rest."""
+    heard = iter(["red", "red green", "blue green", "blue green gold"])
+
+    def hear(window: Window) -> WindowTranscript:
+        return _says(window, next(heard, "blue green gold"))
+
+    talk = Conversation(hear=hear)
+    talk.say(spoken(4))
+    talk.say(silence(2))
+    talk.wait()
+    (end,) = completed(talk.events)
+    assert deltas(talk.events, end.item_id) == end.text
+    assert end.text.startswith("red")
+    assert end.text.endswith("gold")
+
+
+def test_items_do_not_interleave_where_the_recognizer_is_slow() -> None:
+    talk = Conversation(delay=2.5)
+    for _ in range(6):
+        talk.say(spoken(1.5))
+        talk.say(silence(0.7))
+    talk.wait()
+    texts = [e.item_id for e in talk.events if isinstance(e, Delta | Completed)]
+    assert [f"item_s_{n}" for n in range(1, 7)] == list(dict.fromkeys(texts))
+    assert texts == sorted(texts, key=lambda item: int(item.rpartition("_")[2]))
+    assert len(completed(talk.events)) == 6
+
+
+def test_each_item_knows_the_one_before() -> None:
+    talk = Conversation()
+    for _ in range(3):
+        talk.say(spoken(1))
+        talk.say(silence(1))
+    before = [(e.item_id, e.previous) for e in talk.events if isinstance(e, Committed)]
+    assert before == [("item_s_1", None), ("item_s_2", "item_s_1"), ("item_s_3", "item_s_2")]
+
+
+@pytest.mark.parametrize("delay", [0.1, 1.0, 5.0])
+def test_speech_without_a_pause_is_all_heard_in_windows_that_stay_short(delay: float) -> None:
+    talk = Conversation(delay=delay)
+    talk.say(spoken(50))
+    talk.say(silence(2))
+    talk.wait()
+    (end,) = completed(talk.events)
+    heard = [int(word[1:]) for word in end.text.split()]
+    assert heard == sorted(set(heard))
+    # A word that a forced cut goes through is the price.
+    assert len(heard) >= 95
+    assert max(len(window.samples) for window in talk.windows) <= 28.5 * SAMPLE_RATE
+    if delay < 1:
+        assert max(len(window.samples) for window in talk.windows) <= 10 * SAMPLE_RATE
+
+
+def test_agreement_that_stalls_is_forced() -> None:
+    """A recognizer that never says the same twice still loses no speech, and no window grows."""
+    serial = iter(range(1000))
+
+    def hear(window: Window) -> WindowTranscript:
+        return _says(window, f"x{next(serial)} " * 3)
+
+    talk = Conversation(hear=hear)
+    talk.say(spoken(30))
+    before = deltas(talk.events, "item_s_1")
+    assert before
+    talk.say(silence(2))
+    talk.wait()
+    assert max(len(window.samples) for window in talk.windows) <= 10 * SAMPLE_RATE
+    assert names(talk.events)[-1] == "Completed"
+
+
+def test_times_never_leave_the_audio() -> None:
+    def hear(window: Window) -> WindowTranscript:
+        found = _says(window, "late")
+        (segment,) = found.segments
+        (word,) = segment.words
+        wrong = replace(word, start=word.start - 100, end=word.end + 100)
+        return replace(found, segments=(replace(segment, words=(wrong,)),))
+
+    talk = Conversation(hear=hear)
+    talk.say(spoken(20))
+    talk.say(silence(2))
+    talk.wait()
+    assert completed(talk.events)
+    assert all(window.offset >= 0 for window in talk.windows)
+    assert all(a < b for w in talk.windows for a, b in w.speech)
+
+
+# ------------------------------------------------------------------------------- by hand
+
+
+def test_manual_text_waits_for_its_commit() -> None:
+    talk = Conversation(manual=True)
+    talk.say(spoken(4))
+    assert talk.events == []
+    assert len(talk.windows) > 2, "it is worked on meanwhile"
+    talk.take(talk.session.commit())
+    talk.wait()
+    assert names(talk.events) == ["Committed", "Delta", "Completed"]
+    assert completed(talk.events)[0].text == "w0 w1 w2 w3 w4 w5 w6 w7"
+
+
+def test_manual_silence_between_words_costs_nothing() -> None:
+    talk = Conversation(manual=True)
+    talk.say(silence(30))
+    talk.say(spoken(2))
+    talk.say(silence(60))
+    talk.say(spoken(2))
+    talk.take(talk.session.commit())
+    talk.wait()
+    assert completed(talk.events)[0].text.split() == [
+        f"w{n}" for n in (60, 61, 62, 63, 184, 185, 186, 187)
+    ]
+    assert max(len(window.samples) for window in talk.windows) < 4 * SAMPLE_RATE
+    assert talk.most_held_s < 10
+
+
+def test_manual_silence_is_an_item_without_words() -> None:
+    talk = Conversation(manual=True)
+    talk.say(silence(3))
+    talk.take(talk.session.commit())
+    assert names(talk.events) == ["Committed", "Completed"]
+    assert completed(talk.events)[0].text == ""
+    assert not talk.windows
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.05])
+@pytest.mark.parametrize("manual", [True, False])
+def test_nothing_to_commit(seconds: float, manual: bool) -> None:
+    talk = Conversation(manual=manual)
+    talk.say(silence(seconds))
+    with pytest.raises(NothingToCommit, match="append more"):
+        talk.session.commit()
+
+
+def test_a_commit_ends_a_turn_and_the_next_begins_at_once() -> None:
+    talk = Conversation()
+    talk.say(spoken(3))
+    talk.take(talk.session.commit())
+    talk.say(spoken(3))
+    talk.say(silence(2))
+    talk.wait()
+    assert [len(each.text.split()) >= 5 for each in completed(talk.events)] == [True, True]
+
+
+@pytest.mark.parametrize("manual", [True, False])
+def test_what_was_cleared_is_not_heard(manual: bool) -> None:
+    talk = Conversation(manual=manual)
+    talk.say(spoken(0.4))
+    talk.take(talk.session.clear())
+    assert isinstance(talk.events[-1], Cleared)
+    talk.say(silence(1))
+    talk.say(spoken(2))
+    talk.say(silence(1))
+    if manual:
+        talk.take(talk.session.commit())
+    talk.wait()
+    (end,) = completed(talk.events)
+    assert end.text == "w3 w4 w5"
+
+
+def test_an_item_that_was_cleared_after_its_words_fails() -> None:
+    talk = Conversation()
+    talk.say(spoken(5))
+    assert deltas(talk.events, "item_s_1")
+    talk.take(talk.session.clear())
+    assert names(talk.events)[-2:] == ["Cleared", "Failed"]
+
+
+# ------------------------------------------------------------------------------- options
+
+
+def test_logprobs_belong_to_the_words_that_are_said() -> None:
+    talk = Conversation(logprobs=True)
+    talk.say(spoken(5))
+    talk.say(silence(1))
+    talk.wait()
+    (end,) = completed(talk.events)
+    assert b"".join(bytes(token.content) for token in end.tokens).decode() == end.text
+    for event in talk.events:
+        if isinstance(event, Delta):
+            said = b"".join(bytes(token.content) for token in event.tokens).decode()
+            assert said == event.text
+
+
+def test_partials_are_what_may_follow_the_deltas() -> None:
+    talk = Conversation(partials=True)
+    talk.say(spoken(4))
+    text = ""
+    for event in talk.events:
+        if isinstance(event, Delta):
+            text += event.text
+        elif isinstance(event, Partial) and event.text:
+            assert "w0 w1 w2 w3 w4 w5 w6 w7".startswith(f"{text} {event.text}".strip())
+
+
+def test_from_turns_to_manual_and_back() -> None:
+    talk = Conversation()
+    talk.say(spoken(2))
+    talk.session.configure(LiveOptions(None, DETECTION))
+    talk.say(silence(5))
+    assert "SpeechStopped" not in names(talk.events)
+    talk.take(talk.session.commit())
+    talk.session.configure(LiveOptions(DETECTION, DETECTION))
+    talk.say(silence(1))
+    talk.say(spoken(2))
+    talk.say(silence(1))
+    talk.wait()
+    assert len(completed(talk.events)) == 2
+
+
+# -------------------------------------------------------------------------------- faults
+
+
+def _fails(window: Window) -> WindowTranscript:
+    return WindowTranscript(window.index, window.start, window.end, (), "en", failed="No luck.")
+
+
+def test_an_item_with_a_failed_window_fails_and_the_next_does_not() -> None:
+    outcomes: list[Callable[[Window], WindowTranscript]] = [_fails]
+
+    def hear(window: Window) -> WindowTranscript:
+        return (outcomes.pop() if outcomes else clock_words)(window)
+
+    talk = Conversation(hear=hear)
+    for _ in range(2):
+        talk.say(spoken(2))
+        talk.say(silence(1))
+    talk.wait()
+    ends = [event for event in talk.events if isinstance(event, Completed | Failed)]
+    assert [type(end).__name__ for end in ends] == ["Failed", "Completed"]
+    assert isinstance(ends[0], Failed)
+    assert isinstance(ends[0].error, RecognitionFailed)
+
+
+def test_an_hour_holds_no_more_than_a_turn() -> None:
+    talk = Conversation()
+    utterance = np.concatenate((spoken(3), silence(7)))
+    for _ in range(360):
+        talk.say(utterance, frame_s=1.0)
+    talk.wait()
+    assert talk.most_held_s < 15
+    ends = completed(talk.events)
+    assert len(ends) == 360
+    assert ends[-1].start / SAMPLE_RATE == pytest.approx(3600 - 10 - 0.3, abs=0.1)
+    assert ends[-1].text == " ".join(f"w{2 * (3600 - 10) + n}" for n in range(6))
+
+
+def _says(window: Window, text: str) -> WindowTranscript:
+    """Words that share the window's time evenly."""
+    said = segment(text, window.start, window.end)
+    return WindowTranscript(window.index, window.start, window.end, (said,), "en")
