@@ -156,4 +156,5 @@ async function showResult(job, signal) {
   const player = await openPlayer(job, document.duration, files.get(job.id) ?? null, signal);
   if (signal.aborted) return;
   await openTranscript(job, document, player);
+  scrollTo(0, 0); // the words that came were followed to their end
 }
