@@ -18,7 +18,7 @@ WEIGHTS := bundled:whisper-base bundled:diarization
 
 WITHOUT_RAY := tests/unit tests/contract
 # These share one graph, which takes all cores by itself.
-WITH_RAY := tests/graph tests/cluster
+WITH_RAY := tests/graph tests/page tests/cluster
 PARALLEL := -n auto --maxprocesses 8 --dist worksteal
 
 SAMPLE := from importlib.util import find_spec; \
@@ -28,7 +28,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve sample weights test unit lint types format accuracy bench bench-gpu gpu-bundle gpu-check attack chaos fuzz clients lock clean
+.PHONY: help serve sample weights test test-page unit lint types format accuracy bench bench-gpu gpu-bundle gpu-check attack chaos fuzz clients lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -46,6 +46,11 @@ weights: $(VENV)/.installed ## Fetch the bundled models into the cache (RAYSCRIB
 test: lint types weights ## Lint, check types and run every test that needs no GPU
 	@$(BIN)/python -m pytest -m "not gpu" $(PARALLEL) $(WITHOUT_RAY)
 	@$(BIN)/python -m pytest -m "not gpu" $(WITH_RAY)
+
+test-page: weights $(VENV)/.installed-dev ## Check the page's types, and the page in Chromium, which it installs (apt)
+	@command -v chromium chromium-browser >/dev/null || { apt-get update && apt-get install -y chromium; }
+	@npx --yes -p typescript@5.9.3 tsc -p serve_app/page
+	@$(BIN)/python -m pytest -m "not gpu" tests/page $(ARGS)
 
 unit: $(VENV)/.installed-dev ## Run the tests that need neither Ray nor a model: ARGS="-x"
 	@$(BIN)/python -m pytest -m "not gpu and not models" $(PARALLEL) $(WITHOUT_RAY) $(ARGS)

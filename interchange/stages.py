@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from interchange.transcript import Turn, WindowTranscript
+from interchange.transcript import Turn, Waveform, WindowTranscript
 
 SAMPLE_RATE = 16_000
 """Samples a second of every waveform inside the graph (mono)."""
@@ -119,12 +119,14 @@ class Loaded:
     """The last event of a load.
 
     `speech` is how many seconds of `duration` voice activity was found in; `notes` are
-    sentences for the user, such as that the file ended early.
+    sentences for the user, such as that the file ended early. `waveform` is for who draws the
+    recording.
     """
 
     duration: float
     speech: float
     notes: tuple[str, ...] = ()
+    waveform: Waveform | None = None
 
 
 LoadEvent = Channels | Window | PcmBlock | Loaded

@@ -149,8 +149,17 @@ def _on_prompt(windows: Sequence[WindowTranscript]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Waveform:
+    """The loudest sample of every `step` seconds of a recording; 255 is as loud as can be."""
+
+    step: float
+    peaks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
-    """A whole recording. `turns` is None where speakers were not asked for.
+    """A whole recording. `turns` is None where speakers were not asked for, and `waveform` for a
+    recording that was transcribed before there was one.
 
     `stage_seconds` has the wall time of each stage: load, recognize, diarize, total.
     """
@@ -161,6 +170,7 @@ class Transcript:
     turns: tuple[Turn, ...] | None = None
     quality: Quality = field(default_factory=Quality)
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
+    waveform: Waveform | None = None
 
     @property
     def text(self) -> str:

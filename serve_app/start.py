@@ -63,7 +63,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _FAILED = (ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.UNHEALTHY)
 
 
-PAGE = "/docs"
+PAGE = "/"
 """What a person opens in a browser."""
 
 

@@ -19,6 +19,7 @@ from deployments.audio.child.children import shared_children
 from deployments.audio.child.decoding import Decoding
 from deployments.audio.decode import Mixer
 from deployments.audio.fetch import fetch
+from deployments.audio.loudness import PeakMeter
 from deployments.audio.places import SMALL_BYTES, Places
 from deployments.audio.segmentation import PcmBlocks, Segmenter
 from deployments.audio.spool import LoadCancelled, Spool
@@ -204,9 +205,11 @@ class Loader:
         segmenter = Segmenter(self._network, self._settings.audio, options, self._pool)
         waveform = PcmBlocks() if options.pcm else None
         will_stand_back = self._stands_back and waveform is None
+        meter = PeakMeter()
         for block in blocks:
             if decoding.stopped:
                 raise LoadCancelled
+            meter.feed(block)
             if waveform is not None:
                 yield from waveform.feed(block)
             elif will_stand_back and segmenter.samples > _FIRST:
@@ -219,7 +222,8 @@ class Loader:
         if waveform is not None:
             yield from waveform.flush()
         yield from segmenter.flush()
-        yield Loaded(segmenter.samples / SAMPLE_RATE, segmenter.speech / SAMPLE_RATE, tuple(notes))
+        duration, speech = segmenter.samples / SAMPLE_RATE, segmenter.speech / SAMPLE_RATE
+        yield Loaded(duration, speech, tuple(notes), meter.waveform())
 
 
 async def _threaded(

@@ -5,7 +5,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from serve_app import __version__
-from serve_app.http.around import docs, errors, health
+from serve_app.http.around import docs, errors, examples, health
 from serve_app.http.around.request_id import RequestIds
 from serve_app.http.around.trailing_slash import TrailingSlash
 from serve_app.http.asr import routes as asr
@@ -18,6 +18,7 @@ from serve_app.http.intake.form_reader import FIELD_BYTES
 from serve_app.http.jobs import routes as jobs
 from serve_app.http.openai import routes as openai
 from serve_app.http.openai.realtime import routes as realtime
+from serve_app.http.page.middleware import Page
 from serve_app.http.seed import routes as seed
 from serve_app.http.services import Services
 
@@ -43,6 +44,7 @@ def create_app(services: Services) -> FastAPI:
         Middleware(SecurityHeaders, shared=bool(config.cors_origins)),
         Middleware(errors.UnexpectedErrors),
         *_cors(config.cors_origins),
+        Middleware(Page),
         Middleware(Auth, keys=keys),
         Middleware(Places, limit=config.max_requests),
         Middleware(
@@ -65,6 +67,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     errors.install(app)
     docs.install(app, OPEN_PATHS)
+    examples.install(app)
     for surface in (seed, openai, realtime, asr, jobs, health):
         app.include_router(surface.routes)
     return app

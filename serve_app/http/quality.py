@@ -8,13 +8,15 @@ from interchange.transcript import Quality
 class QualityAccount(BaseModel):
     """Where each second of the recording went."""
 
-    transcribed: float
-    silent: float
+    transcribed: float = Field(description="Seconds that became text.")
+    silent: float = Field(description="Seconds without speech.")
     silence_score: float = Field(
         description="How probably nobody speaks in the silent seconds, in mean."
     )
-    decoded_again: float
-    failed: float
+    decoded_again: float = Field(
+        description="Seconds of the transcribed that needed another decoding."
+    )
+    failed: float = Field(description="Seconds with speech that could not be recognized.")
     notes: list[str] = Field(
         description="Sentences on what is missing, such as that the file ended early."
     )

@@ -8,7 +8,7 @@ ones, on a store of the test's own.
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, BinaryIO, Protocol
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
@@ -42,6 +42,10 @@ class Uploads(Protocol):
         ...
 
     async def delete(self, source: BlobSource) -> None: ...
+
+    def open(self, source: BlobSource) -> BinaryIO:
+        """A seekable file; it may block. Raises NotFound."""
+        ...
 
 
 class Voices(Protocol):

@@ -277,6 +277,7 @@ class RecordingFlow:
                 self.windows, self.loaded.duration * self.channels, self.loaded.notes
             ),
             stage_seconds=self.stage_seconds,
+            waveform=self.loaded.waveform,
         )
 
     def _language(self) -> str:

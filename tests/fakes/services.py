@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from configs.settings import JobSettings, LiveSettings
 from interchange.blobs import BlobStore
@@ -12,7 +14,7 @@ from interchange.errors import RayscribeError
 from interchange.stages import BlobSource, Source, VoiceSample
 from interchange.transcript import Quality, Segment, Transcript, Turn, Word
 from serve_app.http.intake.watch import StageWatch
-from serve_app.http.services import HttpConfig, Services, Uploads
+from serve_app.http.services import HttpConfig, Services, StreamingTranscriber, Uploads
 from serve_app.jobs.attended import WholeTranscriber
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.database import Database
@@ -148,6 +150,9 @@ class FakeUploads:
     async def delete(self, source: BlobSource) -> None:
         del self.kept[source.path]
 
+    def open(self, source: BlobSource) -> BinaryIO:
+        return BytesIO(self.kept[source.path])
+
 
 @dataclass
 class FakeVoices:
@@ -196,7 +201,7 @@ def live_service(settings: LiveSettings | None = None) -> LiveService:
 
 def services(
     jobs: JobFrontend,
-    transcriber: FakeTranscriber | None = None,
+    transcriber: StreamingTranscriber | None = None,
     uploads: Uploads | None = None,
     readiness: FakeReadiness | None = None,
     config: HttpConfig | None = None,

@@ -2,26 +2,26 @@
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 
 class Detail(BaseModel):
     """An error outside /v1."""
 
-    detail: str
+    detail: str = Field(description="What was wrong, with what, and what to do.")
 
 
 class OpenAIErrorBody(BaseModel):
-    message: str
-    type: str
-    param: str | None
-    code: str | None
+    message: str = Field(description="What was wrong, with what, and what to do.")
+    type: str = Field(description="OpenAI's kind of error.")
+    param: str | None = Field(description="The option at fault, if one is.")
+    code: str | None = Field(description="The error by name, for programs.")
 
 
 class OpenAIError(BaseModel):
     """An error under /v1."""
 
-    error: OpenAIErrorBody
+    error: OpenAIErrorBody = Field(description="The error.")
 
 
 def error_responses(

@@ -11,11 +11,11 @@ from serve_app.http.services import Given, Services
 
 
 class Health(BaseModel):
-    status: Literal["ok"] = "ok"
+    status: Literal["ok"] = Field("ok", description="This process answers.")
 
 
 class Ready(BaseModel):
-    status: Literal["ready", "not ready"]
+    status: Literal["ready", "not ready"] = Field(description="Whether all stages are up.")
     stages: dict[str, bool] = Field(description="Each stage, and whether a replica of it is up.")
     store: bool = Field(description="Whether jobs can be kept now.")
     disk: bool = Field(description="Whether there is room for recordings.")

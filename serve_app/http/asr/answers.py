@@ -17,8 +17,10 @@ from serve_app.transcription.language_votes import UNDETERMINED
 
 
 class DetectedLanguage(BaseModel):
-    detected_language: str = Field(examples=["english"])
-    language_code: str = Field(examples=["en"])
+    detected_language: str = Field(
+        examples=["english"], description="Whisper's name of the language."
+    )
+    language_code: str = Field(examples=["en"], description="Whisper's code of the language.")
     confidence: float = Field(description="The probability of the language.")
 
 

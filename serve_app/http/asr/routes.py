@@ -26,6 +26,12 @@ UPLOAD_PATHS = frozenset({ASR, DETECT_LANGUAGE})
 
 _FILE = "audio_file"
 
+_RECORDING = {
+    "type": "string",
+    "format": "binary",
+    "description": "The recording, in any container or codec that FFmpeg reads.",
+}
+
 _ERRORS = error_responses(
     Detail,
     {
@@ -48,7 +54,7 @@ _BODY: dict[str, Any] = {
                 "schema": {
                     "type": "object",
                     "required": [_FILE],
-                    "properties": {_FILE: {"type": "string", "format": "binary"}},
+                    "properties": {_FILE: _RECORDING},
                 }
             }
         },

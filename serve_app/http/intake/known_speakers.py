@@ -35,7 +35,7 @@ Reference = Annotated[
 class KnownSpeaker(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    name: KnownName
+    name: KnownName = Field(description="What is written where they speak.")
     references: Annotated[
         tuple[Reference, ...],
         Field(min_length=1, max_length=MOST_REFERENCES, description="2 to 10 s each are best."),

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from interchange.stages import ChannelUse, Task, Voice
+from interchange.stages import BlobSource, ChannelUse, Task, Voice
 from serve_app.http.quality import QualityAccount
 from serve_app.jobs.delivery import Delivery, DeliveryState
 from serve_app.jobs.job import Job, JobStatus, Page
@@ -15,15 +15,15 @@ from serve_app.jobs.job import Job, JobStatus, Page
 class JobProgress(BaseModel):
     """Seconds of the recording; `duration` once it is known."""
 
-    loaded: float
-    recognized: float
-    duration: float | None
+    loaded: float = Field(description="Seconds that were read.")
+    recognized: float = Field(description="Seconds that were recognized.")
+    duration: float | None = Field(description="Seconds in all; null until they are known.")
 
 
 class JobError(BaseModel):
-    message: str
+    message: str = Field(description="What was wrong, with what, and what to do.")
     status: int = Field(description="The HTTP status that a synchronous request would have had.")
-    code: str
+    code: str = Field(description="The error by name, for programs.")
 
 
 def _name(voice: Voice) -> str:
@@ -33,67 +33,82 @@ def _name(voice: Voice) -> str:
 class AskedOptions(BaseModel):
     """What the job was asked to do, checked and with every default."""
 
-    task: Task
+    task: Task = Field(description="What to do.")
     language: str | None = Field(description="Whisper's code; null has it detected.")
-    languages: tuple[str, ...]
-    words: bool
-    speakers: bool
-    num_speakers: int | None
-    min_speakers: int | None
-    max_speakers: int | None
-    channels: ChannelUse
-    speaker_names: tuple[str, ...]
-    known_speakers: tuple[Annotated[str, BeforeValidator(_name)], ...]
-    prompt: str | None
-    temperature: float
-    batch_size: int | None
+    languages: tuple[str, ...] = Field(description="Those that may be detected; empty for all.")
+    words: bool = Field(description="Whether words have times.")
+    speakers: bool = Field(description="Whether speakers are told apart.")
+    num_speakers: int | None = Field(description="How many there are, if that is known.")
+    min_speakers: int | None = Field(description="How many there are at least.")
+    max_speakers: int | None = Field(description="How many there are at most.")
+    channels: ChannelUse = Field(description="Whether each channel is heard by itself.")
+    speaker_names: tuple[str, ...] = Field(description="What is written for SPEAKER_00 and so on.")
+    known_speakers: tuple[Annotated[str, BeforeValidator(_name)], ...] = Field(
+        description="The names of the voices that were given."
+    )
+    prompt: str | None = Field(description="What the transcript reads as following.")
+    temperature: float = Field(description="Where decoding starts.")
+    batch_size: int | None = Field(description="How many of its windows may share a batch.")
 
 
 class JobAnswer(BaseModel):
-    id: str
-    object: Literal["job"] = "job"
+    id: str = Field(description="What the job is called in all routes.")
+    object: Literal["job"] = Field("job", description="Always `job`.")
     task_id: str = Field(description="Its name for `/status` and in webhooks.")
     name: str = Field(description="The recording's file name, or the end of its address.")
-    options: AskedOptions
+    has_recording: bool = Field(
+        description="Whether it was uploaded and is kept: `/recording` gives it."
+    )
+    options: AskedOptions = Field(description="What it was asked to do.")
     metadata: Mapping[str, str] = Field(description="The client's own, as it was sent.")
-    status: JobStatus
-    created_at: float
-    started_at: float | None
-    ended_at: float | None
+    status: JobStatus = Field(description="How it stands.")
+    created_at: float = Field(description="When it was accepted.")
+    started_at: float | None = Field(description="When work on it began.")
+    ended_at: float | None = Field(description="When it ended.")
     expires_at: float | None = Field(description="When an ended job is removed.")
-    progress: JobProgress
+    progress: JobProgress = Field(description="How far it is.")
     windows: int = Field(description="How many windows were recognized and kept so far.")
-    stage_seconds: Mapping[str, float]
-    quality: QualityAccount | None
-    language: str | None
-    error: JobError | None
+    stage_seconds: Mapping[str, float] = Field(description="How long each stage took.")
+    quality: QualityAccount | None = Field(
+        description="Of a completed job: where each second went."
+    )
+    language: str | None = Field(description="Of a completed job: Whisper's code.")
+    error: JobError | None = Field(description="Of a failed or cancelled job: why.")
 
 
 class JobListAnswer(BaseModel):
-    object: Literal["list"] = "list"
-    data: list[JobAnswer]
+    object: Literal["list"] = Field("list", description="Always `list`.")
+    data: list[JobAnswer] = Field(description="The jobs of this page.")
     next_cursor: str | None = Field(description="For the next page; null after the last.")
 
 
+class PeaksAnswer(BaseModel):
+    """How loud a recording is over its length, for who draws it."""
+
+    object: Literal["peaks"] = Field("peaks", description="Always `peaks`.")
+    step: float = Field(description="Seconds that each number stands for.")
+    data: list[int] = Field(description="The loudest sample of each step; 255 is full scale.")
+
+
 class AttemptAnswer(BaseModel):
-    at: float
-    seconds: float
-    status: int | None
-    error: str | None
+    at: float = Field(description="When it was tried.")
+    seconds: float = Field(description="How long it took.")
+    status: int | None = Field(description="The receiver's HTTP status, if it answered.")
+    error: str | None = Field(description="Why it did not succeed.")
 
 
 class DeliveryAnswer(BaseModel):
     id: str = Field(description="The header `webhook-id` of every try.")
-    state: DeliveryState
-    url: str
-    created_at: float
+    state: DeliveryState = Field(description="Whether it is still tried.")
+    url: str = Field(description="Where it goes.")
+    created_at: float = Field(description="When the job ended.")
     due_at: float | None = Field(description="When it is tried next.")
-    attempts: list[AttemptAnswer]
+    attempts: list[AttemptAnswer] = Field(description="Every try so far.")
 
 
 class DeliveryListAnswer(BaseModel):
-    object: Literal["list"] = "list"
-    data: list[DeliveryAnswer]
+    object: Literal["list"] = Field("list", description="Always `list`.")
+    data: list[DeliveryAnswer] = Field(description="The webhooks of the job.")
 
 
 def job_answer(job: Job) -> JobAnswer:
@@ -102,6 +117,7 @@ def job_answer(job: Job) -> JobAnswer:
         id=job.id,
         task_id=job.task_id,
         name=job.name,
+        has_recording=isinstance(job.request.source, BlobSource),
         options=AskedOptions.model_validate(job.request, from_attributes=True),
         metadata=job.metadata,
         status=job.status,

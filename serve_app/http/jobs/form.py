@@ -68,7 +68,9 @@ class JobOptions(BaseModel):
     temperature: float = Field(
         0.0, ge=0, le=1, description="Where decoding starts; 0 is greedy, hotter on failure."
     )
-    batch_size: BatchSize | None = None
+    batch_size: BatchSize | None = Field(
+        None, description="How many of its windows may share a batch; as many as fit if not given."
+    )
     webhook: Webhook | None = Field(None, description="Where the job's end is announced.")
     metadata: Metadata = Field(
         default_factory=dict,

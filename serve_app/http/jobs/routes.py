@@ -1,11 +1,12 @@
 """Jobs: work that outlives its request, and survives the service."""
 
+import asyncio
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
-from interchange.errors import InvalidOption
+from interchange.errors import InvalidOption, NotFound
 from interchange.stages import BlobSource
 from serve_app.http.around import sse
 from serve_app.http.around.error_docs import OpenAIError, error_responses
@@ -15,12 +16,14 @@ from serve_app.http.jobs.answers import (
     DeliveryListAnswer,
     JobAnswer,
     JobListAnswer,
+    PeaksAnswer,
     delivery_list,
     job_answer,
     job_list,
 )
 from serve_app.http.jobs.events import Position, ended, job_events
 from serve_app.http.jobs.form import JobOptions, read_job
+from serve_app.http.jobs.recording import recording_answer
 from serve_app.http.quality import notes_header
 from serve_app.http.services import Given
 from serve_app.jobs.job import JobStatus
@@ -137,6 +140,52 @@ async def transcript(
         media_type=f"{MEDIA_TYPES[output_format]}; charset=utf-8",
         headers=notes_header(found.quality),
     )
+
+
+@routes.get(
+    f"{PATH}/{{job_id}}/peaks",
+    summary="How loud the recording of a completed job is over its length",
+    responses=_KNOWN
+    | error_responses(OpenAIError, {409: "The job has no transcript, or none yet."}),
+)
+async def peaks(jobs: TheirJobs, job_id: str) -> PeaksAnswer:
+    waveform = (await jobs.store.transcript(job_id)).waveform
+    if waveform is None:
+        raise NotFound(f"Job {job_id!r} was transcribed before the service kept peaks.")
+    return PeaksAnswer(step=waveform.step, data=list(waveform.peaks))
+
+
+@routes.get(
+    f"{PATH}/{{job_id}}/recording",
+    summary="The recording of a job that was uploaded, whole or a range of it",
+    response_class=Response,
+    responses=error_responses(
+        OpenAIError,
+        {
+            401: "The key is missing or wrong.",
+            404: "There is no such job, its time is over, or its recording came by URL.",
+            503: "The job store is away.",
+        },
+    )
+    | {
+        200: {"content": {"audio/*": {"schema": {"type": "string", "format": "binary"}}}},
+        206: {"description": "The range that the header Range asks for."},
+        416: {"description": "The range lies behind the recording's end."},
+    },
+)
+async def recording(
+    services: Given,
+    jobs: TheirJobs,
+    job_id: str,
+    wanted: Annotated[
+        str | None, Header(alias="Range", description="Which bytes, such as `bytes=0-1023`.")
+    ] = None,
+) -> Response:
+    source = (await jobs.store.get(job_id)).request.source
+    if not isinstance(source, BlobSource):
+        raise NotFound("The recording of this job came by URL and is not kept; fetch it there.")
+    file = await asyncio.to_thread(services.uploads.open, source)
+    return await recording_answer(file, source.name, wanted)
 
 
 @routes.get(

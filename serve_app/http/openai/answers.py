@@ -153,88 +153,97 @@ Notes = Annotated[
 
 
 class Usage(BaseModel):
-    type: Literal["duration"]
-    seconds: float
+    type: Literal["duration"] = Field(description="Always `duration`.")
+    seconds: float = Field(description="Seconds of audio.")
 
 
 class SpokenLanguage(BaseModel):
-    code: str
+    code: str = Field(description="Whisper's code.")
 
 
 class Logprob(BaseModel):
-    token: str
-    logprob: float
-    bytes: list[int]
+    token: str = Field(description="The token as text.")
+    logprob: float = Field(description="The logarithm of its probability.")
+    bytes: list[int] = Field(description="Its bytes: a character may need several tokens.")
 
 
 class JsonAnswer(BaseModel):
     """`response_format: json`"""
 
-    text: str
-    languages: list[SpokenLanguage]
+    text: str = Field(description="The whole text.")
+    languages: list[SpokenLanguage] = Field(description="The languages that are spoken.")
     logprobs: list[Logprob] | None = Field(None, description="Only where asked for.")
-    usage: Usage
+    usage: Usage = Field(description="What was worked on.")
     notes: Notes = None
 
 
 class WordTimes(BaseModel):
-    word: str
-    start: float
-    end: float
+    word: str = Field(description="The word, without spaces.")
+    start: float = Field(description="Seconds from the start of the recording.")
+    end: float = Field(description="Seconds from the start of the recording.")
     speaker: str | None = Field(None, description="Only where speakers were asked for.")
 
 
 class VerboseSegment(BaseModel):
-    id: int
-    seek: int
-    start: float
-    end: float
-    text: str
-    tokens: list[int]
-    temperature: float
-    avg_logprob: float
-    compression_ratio: float
-    no_speech_prob: float
+    id: int = Field(description="Its number, from 0.")
+    seek: int = Field(description="Its start in frames of 10 ms.")
+    start: float = Field(description="Seconds from the start of the recording.")
+    end: float = Field(description="Seconds from the start of the recording.")
+    text: str = Field(description="The text, with its leading space.")
+    tokens: list[int] = Field(description="Whisper's tokens.")
+    temperature: float = Field(description="The temperature that it was decoded at.")
+    avg_logprob: float = Field(description="The mean log-probability of its tokens.")
+    compression_ratio: float = Field(
+        description="How much shorter its text gets when compressed: repetition shows in it."
+    )
+    no_speech_prob: float = Field(description="The probability that nobody speaks in its window.")
     speaker: str | None = Field(None, description="Only where speakers were asked for.")
 
 
 class SpeakerTurn(BaseModel):
-    start: float
-    end: float
-    speaker: str
+    start: float = Field(description="Seconds from the start of the recording.")
+    end: float = Field(description="Seconds from the start of the recording.")
+    speaker: str = Field(description="Who speaks.")
 
 
 class VerboseAnswer(BaseModel):
     """`response_format: verbose_json`"""
 
-    task: Literal["transcribe", "translate"]
-    language: str = Field(examples=["english"])
-    duration: float
-    text: str
-    words: list[WordTimes] | None = None
-    segments: list[VerboseSegment] | None = None
+    task: Literal["transcribe", "translate"] = Field(description="What was done.")
+    language: str = Field(
+        examples=["english"],
+        description="Whisper's name of the language.",
+    )
+    duration: float = Field(description="Seconds of audio.")
+    text: str = Field(description="The whole text.")
+    words: list[WordTimes] | None = Field(None, description="Only where asked for.")
+    segments: list[VerboseSegment] | None = Field(
+        None, description="The text with times, unless only words were asked for."
+    )
     speakers: list[SpeakerTurn] | None = Field(
         None, description="Only where speakers were asked for. Not in OpenAI's API."
     )
     quality: QualityAccount = Field(description="Not in OpenAI's API.")
-    usage: Usage
+    usage: Usage = Field(description="What was worked on.")
 
 
 class DiarizedSegment(BaseModel):
-    type: Literal["transcript.text.segment"]
-    id: str = Field(examples=["seg_001"])
-    start: float
-    end: float
-    text: str
-    speaker: str = Field(examples=["A"])
+    type: Literal["transcript.text.segment"] = Field(
+        description="Always `transcript.text.segment`."
+    )
+    id: str = Field(examples=["seg_001"], description="Its name in this answer.")
+    start: float = Field(description="Seconds from the start of the recording.")
+    end: float = Field(description="Seconds from the start of the recording.")
+    text: str = Field(description="What is said.")
+    speaker: str = Field(examples=["A"], description="Who says it.")
 
 
 class DiarizedAnswer(BaseModel):
     """`response_format: diarized_json`"""
 
-    task: Literal["transcribe"]
-    duration: float
-    text: str
-    segments: list[DiarizedSegment]
-    usage: Usage
+    task: Literal["transcribe"] = Field(description="What was done.")
+    duration: float = Field(description="Seconds of audio.")
+    text: str = Field(description="The whole text.")
+    segments: list[DiarizedSegment] = Field(description="What each speaker says.")
+    usage: Usage = Field(description="What was worked on.")
     notes: Notes = None

@@ -43,7 +43,7 @@ class TranslationForm(BaseModel):
 
     model: str = Field(description="An id from `GET /v1/models`, or one of OpenAI's own names.")
     prompt: str | None = Field(None, description="Text that the transcript reads as following.")
-    response_format: Written = "json"
+    response_format: Written = Field("json", description="What the transcript is written as.")
     temperature: float = Field(
         0.0, ge=0, le=1, description="Where decoding starts; 0 is greedy, hotter on failure."
     )
@@ -145,7 +145,9 @@ class TranslationForm(BaseModel):
 class TranscriptionForm(TranslationForm):
     task: ClassVar[Task] = "transcribe"
 
-    response_format: ResponseFormat = "json"  # type: ignore[assignment]
+    response_format: ResponseFormat = Field(  # type: ignore[assignment]
+        "json", description="What the transcript is written as."
+    )
     languages: tuple[LanguageCode, ...] = Field(
         (), alias="languages[]", description="The languages that may be detected."
     )

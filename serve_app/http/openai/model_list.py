@@ -29,15 +29,15 @@ class UnknownModel(NotFound):
 
 
 class Model(BaseModel):
-    id: str
-    object: Literal["model"] = "model"
+    id: str = Field(description="What to send as `model`.")
+    object: Literal["model"] = Field("model", description="Always `model`.")
     created: int = Field(description="When this process started, in seconds since 1970.")
-    owned_by: str
+    owned_by: str = Field(description="Who published it.")
 
 
 class ModelList(BaseModel):
-    object: Literal["list"] = "list"
-    data: list[Model]
+    object: Literal["list"] = Field("list", description="Always `list`.")
+    data: list[Model] = Field(description="The models that can be asked for.")
 
 
 def model_list(configured: str) -> ModelList:

@@ -17,11 +17,11 @@ class Chunk(BaseModel):
 
 
 class SpeakerChunk(Chunk):
-    speaker: str = Field(examples=["SPEAKER_00"])
+    speaker: str = Field(examples=["SPEAKER_00"], description="Who says it.")
 
 
 class Output(BaseModel):
-    text: str
+    text: str = Field(description="The whole text.")
     chunks: list[Chunk] = Field(description="Segments, or words with `timestamp: word`.")
     speakers: list[SpeakerChunk] | None = Field(
         None, description="The chunks by speaker; only with `diarise_audio`."
@@ -32,29 +32,31 @@ class Output(BaseModel):
 
 
 class Completed(BaseModel):
-    output: Output
-    status: Literal["completed"] = "completed"
-    task_id: str
+    output: Output = Field(description="What was found.")
+    status: Literal["completed"] = Field("completed", description="Always `completed`.")
+    task_id: str = Field(description="The id that was sent, or one of ours.")
     fly_machine_id: str | None = Field(
         None, description="Only where the service has `FLY_MACHINE_ID` in its environment."
     )
 
 
 class Accepted(BaseModel):
-    detail: Literal["Task is being processed in the background"] = (
-        "Task is being processed in the background"
+    detail: Literal["Task is being processed in the background"] = Field(
+        "Task is being processed in the background", description="The original's sentence."
     )
-    status: Literal["processing"] = "processing"
-    task_id: str
-    fly_machine_id: str | None = None
+    status: Literal["processing"] = Field("processing", description="Always `processing`.")
+    task_id: str = Field(description="The name for `/status` and `/cancel`.")
+    fly_machine_id: str | None = Field(None, description="The machine, where one is named.")
 
 
 class TaskStatus(BaseModel):
     """`processing`; `completed` with `output`; `error` with `error`; `cancelled`."""
 
-    status: Literal["processing", "completed", "error", "cancelled"]
-    output: Output | None = None
-    error: str | None = None
+    status: Literal["processing", "completed", "error", "cancelled"] = Field(
+        description="How the task stands."
+    )
+    output: Output | None = Field(None, description="Of a completed task: what was found.")
+    error: str | None = Field(None, description="Of a failed task: why.")
 
 
 class TaskList(BaseModel):
@@ -64,11 +66,11 @@ class TaskList(BaseModel):
 class Announcement(BaseModel):
     """The body of a webhook."""
 
-    output: Output | None = None
-    error: str | None = None
-    status: Literal["completed", "error"]
-    task_id: str
-    fly_machine_id: str | None = None
+    output: Output | None = Field(None, description="Of a completed task: what was found.")
+    error: str | None = Field(None, description="Of another: why.")
+    status: Literal["completed", "error"] = Field(description="How the task ended.")
+    task_id: str = Field(description="Which task.")
+    fly_machine_id: str | None = Field(None, description="The machine, where one is named.")
 
 
 def webhook_body(job: Job, transcript: Transcript | None, *, fly_machine_id: str | None) -> str:

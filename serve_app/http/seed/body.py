@@ -68,7 +68,9 @@ class SeedRequest(BaseModel):
         "chunk", description="`word` gives one chunk a word; anything else one a segment."
     )
     diarise_audio: bool = Field(False, description="Whether to tell speakers apart.")
-    webhook: Webhook | None = None
+    webhook: Webhook | None = Field(
+        None, description="Where the result is sent; `is_async` needs it."
+    )
     is_async: bool = Field(False, description="Answer at once, and send the result later.")
     managed_task_id: Annotated[str | None, AfterValidator(_part_of_a_path)] = Field(
         None, description="The task's id, a part of the path of its status; made if not given."

@@ -11,9 +11,14 @@ from serve_app.transcription.language_names import language_name
 
 
 def json_text(transcript: Transcript) -> str:
-    """The document with all that the transcript holds, ending in a line break."""
+    """The document with all that the transcript holds, ending in a line break.
+
+    Words have a `probability` here, from 0 to 1: OpenAI's have none.
+    """
     granularities = {"segment", "word"} if transcript.words else {"segment"}
     document = verbose_document(transcript, granularities=granularities)
+    for entry, word in zip(document.get("words", ()), transcript.words, strict=False):
+        entry["probability"] = round(word.probability, 3)
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
 

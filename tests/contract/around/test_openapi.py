@@ -1,6 +1,9 @@
 """The OpenAPI document and its page."""
 
+import re
+import shlex
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from starlette.testclient import TestClient
@@ -21,6 +24,8 @@ ROUTES = {
     ("get", "/v1/jobs/{job_id}"),
     ("delete", "/v1/jobs/{job_id}"),
     ("get", "/v1/jobs/{job_id}/transcript"),
+    ("get", "/v1/jobs/{job_id}/peaks"),
+    ("get", "/v1/jobs/{job_id}/recording"),
     ("get", "/v1/jobs/{job_id}/events"),
     ("post", "/v1/jobs/{job_id}/cancel"),
     ("get", "/v1/jobs/{job_id}/deliveries"),
@@ -58,6 +63,44 @@ def test_the_page_has_a_place_for_the_key(document: Any) -> None:
         if operation.get("security") == []
     }
     assert open_operations == {("get", "/health"), ("get", "/ready")}
+
+
+def test_every_field_is_described(document: Any) -> None:
+    bare = []
+    theirs = {"HTTPValidationError", "ValidationError"}  # FastAPI's own
+    for name, schema in document["components"]["schemas"].items():
+        if name not in theirs:
+            bare += [f"{name}.{field}" for field, about in _bare(schema)]
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            bare += [
+                f"{method} {path} {parameter['name']}"
+                for parameter in operation.get("parameters", ())
+                if not parameter.get("description")
+            ]
+            for body in operation.get("requestBody", {}).get("content", {}).values():
+                bare += [f"{method} {path} {field}" for field, about in _bare(body["schema"])]
+    assert bare == []
+
+
+def _bare(schema: Any) -> list[tuple[str, Any]]:
+    fields = schema.get("properties", {}).items()
+    return [(field, about) for field, about in fields if not about.get("description")]
+
+
+def test_every_route_has_an_example_that_calls_it(document: Any) -> None:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            example = operation["description"].rpartition("```sh\n")[2].removesuffix("\n```")
+            command, *arguments = shlex.split(example)
+            assert command == "curl"
+            (address,) = [each for each in arguments if each.startswith("http://")]
+            called = urlsplit(address).path
+            pattern = re.sub(r"\\{\w+\\}", "[$a-z0-9-]+", re.escape(path))
+            assert re.fullmatch(pattern, called), example
+            sends = {"-F", "-d"} & set(arguments)
+            named = arguments[arguments.index("-X") + 1] if "-X" in arguments else None
+            assert (named or ("POST" if sends else "GET")) == method.upper(), example
 
 
 def test_references_resolve(document: Any) -> None:

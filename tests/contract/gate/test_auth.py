@@ -192,6 +192,7 @@ def test_a_job_is_its_keys_and_the_admins(shared: TestClient) -> None:
         ("GET", path, 200),
         ("GET", f"{path}/deliveries", 200),
         ("GET", f"{path}/transcript", 409),
+        ("GET", f"{path}/peaks", 409),
         ("POST", f"{path}/deliveries/none/redeliver", 404),
         ("DELETE", path, 409),
     ]
@@ -204,6 +205,17 @@ def test_a_job_is_its_keys_and_the_admins(shared: TestClient) -> None:
     assert shared.post(f"{path}/cancel", headers=bearer("ann")).status_code == 200
     assert shared.delete(path, headers=bearer("bob")).status_code == 404
     assert shared.delete(path, headers=bearer("ann")).status_code == 204
+
+
+def test_a_recording_is_its_keys_and_the_admins(shared: TestClient) -> None:
+    files = {"file": ("a.wav", b"RIFF")}
+    job = shared.post("/v1/jobs", files=files, headers=bearer("ann")).json()["id"]
+    path = f"/v1/jobs/{job}/recording"
+    for key in ("ann", "boss", "root"):
+        assert shared.get(path, headers=bearer(key)).content == b"RIFF"
+        assert shared.get(path, headers={"cookie": f"rayscribe-key={key}"}).content == b"RIFF"
+    assert shared.get(path, headers=bearer("bob")).status_code == 404
+    assert shared.get(path, headers={"cookie": "rayscribe-key=bob"}).status_code == 404
 
 
 def test_a_list_has_a_keys_own(shared: TestClient) -> None:

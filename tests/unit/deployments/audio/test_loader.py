@@ -304,7 +304,12 @@ async def test_every_value_of_speech_detection_changes_the_windows(
 
 async def test_no_speech_gives_no_windows(loader: Loader, tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(encode(tone(12)))
-    assert await load(loader, BlobSource("key", "a")) == [Loaded(12.0, 0.0)]
+    (loaded,) = await load(loader, BlobSource("key", "a"))
+    assert isinstance(loaded, Loaded)
+    assert (loaded.duration, loaded.speech, loaded.notes) == (12.0, 0.0, ())
+    assert loaded.waveform is not None
+    assert len(loaded.waveform.peaks) == 12 / loaded.waveform.step
+    assert min(loaded.waveform.peaks) > 0
 
 
 async def test_a_damaged_end_is_noted(loader: Loader, tmp_path: Path, recording: bytes) -> None:

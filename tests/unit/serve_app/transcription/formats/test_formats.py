@@ -113,6 +113,7 @@ def test_json_has_everything() -> None:
         "start": 0.0,
         "end": 0.75,
         "speaker": "SPEAKER_00",
+        "probability": 0.9,
     }
     assert document["speakers"] == [
         {"start": turn.start, "end": turn.end, "speaker": turn.speaker}

@@ -1,0 +1,1 @@
+"""`GET /`: the page for people, and the files it is made of."""
