@@ -10,8 +10,11 @@ from ray import serve
 
 from configs.settings import Secrets, Settings
 from deployments.diarization.pipeline import Diarizer
-from interchange.stages import DiarizationOptions, Int16, VoiceSample
+from deployments.memory import measure_memory
+from interchange import measures
+from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16, VoiceSample
 from interchange.transcript import Turn
+from serve_app.reporting import report
 
 
 # The models take one recording at a time; a second one may wait, and voices be learned beside.
@@ -28,6 +31,7 @@ class SpeakerDiarizer:
     """Tells the speakers of whole recordings apart."""
 
     def __init__(self, settings: Settings) -> None:
+        report()
         self._diarizer = Diarizer(settings.diarization, Secrets().hub_token)
         self._diarizer.warm_up()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="diarization")
@@ -42,13 +46,19 @@ class SpeakerDiarizer:
         Cancelling the call stops the work within a batch. Raises what `Diarizer.turns` raises.
         """
         cancelled = threading.Event()
-        work = self._thread.submit(
-            lambda: self._diarizer.turns(_joined(blocks), options, cancelled)
-        )
+        work = self._thread.submit(self._turns, blocks, options, cancelled)
         try:
             return await asyncio.wrap_future(work)
         finally:
             cancelled.set()
+
+    def _turns(
+        self, blocks: list[ray.ObjectRef], options: DiarizationOptions, cancelled: threading.Event
+    ) -> tuple[Turn, ...]:
+        waveform = _joined(blocks)
+        turns = self._diarizer.turns(waveform, options, cancelled)
+        measures.DIARIZED_AUDIO.record(len(waveform) / SAMPLE_RATE)
+        return turns
 
     async def voice(self, samples: Int16) -> VoiceSample:
         """The voice in a recording of one person. Raises what `Diarizer.voice` raises."""
@@ -58,6 +68,7 @@ class SpeakerDiarizer:
     async def check_health(self) -> None:
         """Raises where a recording in work shows no sign of life."""
         self._diarizer.check()
+        measure_memory()
 
 
 def _joined(blocks: list[ray.ObjectRef]) -> Int16:

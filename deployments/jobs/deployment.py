@@ -12,6 +12,7 @@ from interchange.errors import StoreUnavailable
 from serve_app.handles import ray_transcriber
 from serve_app.http.seed.answers import webhook_body
 from serve_app.jobs.worker import JobWorker
+from serve_app.reporting import report
 
 log = logging.getLogger("ray.serve")
 
@@ -37,6 +38,7 @@ class JobManager:
         recognizer: DeploymentHandle,
         diarizer: DeploymentHandle,
     ) -> None:
+        report()
         secrets = Secrets()
         self._manager = JobWorker(
             settings,

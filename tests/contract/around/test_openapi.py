@@ -79,6 +79,7 @@ def test_the_original_dialect(document: Any) -> None:
         "timestamp": "chunk",
         "diarise_audio": False,
         "is_async": False,
+        "known_speakers": [],
     }
 
 
