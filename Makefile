@@ -28,7 +28,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve sample weights test test-page unit lint types format accuracy bench bench-gpu gpu-bundle gpu-check attack chaos fuzz clients lock clean
+.PHONY: help serve sample weights test test-page unit lint types format accuracy bench bench-gpu gpu-bundle gpu-check observe attack chaos fuzz clients lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -83,6 +83,9 @@ gpu-check: ## Check recognition on a GPU without network: BUNDLE=gpu-bundle, ARG
 	@PYTHONPATH=$(BUNDLE)/site:$(CURDIR) $(GPU_PYTHON) -m pip install --quiet --no-index --no-deps \
 		--upgrade --target $(BUNDLE)/site $(BUNDLE)/wheels/*.whl
 	@PYTHONPATH=$(BUNDLE)/site:$(CURDIR) $(GPU_PYTHON) -m benchmarks.gpu_check $(BUNDLE) $(ARGS)
+
+observe: weights $(VENV)/.installed-bench ## Show each panel and alert beside a running graph: ARGS="--seconds 60"
+	@$(BIN)/python -m benchmarks.observe $(ARGS)
 
 chaos: weights $(VENV)/.installed-dev ## Kill replicas and the service under 30 jobs: ARGS="--stores sqlite"
 	@$(BIN)/python -m benchmarks.chaos $(ARGS)

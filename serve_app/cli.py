@@ -27,6 +27,9 @@ def serve(
         bool, typer.Option("--dashboard", help="Start Ray's dashboard (about 1 GB).")
     ] = False,
     logs: Annotated[bool, typer.Option("--logs", help="Show the replicas' logs here.")] = False,
+    metrics_port: Annotated[
+        int, typer.Option(metavar="PORT", help="Where Prometheus finds metrics; 0: any port.")
+    ] = 0,
 ) -> None:
     """Start a service on this machine and stay with it until Ctrl-C.
 
@@ -36,7 +39,7 @@ def serve(
     from serve_app import start  # noqa: PLC0415
 
     start.prepare(profile)
-    start.main(profile, port, dashboard=dashboard, logs=logs)
+    start.main(profile, port, dashboard=dashboard, logs=logs, metrics_port=metrics_port)
 
 
 def main() -> None:

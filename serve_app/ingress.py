@@ -24,6 +24,7 @@ from serve_app.http.services import HttpConfig, Services
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.configured import configured_database
 from serve_app.live.service import LiveService
+from serve_app.reporting import report
 from serve_app.transcription.admission import Admission, AdmittedTranscriber
 
 _STORE_WAIT_S = 1.5
@@ -76,6 +77,7 @@ class Ingress:
         jobs: DeploymentHandle,
     ) -> None:
         keep_recordings_out_of_logs()
+        report()
         secrets = Secrets()
         stages = (loader, recognizer, diarizer, jobs)
         blobs = BlobStore(settings.storage, most_bytes=settings.fetch.max_disk_bytes)

@@ -80,6 +80,7 @@ def main(
     port: Annotated[int | None, typer.Option(help="Listen on this port.")] = None,
     dashboard: Annotated[bool, typer.Option(help="Start Ray's dashboard (about 1 GB).")] = False,
     logs: Annotated[bool, typer.Option(help="Show the replicas' logs here.")] = False,
+    metrics_port: Annotated[int, typer.Option(help="Prometheus finds metrics here; 0: any.")] = 0,
 ) -> None:
     """Start the graph and serve until Ctrl-C. `config` is the file of a profile, or its name."""
     for number in _SIGNALS:
@@ -87,7 +88,7 @@ def main(
     try:
         profile = load(profile_path(config), port)
         check_port(profile.http_options.host, profile.http_options.port)
-        with _cluster(dashboard=dashboard, logs=logs):
+        with _cluster(dashboard=dashboard, logs=logs, metrics_port=metrics_port):
             for number in _SIGNALS:  # Ray put a handler of its own
                 signal.signal(number, _stop)
             _deploy(profile)
@@ -155,18 +156,18 @@ def check_port(host: str, port: int) -> None:
 
 
 @contextmanager
-def _cluster(*, dashboard: bool, logs: bool) -> Iterator[None]:
+def _cluster(*, dashboard: bool, logs: bool, metrics_port: int) -> Iterator[None]:
     typer.echo("Starting Ray")
     give_way()
     _stay_on_loopback()
     try:
         with session_folder() as folder:
-            yield from _ray(folder, dashboard=dashboard, logs=logs)
+            yield from _ray(folder, dashboard=dashboard, logs=logs, metrics_port=metrics_port)
     except FolderRefused as error:
         raise StartFailed(str(error)) from error
 
 
-def _ray(folder: Path, *, dashboard: bool, logs: bool) -> Iterator[None]:
+def _ray(folder: Path, *, dashboard: bool, logs: bool, metrics_port: int) -> Iterator[None]:
     try:
         ray.init(
             _temp_dir=str(folder),
@@ -176,6 +177,7 @@ def _ray(folder: Path, *, dashboard: bool, logs: bool) -> Iterator[None]:
             log_to_driver=logs,
             logging_level=logging.WARNING,
             _node_ip_address=_LOOPBACK,
+            _metrics_export_port=metrics_port or None,
         )
         close_to_others(folder)
         yield

@@ -10,9 +10,12 @@ from ray import serve
 
 from configs.settings import Secrets, Settings
 from deployments.diarization.pipeline import Diarizer
+from deployments.memory import measure_memory
+from interchange import measures
 from interchange.discreet import keep_recordings_out_of_logs
-from interchange.stages import DiarizationOptions, Int16, VoiceSample
+from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16, VoiceSample
 from interchange.transcript import Turn
+from serve_app.reporting import report
 
 
 # The models take one recording at a time; a second one may wait, and voices be learned beside.
@@ -30,6 +33,7 @@ class SpeakerDiarizer:
 
     def __init__(self, settings: Settings) -> None:
         keep_recordings_out_of_logs()
+        report()
         self._diarizer = Diarizer(settings.diarization, Secrets().hub_token)
         self._diarizer.warm_up()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="diarization")
@@ -44,13 +48,19 @@ class SpeakerDiarizer:
         Cancelling the call stops the work within a batch. Raises what `Diarizer.turns` raises.
         """
         cancelled = threading.Event()
-        work = self._thread.submit(
-            lambda: self._diarizer.turns(_joined(blocks), options, cancelled)
-        )
+        work = self._thread.submit(self._turns, blocks, options, cancelled)
         try:
             return await asyncio.wrap_future(work)
         finally:
             cancelled.set()
+
+    def _turns(
+        self, blocks: list[ray.ObjectRef], options: DiarizationOptions, cancelled: threading.Event
+    ) -> tuple[Turn, ...]:
+        waveform = _joined(blocks)
+        turns = self._diarizer.turns(waveform, options, cancelled)
+        measures.DIARIZED_AUDIO.record(len(waveform) / SAMPLE_RATE)
+        return turns
 
     async def voice(self, samples: Int16) -> VoiceSample:
         """The voice in a recording of one person. Raises what `Diarizer.voice` raises."""
@@ -60,6 +70,7 @@ class SpeakerDiarizer:
     async def check_health(self) -> None:
         """Raises where a recording in work shows no sign of life."""
         self._diarizer.check()
+        measure_memory()
 
 
 def _joined(blocks: list[ray.ObjectRef]) -> Int16:

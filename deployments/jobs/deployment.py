@@ -13,6 +13,7 @@ from interchange.errors import StoreUnavailable
 from serve_app.handles import ray_transcriber
 from serve_app.http.seed.answers import webhook_body
 from serve_app.jobs.worker import JobWorker
+from serve_app.reporting import report
 
 log = logging.getLogger("ray.serve")
 
@@ -39,6 +40,7 @@ class JobManager:
         diarizer: DeploymentHandle,
     ) -> None:
         keep_recordings_out_of_logs()
+        report()
         secrets = Secrets()
         self._manager = JobWorker(
             settings,

@@ -17,22 +17,20 @@ from deployments.recognition.engine.cpu_batch import CpuBatch
 from deployments.recognition.engine.cpu_lanes import CpuLanes
 from deployments.recognition.engine.sleeping import PREFIX, SleepingEngine
 from deployments.recognition.engine.whisper import WhisperEngine
-from deployments.recognition.fair_queue import FairQueue, Metrics
+from deployments.recognition.fair_queue import FairQueue
 from deployments.recognition.model.whisper import WhisperModel
 from interchange.errors import ServerError
 
 log = logging.getLogger(__name__)
 
 
-def build_engine(
-    settings: RecognitionSettings, token: str | None = None, metrics: Metrics | None = None
-) -> Engine:
+def build_engine(settings: RecognitionSettings, token: str | None = None) -> Engine:
     """An engine that is ready to be started; its `queue` takes the windows.
 
     `token` opens gated models of the hub. Raises what `resolve` and `DevicePolicy` raise, and
     ServerError for a vocabulary that cannot be read or is too long.
     """
-    queue = FairQueue(settings.max_queued_audio_s, metrics)
+    queue = FairQueue(settings.max_queued_audio_s)
     if settings.model.startswith(PREFIX):
         return SleepingEngine.named(settings.model, queue)
     policy = DevicePolicy.choose(settings)
@@ -49,7 +47,6 @@ def build_engine(
         do,
         slots=settings.slots,
         silent_suffix=settings.silent_suffix,
-        metrics=metrics,
     )
 
 
@@ -77,14 +74,13 @@ def engine_of(
     *,
     slots: int,
     silent_suffix: bool = True,
-    metrics: Metrics | None = None,
 ) -> Engine:
     """An engine that decodes in the way of the model's policy; `do` is what `operations` gives."""
     policy = model.policy
     if policy.way == "ragged":
         lanes = CpuLanes(model, silent_suffix=silent_suffix, threads=policy.threads)
         batch = CpuBatch(model, slots, apart=lanes.concurrent)
-        return WhisperEngine(model.text, batch, lanes, queue, metrics=metrics)
+        return WhisperEngine(model.text, batch, lanes, queue)
     with torch.inference_mode():
         captured = CapturedBatch(model, slots, do, Graphs(enabled=policy.graphs))
         ahead = CapturedLanes(model, silent_suffix=silent_suffix, graphs=policy.graphs)
@@ -93,7 +89,7 @@ def engine_of(
     if steps is not None:
         torch.cuda.synchronize()  # what is laid out here is used on other streams
         steps = torch.cuda.stream(steps)
-    return WhisperEngine(model.text, captured, ahead, queue, metrics=metrics, device=steps)
+    return WhisperEngine(model.text, captured, ahead, queue, device=steps)
 
 
 def operations(policy: DevicePolicy) -> Operations:

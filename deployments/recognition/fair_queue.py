@@ -17,8 +17,8 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Protocol
 
+from interchange import measures
 from interchange.errors import QueueFull
 from interchange.stages import SAMPLE_RATE, RecognitionOptions, Window
 from interchange.transcript import WindowTranscript
@@ -27,29 +27,6 @@ HEAD_START_S = 60.0
 """Seconds of audio that a new request may have served before it shares equally."""
 BULK_PATIENCE_S = 30.0
 """Seconds without a window taken after which a bulk request counts as interactive."""
-
-
-class Metrics(Protocol):
-    """Where the queue and the engine report what happens, at the moment it happens."""
-
-    def waited(self, seconds: float) -> None: ...
-    def queued(self, windows: int, audio_s: float) -> None: ...
-    def stepped(self, rows: int, slots: int) -> None: ...
-    def finished(self, audio_s: float, decoded_again: int) -> None: ...
-
-
-class NoMetrics:
-    def waited(self, seconds: float) -> None:
-        """Nobody listens."""
-
-    def queued(self, windows: int, audio_s: float) -> None:
-        """Nobody listens."""
-
-    def stepped(self, rows: int, slots: int) -> None:
-        """Nobody listens."""
-
-    def finished(self, audio_s: float, decoded_again: int) -> None:
-        """Nobody listens."""
 
 
 @dataclass(eq=False, slots=True)
@@ -87,11 +64,9 @@ class FairQueue:
     def __init__(
         self,
         max_audio_s: float,
-        metrics: Metrics | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._max_audio_s = max_audio_s
-        self._metrics: Metrics = metrics or NoMetrics()
         self._clock = clock
         self._requests: dict[str, _Request] = {}
         self._audio_s = 0.0
@@ -141,7 +116,7 @@ class FairQueue:
                 request.served_s += ticket.audio_s
                 request.running += 1
                 request.last_taken = self._clock()
-                self._metrics.waited(request.last_taken - ticket.enqueued_at)
+                measures.WINDOW_WAIT.record(request.last_taken - ticket.enqueued_at)
                 taken.append(ticket)
         return taken
 
@@ -167,7 +142,10 @@ class FairQueue:
         if isinstance(outcome, Exception):
             ticket.future.set_exception(outcome)
         else:
-            self._metrics.finished(ticket.audio_s, outcome.decoded_again)
+            measures.WINDOWS.record()
+            measures.RECOGNIZED_AUDIO.record(ticket.audio_s)
+            if outcome.decoded_again:
+                measures.DECODED_AGAIN.record(outcome.decoded_again)
             ticket.future.set_result(outcome)
 
     def wait(self, timeout: float) -> None:
@@ -236,7 +214,8 @@ class FairQueue:
         self._windows += sign
         # Emptied, it is exactly empty: sums of floats drift.
         self._audio_s = self._audio_s + sign * ticket.audio_s if self._windows else 0.0
-        self._metrics.queued(self._windows, self._audio_s)
+        measures.QUEUED_WINDOWS.record(self._windows)
+        measures.QUEUED_AUDIO.record(self._audio_s)
 
     def _full(self) -> QueueFull:
         wait = self._throughput.seconds_for(self._audio_s)

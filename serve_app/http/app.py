@@ -6,6 +6,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from serve_app import __version__
 from serve_app.http.around import docs, errors, examples, health
+from serve_app.http.around.measured import Measured
 from serve_app.http.around.request_id import RequestIds
 from serve_app.http.around.trailing_slash import TrailingSlash
 from serve_app.http.asr import routes as asr
@@ -41,6 +42,7 @@ def create_app(services: Services) -> FastAPI:
     middleware = [
         Middleware(TrailingSlash),
         Middleware(RequestIds),
+        Middleware(Measured),
         Middleware(SecurityHeaders, shared=bool(config.cors_origins)),
         Middleware(errors.UnexpectedErrors),
         *_cors(config.cors_origins),

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from configs.settings import LiveSettings
+from interchange import measures
 from interchange.errors import QueueFull
 from interchange.stages import SpeakerDiarizer, SpeechDetection, SpeechRecognizer
 from serve_app.live.options import LiveOptions
@@ -42,6 +43,7 @@ class LiveService:
         """A session of `owner`, whoever has the same key. Raises TooManySessions."""
         self._admit(owner)
         self._open[owner] += 1
+        measures.LIVE_SESSIONS.record(self._open.total())
         try:
             session = LiveSession(session_id, self._detector(), options)
             async with LiveRunner(session, self._recognizer, self._diarizer, tell) as runner:
@@ -50,6 +52,7 @@ class LiveService:
             self._open[owner] -= 1
             if not self._open[owner]:
                 del self._open[owner]
+            measures.LIVE_SESSIONS.record(self._open.total())
 
     def _admit(self, owner: str) -> None:
         limits = self.settings

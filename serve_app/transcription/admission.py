@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from contextvars import ContextVar
 
+from interchange import measures
 from interchange.errors import QueueFull, RecognitionFailed
 from interchange.transcript import Transcript
 from serve_app.transcription.events import Event, Progress, Resume, TranscriptReady
@@ -128,6 +129,7 @@ class Admission:
         place = Place(self, key, seconds)
         self._places.add(place)
         self._look_at_the_clock()
+        self._measure()
         return place
 
     def _room(self, key: str) -> float:
@@ -160,6 +162,11 @@ class Admission:
         self._look_at_the_clock()
         self._places.discard(place)
         self._look_at_the_clock()
+        self._measure()
+
+    def _measure(self) -> None:
+        measures.WAITING_AUDIO.record(self.waiting_s)
+        measures.AUDIO_RATE.record(self.rate)
 
 
 _PLACE: ContextVar[Place | None] = ContextVar("place", default=None)

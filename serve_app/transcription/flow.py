@@ -10,7 +10,8 @@ import time
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from interchange.errors import QueueFull, RayscribeError, RecognitionFailed
+from interchange import measures
+from interchange.errors import ClientError, QueueFull, RayscribeError, RecognitionFailed
 from interchange.stages import (
     AudioLoader,
     Channels,
@@ -88,6 +89,20 @@ class RecordingFlow:
 
         Raises the errors of `interchange.errors`.
         """
+        outcome = "failed"
+        try:
+            await self._run()
+            outcome = "completed"
+        except ClientError:
+            outcome = "refused"
+            raise
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+            raise
+        finally:
+            measures.RECORDINGS.record(outcome=outcome)
+
+    async def _run(self) -> None:
         diarization: Diarization | None = None
         if self.request.speakers and self.turns is None:
             diarization = self.stages.diarizer.begin(self.request.diarization)
@@ -98,7 +113,9 @@ class RecordingFlow:
         except BaseExceptionGroup as errors:
             raise _first(errors) from errors
         self.stage_seconds["total"] = time.monotonic() - self.began
-        self.events.put_nowait(TranscriptReady(self._transcript()))
+        transcript = self._transcript()
+        _measure(transcript)
+        self.events.put_nowait(TranscriptReady(transcript))
 
     # ------------------------------------------------------------------ loading
 
@@ -284,6 +301,16 @@ class RecordingFlow:
         if self.request.language:
             return self.request.language
         return self.votes.winner if any(w.segments for w in self.windows) else UNDETERMINED
+
+
+def _measure(transcript: Transcript) -> None:
+    for stage, seconds in transcript.stage_seconds.items():
+        measures.STAGE_SECONDS.record(seconds, stage=stage)
+    if transcript.duration:
+        factor = transcript.stage_seconds["total"] / transcript.duration
+        measures.REAL_TIME_FACTOR.record(factor)
+    for became in measures.BECAME:
+        measures.RECORDING_AUDIO.record(getattr(transcript.quality, became), became=became)
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -29,9 +29,10 @@ def free_port() -> int:
 class Service:
     """A running graph. `replicas` finds its processes, so that a test can kill them."""
 
-    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+    def __init__(self, process: subprocess.Popen[str], url: str, metrics: str) -> None:
         self.process = process
         self.url = url
+        self.metrics = metrics
 
     def client(self, timeout: float = 300) -> httpx2.Client:
         return httpx2.Client(base_url=self.url, timeout=timeout)
@@ -104,16 +105,17 @@ def service(
     log: IO[str], profile: str = "configs/cpu.yaml", env: Mapping[str, str] | None = None
 ) -> Iterator[Service]:
     """Start a profile on a free port of loopback; what it prints goes to `log`."""
-    port = free_port()
+    port, metrics = free_port(), free_port()
+    ports = ["--port", str(port), "--metrics-port", str(metrics)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "serve_app.start", profile, "--port", str(port)],
+        [sys.executable, "-m", "serve_app.start", profile, *ports],
         cwd=ROOT,
         env={**os.environ, **(env or {})},
         stdout=log,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    running = Service(process, f"http://127.0.0.1:{port}")
+    running = Service(process, f"http://127.0.0.1:{port}", f"127.0.0.1:{metrics}")
     try:
         _wait_for_start(running, log)
         yield running

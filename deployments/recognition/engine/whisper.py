@@ -1,6 +1,7 @@
 """Continuous batching: a window takes a slot as soon as one is free, and leaves it when done."""
 
 import logging
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, Protocol, TypeVar
@@ -11,10 +12,11 @@ import torch
 from deployments.recognition.device import out_of_memory
 from deployments.recognition.engine.admission import Admission, Admitted, Lanes
 from deployments.recognition.engine.base import IDLE_S, Engine
-from deployments.recognition.fair_queue import FairQueue, Metrics, NoMetrics, Ticket
+from deployments.recognition.fair_queue import FairQueue, Ticket
 from deployments.recognition.window.decode import decode_window
 from deployments.recognition.window.questions import Answer, Request
 from deployments.recognition.window.vocabulary import Text
+from interchange import measures
 from interchange.errors import ClientError, Unavailable
 from interchange.stages import SAMPLE_RATE, RecognitionOptions, Window
 from interchange.transcript import WindowTranscript
@@ -87,7 +89,6 @@ class WhisperEngine(Engine, Generic[Slot]):
         lanes: WorkingLanes,
         queue: FairQueue,
         *,
-        metrics: Metrics | None = None,
         device: AbstractContextManager[Any] | None = None,
     ) -> None:
         """`device` is where a turn's work is done, a stream of a GPU."""
@@ -95,7 +96,6 @@ class WhisperEngine(Engine, Generic[Slot]):
         self._text, self.batch, self.lanes = text, batch, lanes
         self.admission = Admission(queue, lanes, self._begin)
         self.decoding: dict[Admitted, Slot] = {}
-        self._metrics = metrics or NoMetrics()
         self._device = device or nullcontext()
         self._steps = 0
 
@@ -133,8 +133,12 @@ class WhisperEngine(Engine, Generic[Slot]):
         if not self.decoding:
             return bool(self.admission.waiting)
         self.lanes.leave_to_decoding()
-        self._metrics.stepped(len(self.batch), self.batch.capacity)
-        self._answer(self.batch.step(urgent=self.batch.mixed and self._steps % SHARED_STEP != 0))
+        rows, began = len(self.batch), time.monotonic()
+        answers = self.batch.step(urgent=self.batch.mixed and self._steps % SHARED_STEP != 0)
+        measures.STEP_SECONDS.record(time.monotonic() - began)
+        measures.BATCH_ROWS.record(rows)
+        measures.SLOTS_USED.record(rows / self.batch.capacity)
+        self._answer(answers)
         self._steps += 1
         return True
 

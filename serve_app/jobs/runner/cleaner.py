@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+from typing import get_args
 
+from interchange import measures
 from interchange.blobs import BlobStore
 from interchange.errors import StoreUnavailable, Unavailable
 from interchange.stages import BlobSource
+from serve_app.jobs.job import JobStatus
 from serve_app.jobs.store.job_store import JobStore
 from serve_app.jobs.store.leases import Leases
 
@@ -34,12 +37,19 @@ class Cleaner:
                     await self.expire()
                 if passes % _TIDIES_EVERY == 0:
                     await self.tidy()
+                    await self.count()
             except StoreUnavailable as error:
                 log.warning("The job store was not tidied up: %s", error)
             except Unavailable as error:
                 log.warning("The blob store was not tidied up: %s", error)
             passes += 1
             await asyncio.sleep(_REAP_S)
+
+    async def count(self) -> None:
+        """Tell how many jobs there are in each state."""
+        counted = await self._store.count()
+        for state in get_args(JobStatus):
+            measures.JOBS.record(counted.get(state, 0), state=state)
 
     async def expire(self) -> None:
         """Remove jobs past their retention time."""

@@ -11,6 +11,7 @@ import aiohttp
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 from standardwebhooks.webhooks import Webhook as Signer
 
+from interchange import measures
 from interchange.errors import AddressRefused, NotFound, ServerError, StoreUnavailable
 from interchange.network import AddressGuard
 from interchange.transcript import Transcript
@@ -101,6 +102,7 @@ class WebhookSender:
             # What went wrong is the client's to read: it may hold an address with its query.
             became = "failed" if status is None else f"answered {status}"
             log.info("Webhook %s of job %s: %s.", due.id, due.job_id, became)
+            measures.WEBHOOKS.record(outcome=state)
             await self._outbox.record(due, attempt, state, retry_in_s)
             if retry_in_s is not None:
                 self._polling.wake(retry_in_s)

@@ -114,6 +114,13 @@ class JobStore:
             raise NotFound("Task not found")
         return job_of(row)
 
+    async def count(self) -> dict[JobStatus, int]:
+        """How many jobs there are in each state that any is in."""
+        counted = sa.select(jobs.c.status, sa.func.count().label("jobs")).group_by(jobs.c.status)
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(counted)).all()
+        return {row.status: row.jobs for row in rows}
+
     async def live_tasks(self) -> list[str]:
         """The `task_id` of every job that has not ended, oldest first."""
         # An attended job whose lease is over has lost its process.

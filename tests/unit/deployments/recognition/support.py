@@ -15,7 +15,7 @@ from deployments.recognition.attention.silence import Groups
 from deployments.recognition.engine.cpu_batch import CpuBatch, Slot
 from deployments.recognition.engine.cpu_lanes import CpuLanes
 from deployments.recognition.engine.whisper import WhisperEngine
-from deployments.recognition.fair_queue import FairQueue, Metrics, Ticket
+from deployments.recognition.fair_queue import FairQueue, Ticket
 from deployments.recognition.model.whisper import Projected, WhisperModel
 from deployments.recognition.window.questions import Decode, Decoded, Piece
 from deployments.recognition.window.vocabulary import Vocabulary
@@ -105,12 +105,11 @@ def cpu_engine(
     slots: int,
     silent_suffix: bool = True,
     threads: int = 1,
-    metrics: Metrics | None = None,
 ) -> WhisperEngine[Slot]:
     """As it is built on a CPU with so many threads."""
     lanes = CpuLanes(model, silent_suffix=silent_suffix, threads=threads)
     batch = CpuBatch(model, slots, apart=lanes.concurrent)
-    return WhisperEngine(model.text, batch, lanes, queue, metrics=metrics)
+    return WhisperEngine(model.text, batch, lanes, queue)
 
 
 def same_speech(ours: WindowTranscript, theirs: WindowTranscript, dtype: torch.dtype) -> None:

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.recognition.fair_queue import BULK_PATIENCE_S, HEAD_START_S, FairQueue, Ticket
+from interchange import measures
 from interchange.errors import QueueFull, Unavailable
 from interchange.stages import SAMPLE_RATE, Priority, RecognitionOptions, Window
 from interchange.transcript import WindowTranscript
+from tests.support.figures import Figures
 
 WINDOW_S = 30
 
@@ -21,25 +23,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-class Figures:
-    def __init__(self) -> None:
-        self.waits: list[float] = []
-        self.queues: list[tuple[int, float]] = []
-        self.done: list[tuple[float, int]] = []
-
-    def waited(self, seconds: float) -> None:
-        self.waits.append(seconds)
-
-    def queued(self, windows: int, audio_s: float) -> None:
-        self.queues.append((windows, audio_s))
-
-    def stepped(self, rows: int, slots: int) -> None:
-        raise AssertionError("the queue has no rows")
-
-    def finished(self, audio_s: float, decoded_again: int) -> None:
-        self.done.append((audio_s, decoded_again))
 
 
 @pytest.fixture
@@ -438,27 +421,29 @@ def test_waiting_for_work_ends_where_there_is_some_or_the_queue_is_closed(
 
 
 def test_figures_are_reported_as_they_change(clock: Clock) -> None:
-    figures = Figures()
-    queue = FairQueue(3600, figures, clock)
-    put(queue, "a")
-    clock.now += 5
-    put(queue, "a", 10)
-    departed = put(queue, "a", 1)
-    departed.future.cancel()
-    clock.now += 2
-    for ticket in queue.take(2):
-        queue.finish(ticket, transcript(ticket, decoded_again=1))
-    assert figures.queues == [(1, 30), (2, 40), (3, 41), (2, 40), (1, 10), (0, 0)]
-    assert figures.waits == [7, 2]
-    assert figures.done == [(30, 1), (10, 1)]
+    queue = FairQueue(3600, clock)
+    with measures.heard_by(Figures()) as figures:
+        put(queue, "a")
+        clock.now += 5
+        put(queue, "a", 10)
+        departed = put(queue, "a", 1)
+        departed.future.cancel()
+        clock.now += 2
+        for ticket in queue.take(2):
+            queue.finish(ticket, transcript(ticket, decoded_again=1))
+    assert figures.of(measures.QUEUED_WINDOWS) == [1, 2, 3, 2, 1, 0]
+    assert figures.of(measures.QUEUED_AUDIO) == [30, 40, 41, 40, 10, 0]
+    assert figures.of(measures.WINDOW_WAIT) == [7, 2]
+    assert figures.of(measures.RECOGNIZED_AUDIO) == [30, 10]
+    assert figures.of(measures.DECODED_AGAIN) == [1, 1]
 
 
 def test_failures_and_departures_are_not_counted_as_done(clock: Clock) -> None:
-    figures = Figures()
-    queue = FairQueue(3600, figures, clock)
-    failing, leaving = put(queue, "a"), put(queue, "a")
-    queue.take(2)
-    queue.finish(failing, ValueError("it fails"))
-    leaving.future.cancel()
-    queue.finish(leaving, transcript(leaving))
-    assert figures.done == []
+    queue = FairQueue(3600, clock)
+    with measures.heard_by(Figures()) as figures:
+        failing, leaving = put(queue, "a"), put(queue, "a")
+        queue.take(2)
+        queue.finish(failing, ValueError("it fails"))
+        leaving.future.cancel()
+        queue.finish(leaving, transcript(leaving))
+    assert figures.of(measures.RECOGNIZED_AUDIO) == []

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from interchange import measures
 from interchange.errors import (
     DiarizationFailed,
     InvalidOption,
@@ -33,6 +34,7 @@ from serve_app.transcription.events import (
 from serve_app.transcription.request import TranscriptionRequest
 from serve_app.transcription.transcriber import Transcriber
 from tests.fakes.stages import FakeDiarizer, FakeLoader, FakeRecognizer, window, words_of
+from tests.support.figures import Figures
 
 REQUEST = TranscriptionRequest(id="r", source=UrlSource("http://recordings.test/a.wav"))
 WITH_SPEAKERS = replace(REQUEST, speakers=True)
@@ -431,3 +433,26 @@ async def test_what_is_asked_of_loading_and_recognition_reaches_them() -> None:
     await events_of(transcriber(loader, recognizer), asked)
     assert loader.loads[0][1] == LoadOptions(False, 8.0, detection)
     assert recognizer.calls[0][1].logprobs
+
+
+# --------------------------------------------------------------------------- figures
+
+
+async def test_what_became_of_a_recording_is_measured() -> None:
+    with measures.heard_by(Figures()) as figures:
+        await events_of(transcriber(FakeLoader([window(0), window(1)])), WITH_SPEAKERS)
+    assert figures.of(measures.RECORDINGS, outcome="completed") == [1]
+    assert len(figures.of(measures.REAL_TIME_FACTOR)) == 1
+    for stage in ("load", "recognize", "diarize", "total"):
+        assert len(figures.of(measures.STAGE_SECONDS, stage=stage)) == 1
+    (transcribed,) = figures.of(measures.RECORDING_AUDIO, became="transcribed")
+    assert transcribed > 0
+
+
+async def test_how_a_recording_ends_is_measured() -> None:
+    with measures.heard_by(Figures()) as figures:
+        for error in (UndecodableRecording("no audio"), RecognitionFailed("broken")):
+            with pytest.raises(type(error)):
+                await events_of(transcriber(FakeLoader([window(0)], error=error)))
+    assert figures.of(measures.RECORDINGS, outcome="refused") == [1]
+    assert figures.of(measures.RECORDINGS, outcome="failed") == [1]

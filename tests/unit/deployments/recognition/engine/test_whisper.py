@@ -1,16 +1,17 @@
 """Windows on their way through the real model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
+from typing import Any
 
 import pytest
 import torch
 
 from deployments.recognition.engine.cpu_lanes import AHEAD
 from deployments.recognition.engine.whisper import SHARED_STEP
-from deployments.recognition.fair_queue import FairQueue, NoMetrics, Ticket
+from deployments.recognition.fair_queue import FairQueue, Ticket
 from deployments.recognition.window.decode import decode_window
-from deployments.recognition.window.questions import Decode, Piece, WindowDecoding
+from deployments.recognition.window.questions import Answer, Decode, Piece, WindowDecoding
 from deployments.recognition.window.vocabulary import Text
 from interchange.errors import InvalidOption, Unavailable
 from interchange.samples import as_int16
@@ -28,22 +29,14 @@ from tests.unit.deployments.recognition.support import (
 pytestmark = in_every_type
 
 
-class Rows(NoMetrics):
-    def __init__(self) -> None:
-        self.rows: list[int] = []
-
-    def stepped(self, rows: int, slots: int) -> None:
-        assert rows <= slots
-        self.rows.append(rows)
-
-
 class Bench:
     """An engine that is turned by hand."""
 
     def __init__(
         self, whisper: Whisper, slots: int, *, silent_suffix: bool = True, threads: int = 1
     ) -> None:
-        self.metrics = Rows()
+        self.rows: list[int] = []
+        """Of each step."""
         self.queue = FairQueue(3600)
         self.engine = cpu_engine(
             whisper.ours,
@@ -51,9 +44,15 @@ class Bench:
             slots=slots,
             silent_suffix=silent_suffix,
             threads=threads,
-            metrics=self.metrics,
         )
+        self._step = self.engine.batch.step
+        setattr(self.engine.batch, "step", self._counted)  # noqa: B010 - a method of the instance
         self._requests = count()
+
+    def _counted(self, *, urgent: bool = False) -> Sequence[tuple[Any, Answer]]:
+        self.rows.append(len(self.engine.batch))
+        assert self.rows[-1] <= self.engine.batch.capacity
+        return self._step(urgent=urgent)
 
     def put(
         self,
@@ -130,8 +129,8 @@ def test_windows_in_one_batch_get_the_text_they_get_alone(
         texts.append([[segment.text for segment in done(ticket).segments] for ticket in tickets])
     assert texts[0] == texts[1]
     assert all(texts[0])
-    assert max(together.metrics.rows) == 3
-    assert max(alone.metrics.rows) == 1
+    assert max(together.rows) == 3
+    assert max(alone.rows) == 1
 
 
 def test_windows_encoded_beside_the_decoding_get_the_text_they_get_between_steps(
@@ -284,7 +283,7 @@ def test_a_window_takes_a_slot_while_others_are_being_decoded(
     bench.engine.turn()
     second = bench.put(said[0])
     bench.engine.turn()
-    assert bench.metrics.rows == [1, 2]
+    assert bench.rows == [1, 2]
     bench.run()
     assert done(first).segments
     assert done(second).segments
@@ -368,7 +367,7 @@ def test_rows_beside_one_that_leaves_go_on_as_if_nothing_had_happened(
         bench.run()
         texts.append([[s.text for s in done(ticket).segments] for ticket in tickets[1:]])
     assert texts[0] == texts[1]
-    assert min(disturbed.metrics.rows[3:6]) == 2
+    assert min(disturbed.rows[3:6]) == 2
 
 
 @pytest.fixture
@@ -405,7 +404,7 @@ def test_stopping_answers_what_runs_and_what_waits(
 def test_an_engine_with_a_thread_answers(whisper: Whisper, said: list[Float32]) -> None:
     bench = Bench(whisper, 2)
     bench.engine.start()
-    assert bench.metrics.rows, "it warmed up"
+    assert bench.rows, "it warmed up"
     assert bench.queue.audio_s == 0
     tickets = [bench.put(samples, index) for index, samples in enumerate(said)]
     assert all(done(ticket).segments for ticket in tickets)

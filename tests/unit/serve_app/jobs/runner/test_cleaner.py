@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from interchange import measures
 from interchange.blobs import BlobStore
 from serve_app.jobs.runner.cleaner import Cleaner
 from serve_app.jobs.store.database import Database
 from serve_app.jobs.store.job_store import JobStore
 from serve_app.jobs.store.leases import Leases
+from tests.support.figures import Figures
 from tests.support.jobs import new_job
 
 
@@ -66,3 +68,11 @@ async def test_all_jobs_past_their_time_go(database: Database, blobs: BlobStore)
         await store.cancel(job.id)
     await Cleaner(store, leases, blobs).expire()
     assert (await store.page()).jobs == ()
+
+
+async def test_jobs_are_counted_by_state(store: JobStore, leases: Leases, blobs: BlobStore) -> None:
+    await store.submit(new_job())
+    with measures.heard_by(Figures()) as figures:
+        await Cleaner(store, leases, blobs).count()
+    assert figures.of(measures.JOBS, state="queued") == [1]
+    assert figures.of(measures.JOBS, state="failed") == [0]
