@@ -13,6 +13,8 @@ import pytest
 from tests.unit.configs.strict import ROOT
 
 PACKAGES = ("serve_app", "deployments", "interchange", "configs")
+OF_DEVELOPERS = (".md", ".d.ts")
+"""Endings of files that only those read who change the program."""
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,7 @@ def test_it_holds_every_file_of_the_packages(wheel: zipfile.ZipFile) -> None:
         for name in PACKAGES
         for path in (ROOT / name).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
+        if not path.name.endswith(OF_DEVELOPERS)
     }
     assert files <= set(wheel.namelist())
 
