@@ -26,7 +26,8 @@ class _ToRay:
         tags = dict(labels)
         match metric:
             case metrics.Counter():
-                metric.inc(value, tags)
+                if value > 0:  # Ray refuses to add nothing
+                    metric.inc(value, tags)
             case metrics.Gauge():
                 metric.set(value, tags)
             case metrics.Histogram():

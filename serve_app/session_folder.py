@@ -39,13 +39,6 @@ def session_folder() -> Iterator[Path]:
         yield folder
 
 
-def close_to_others(folder: Path) -> None:
-    """Take back what Ray gives to everybody when it starts, whatever the umask is."""
-    for path in (folder, *folder.rglob("*")):
-        if path.is_dir() and not path.is_symlink():
-            path.chmod(0o700)
-
-
 def _root() -> Path:
     # Short, as the paths of sockets are limited to a hundred characters.
     root = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / f"rayscribe-{os.getuid()}"

@@ -50,7 +50,7 @@ from configs.settings import Settings
 from deployments.models import torchaudio_mend
 from deployments.models.bundled import PREFIX as BUNDLED
 from deployments.scheduling import give_way
-from serve_app.session_folder import FolderRefused, close_to_others, session_folder
+from serve_app.session_folder import FolderRefused, session_folder
 
 _LOOPBACK = "127.0.0.1"
 
@@ -179,7 +179,6 @@ def _ray(folder: Path, *, dashboard: bool, logs: bool, metrics_port: int) -> Ite
             _node_ip_address=_LOOPBACK,
             _metrics_export_port=metrics_port or None,
         )
-        close_to_others(folder)
         yield
     finally:
         _shut_down()

