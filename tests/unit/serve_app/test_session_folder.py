@@ -29,10 +29,6 @@ def test_what_is_made_in_a_session_is_its_users_alone(place: Path) -> None:
         assert rights(folder / "logs" / "a.log") == 0o600
 
 
-def test_what_ray_opens_is_closed_again(place: Path) -> None:
-    with session_folder() as folder:
-
-
 def test_the_next_start_removes_what_a_crash_has_left(place: Path) -> None:
     with session_folder() as crashed:
         (crashed / "spilled").write_bytes(b"a recording")
