@@ -18,7 +18,8 @@ WEIGHTS := bundled:whisper-base bundled:diarization
 
 WITHOUT_RAY := tests/unit tests/contract
 # These share one graph, which takes all cores by itself.
-WITH_RAY := tests/graph tests/page tests/cluster
+# The page comes last: Playwright leaves a running event loop behind.
+WITH_RAY := tests/graph tests/cluster tests/page
 PARALLEL := -n auto --maxprocesses 8 --dist worksteal
 
 SAMPLE := from importlib.util import find_spec; \

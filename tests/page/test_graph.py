@@ -57,4 +57,4 @@ def test_a_microphone_is_heard(page: Page, address: str) -> None:
     transcribed(page)
     expect(page.locator("h1#name")).to_have_text(re.compile(r"Recording .*\.webm"))
     # It hears the sample from wherever its device is in it.
-    expect(page.locator(_TEXT).first).to_have_text(re.compile(r"\w+ \w+ \w+"))
+    expect(page.locator(_TEXT).first).to_have_text(re.compile(r"\w+"))
