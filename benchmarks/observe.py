@@ -58,7 +58,7 @@ def _prometheus(target: str) -> Iterator[httpx2.Client]:
     with tempfile.TemporaryDirectory(prefix="rayscribe-observe-") as name:
         folder = Path(name)
         config = yaml.safe_load((OBSERVE / "prometheus.yaml").read_text())
-        config["global"]["scrape_interval"] = "2s"
+        config["global"] = {"scrape_interval": "2s", "evaluation_interval": "2s"}
         config["scrape_configs"][0]["static_configs"] = [{"targets": [target]}]
         config["rule_files"] = [str(OBSERVE / "alerts.yaml")]
         (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
