@@ -21,7 +21,7 @@ from benchmarks.measuring.recordings import NoSpeech, Spoken, long_recording, re
 from benchmarks.measuring.tables import Cell, percent, table
 from benchmarks.measuring.text_errors import word_error_rate
 from benchmarks.systems.contenders import RunningGraph, graph
-from configs.settings import Secrets
+from configs.secrets import Secrets
 from deployments.models.resolve import resolve
 
 PROFILE = "configs/gpu.yaml"

@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from configs.settings import OTHER_VARIABLES, PREFIX, Secrets, Settings
+from configs.secrets import Secrets
+from configs.settings import OTHER_VARIABLES, PREFIX, Settings
 
 _BLOCK = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- /settings -->)", re.DOTALL)
 

@@ -3,8 +3,8 @@
 A profile's `args` fill it, `RAYSCRIBE_*` environment variables override it (two underscores
 go down a level: `RAYSCRIBE_RECOGNITION__MODEL`), and an unknown key or variable is refused.
 How many replicas, CPUs and GPUs a deployment gets is Serve's own part of a profile, not this.
-Secrets are apart, in `Secrets`: they come from the environment of the replica that needs
-them and from nowhere else.
+Secrets are apart, in `configs/secrets.py`: they come from the environment of the replica that
+needs them and from nowhere else.
 """
 
 import os
@@ -29,6 +29,8 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+
+from configs.secrets import secret_variables
 
 Network = IPv4Network | IPv6Network
 
@@ -375,43 +377,3 @@ class Settings(BaseSettings):
     def from_args(cls, args: Mapping[str, Any]) -> "Settings":
         """Settings of a profile's `args`. Raises pydantic's ValidationError."""
         return cls(**args)
-
-
-class Secrets(BaseSettings):
-    """What must not stand in a profile, under the names the original service uses."""
-
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
-
-    admin_key: str | None = Field(
-        None,
-        validation_alias="ADMIN_KEY",
-        repr=False,
-        description="A key that may do all, sent as `x-admin-api-key` or as a bearer token. Set "
-        "but empty counts as set. Without it and `keys_file` nobody needs a key.",
-    )
-    hub_token: str | None = Field(
-        None,
-        validation_alias="HF_TOKEN",
-        repr=False,
-        description="Token of the Hugging Face hub, for gated models.",
-    )
-    fly_machine_id: str | None = Field(
-        None, validation_alias="FLY_MACHINE_ID", description="Repeated in answers and webhooks."
-    )
-    database_url: str | None = Field(
-        None,
-        validation_alias="RAYSCRIBE_DATABASE_URL",
-        repr=False,
-        description="Address of the job store with its password; it overrides `jobs.database_url`.",
-    )
-    webhook_secret: str | None = Field(
-        None,
-        validation_alias="RAYSCRIBE_WEBHOOK_SECRET",
-        repr=False,
-        description="Signs webhooks by the Standard Webhooks scheme: base64, with or without "
-        "its prefix `whsec_`.",
-    )
-
-
-def secret_variables() -> frozenset[str]:
-    return frozenset(str(field.validation_alias).upper() for field in Secrets.model_fields.values())

@@ -11,8 +11,9 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import ReplicaState
 
-from configs.settings import Secrets, Settings
-from deployments.audio.live_voice import LiveVoice
+from configs.secrets import Secrets
+from configs.settings import Settings
+from deployments.audio.speech.live_voice import LiveVoice
 from deployments.models.resolve import gated
 from interchange.blobs import BlobStore
 from interchange.discreet import keep_recordings_out_of_logs

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.diarization_stages import pipelines, stage_times
+from benchmarks.diarization.stages import pipelines, stage_times
 from benchmarks.gpu_check.subject import Subject
 from configs.settings import DiarizationSettings
 from deployments.diarization.pipeline import Diarizer

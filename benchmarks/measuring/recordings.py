@@ -121,7 +121,7 @@ def waveform(path: Path) -> Float32:
 def cut(samples: Float32, settings: AudioSettings) -> list[Window]:
     """The windows of a whole recording."""
     from deployments.audio.segmentation import Segmenter  # noqa: PLC0415
-    from deployments.audio.voice_activity import SileroNetwork  # noqa: PLC0415
+    from deployments.audio.speech.voice_activity import SileroNetwork  # noqa: PLC0415
 
     segmenter = Segmenter(SileroNetwork(settings.vad_threads), settings)
     return [*segmenter.feed(samples), *segmenter.flush()]

@@ -18,12 +18,12 @@ from deployments.audio.channels.separation import OPENING_S, Census, Separation
 from deployments.audio.child.children import shared_children
 from deployments.audio.child.decoding import Decoding
 from deployments.audio.decode import Mixer
-from deployments.audio.fetch import fetch
+from deployments.audio.fetching.fetch import fetch
+from deployments.audio.fetching.places import SMALL_BYTES, Places
+from deployments.audio.fetching.spool import LoadCancelled, Spool
 from deployments.audio.loudness import PeakMeter
-from deployments.audio.places import SMALL_BYTES, Places
 from deployments.audio.segmentation import PcmBlocks, Segmenter
-from deployments.audio.spool import LoadCancelled, Spool
-from deployments.audio.voice_activity import shared_network
+from deployments.audio.speech.voice_activity import shared_network
 from deployments.scheduling import cores, stand_back
 from interchange.blobs import BlobStore
 from interchange.errors import RayscribeError, Unavailable, UndecodableRecording

@@ -7,9 +7,9 @@ from concurrent.futures import Executor
 import numpy as np
 
 from configs.settings import AudioSettings
-from deployments.audio.faint import FaintFinder
-from deployments.audio.pieces import MIN_PAUSE_S, PieceFinder
-from deployments.audio.voice_activity import Frames, SileroNetwork, VoiceActivity
+from deployments.audio.speech.faint import FaintFinder
+from deployments.audio.speech.pieces import MIN_PAUSE_S, PieceFinder
+from deployments.audio.speech.voice_activity import Frames, SileroNetwork, VoiceActivity
 from deployments.audio.windows import PAD, Stretch, WindowPlanner
 from interchange.samples import as_int16
 from interchange.stages import (

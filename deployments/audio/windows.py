@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from deployments.audio.pieces import Piece
+from deployments.audio.speech.pieces import Piece
 from interchange.stages import SAMPLE_RATE
 
 PAD = round(0.3 * SAMPLE_RATE)

@@ -8,7 +8,8 @@ import numpy as np
 import ray
 from ray import serve
 
-from configs.settings import Secrets, Settings
+from configs.secrets import Secrets
+from configs.settings import Settings
 from deployments.diarization.pipeline import Diarizer
 from deployments.memory import measure_memory
 from interchange import measures

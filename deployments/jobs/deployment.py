@@ -7,7 +7,8 @@ from functools import partial
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from configs.settings import Secrets, Settings
+from configs.secrets import Secrets
+from configs.settings import Settings
 from interchange.discreet import keep_recordings_out_of_logs
 from interchange.errors import StoreUnavailable
 from serve_app.handles import ray_transcriber

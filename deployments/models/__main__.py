@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from configs.settings import Secrets
+from configs.secrets import Secrets
 from deployments.models import torchaudio_mend
 from deployments.models.resolve import resolve
 from deployments.models.wheels import WeightsUnavailable

@@ -2,7 +2,8 @@
 
 from ray import serve
 
-from configs.settings import Secrets, Settings
+from configs.secrets import Secrets
+from configs.settings import Settings
 from deployments.memory import measure_memory
 from deployments.recognition.build import build_engine
 from deployments.scheduling import compute

@@ -10,7 +10,7 @@ from serve_app.client import config, shared, uploads
 from serve_app.client.api import Client
 from serve_app.client.formats import Format
 from serve_app.client.jobs import commands as jobs_commands
-from serve_app.client.live import live
+from serve_app.client.live.command import live
 from serve_app.client.output import tell, write
 from serve_app.client.progress import Board
 from serve_app.client.recordings import NoRecording, Recording, holds_several, recordings

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from configs.settings import Secrets, Settings
+from configs.secrets import Secrets
+from configs.settings import Settings
 from interchange.blobs import BlobStore
 from interchange.network import AddressGuard
 from serve_app.jobs.runner.cleaner import Cleaner

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 from fastapi import FastAPI
 
-from configs.settings import JobSettings, Secrets, Settings
+from configs.secrets import Secrets
+from configs.settings import JobSettings, Settings
 from interchange.blobs import BlobStore
 from interchange.errors import UndecodableRecording
 from interchange.stages import (

@@ -8,7 +8,7 @@ import numpy as np
 from deployments.audio.channels.gains import Gains
 from deployments.audio.channels.meters import Metering, Meters
 from deployments.audio.channels.phase import PhasedSum
-from deployments.audio.voice_activity import FRAME, STEP
+from deployments.audio.speech.voice_activity import FRAME, STEP
 from interchange.stages import Float32
 
 _AROUND = 2048  # samples on both sides of a step that a channel is turned with

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deployments.audio.voice_activity import FRAME, STEP, Leveller, Listener, shared_network
+from deployments.audio.speech.voice_activity import FRAME, STEP, Leveller, Listener, shared_network
 from interchange.stages import Float32
 
 FRAMES = STEP // FRAME

@@ -5,7 +5,7 @@ from enum import Enum, auto
 import numpy as np
 
 from deployments.audio.channels.meters import LAG, speech_band
-from deployments.audio.voice_activity import FRAME
+from deployments.audio.speech.voice_activity import FRAME
 from interchange.stages import SAMPLE_RATE, Float32
 
 _OPPOSED = 0.3

@@ -4,12 +4,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _NOTHING = "default-src 'none'; frame-ancestors 'none'"
-_OWN = (
-    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
-    "worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'"
+_DOCS = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
+    "script-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-_DOCS = f"{_OWN}; script-src 'self' 'unsafe-inline'"
 """Swagger UI's page starts by a script within it."""
 
 ALWAYS = {
@@ -47,6 +45,4 @@ def _of(scope: Scope) -> dict[str, str]:
     path = scope["path"]
     if path == "/docs" or path.startswith("/docs/"):
         return {"Content-Security-Policy": _DOCS}
-    if scope["method"] in ("GET", "HEAD") and (path in ("", "/") or path.startswith("/assets/")):
-        return {"Content-Security-Policy": _OWN}
     return {"Content-Security-Policy": _NOTHING, "Cache-Control": "no-store"}

@@ -1,6 +1,7 @@
 """The parts of the store as the settings say."""
 
-from configs.settings import JobSettings, Secrets
+from configs.secrets import Secrets
+from configs.settings import JobSettings
 from interchange.blobs import BlobStore
 from serve_app.jobs.store.database import LOCK_WAIT_S, Database
 from serve_app.jobs.store.leases import Leases

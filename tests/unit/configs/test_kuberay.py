@@ -13,7 +13,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from ray.serve.schema import ServeDeploySchema
 
-from configs.settings import Secrets, Settings
+from configs.secrets import Secrets
+from configs.settings import Settings
 from serve_app import __version__
 from tests.unit.configs.kinds import KINDS, RayService
 from tests.unit.configs.strict import ROOT, NoDuplicates, read, unknown_keys

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from configs.reference import tables, written
-from configs.settings import Secrets, Settings
+from configs.secrets import Secrets
+from configs.settings import Settings
 
 ROOT = Path(__file__).parents[3]
 

@@ -5,7 +5,8 @@ from ipaddress import ip_network
 import pytest
 from pydantic import ValidationError
 
-from configs.settings import OTHER_VARIABLES, Secrets, Settings, usable_cores
+from configs.secrets import Secrets
+from configs.settings import OTHER_VARIABLES, Settings, usable_cores
 
 
 @pytest.fixture(autouse=True)

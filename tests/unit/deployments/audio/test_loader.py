@@ -495,6 +495,6 @@ async def test_a_full_disk_is_a_503_to_whoever_names_a_url(
     def full(place: object) -> None:
         raise no_room()
 
-    monkeypatch.setattr("deployments.audio.spool.check_reserve", full)
+    monkeypatch.setattr("deployments.audio.fetching.spool.check_reserve", full)
     with pytest.raises(Unavailable, match="no room left"):
         await load(loader, UrlSource(url))

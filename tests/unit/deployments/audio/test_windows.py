@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.audio.pieces import Piece
+from deployments.audio.speech.pieces import Piece
 from deployments.audio.windows import MAX_PAUSE, PAD, Stretch, WindowPlanner
 from interchange.stages import SAMPLE_RATE
 

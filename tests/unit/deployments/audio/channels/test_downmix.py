@@ -12,7 +12,7 @@ from deployments.audio.channels.downmix import Downmix
 from deployments.audio.decode import Decoder
 from deployments.audio.media.part import Whole
 from deployments.audio.media.tracks import Report, decode
-from deployments.audio.voice_activity import STEP
+from deployments.audio.speech.voice_activity import STEP
 from interchange.stages import SAMPLE_RATE, Float32
 from tests.support.media import tone
 from tests.support.speech import SAMPLE, SPEECH, needs_speech

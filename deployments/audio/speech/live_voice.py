@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from deployments.audio.voice_activity import FRAME, Leveller, Listener, shared_network
+from deployments.audio.speech.voice_activity import FRAME, Leveller, Listener, shared_network
 from interchange.stages import Float32
 
 

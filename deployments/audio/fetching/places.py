@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from deployments.audio.spool import Spool
+from deployments.audio.fetching.spool import Spool
 
 SMALL_BYTES = 4 * 2**20
 """A download announced to be smaller is decoded once it is complete. It may then be read in

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.audio.pieces import Piece, PieceFinder
-from deployments.audio.voice_activity import FRAME, Frames
+from deployments.audio.speech.pieces import Piece, PieceFinder
+from deployments.audio.speech.voice_activity import FRAME, Frames
 
 
 def frames(probabilities: list[float], levels: list[float] | None = None) -> Frames:

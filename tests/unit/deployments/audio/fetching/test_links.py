@@ -14,9 +14,9 @@ from aiohttp.test_utils import TestServer
 from multidict import CIMultiDict
 
 from configs.settings import FetchSettings
-from deployments.audio.fetch import fetch
-from deployments.audio.spool import Spool
-from deployments.audio.urls import Target
+from deployments.audio.fetching.fetch import fetch
+from deployments.audio.fetching.spool import Spool
+from deployments.audio.fetching.urls import Target
 from interchange.errors import (
     InvalidSource,
     SourceUnreachable,

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from configs.settings import FetchSettings
-from deployments.audio.spool import Spool
-from deployments.audio.urls import Origin, Target
+from deployments.audio.fetching.spool import Spool
+from deployments.audio.fetching.urls import Origin, Target
 from interchange.errors import (
     InvalidSource,
     RecordingTooLarge,

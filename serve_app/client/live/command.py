@@ -14,8 +14,9 @@ import typer
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
-from serve_app.client import microphone, shared
+from serve_app.client import shared
 from serve_app.client.failures import KeyRefused, NoService, Unreachable, failure_in_stream
+from serve_app.client.live import microphone
 
 _FRAME_S = 0.1
 _AHEAD_S = 5.0

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from deployments.audio.faint import FaintFinder
-from deployments.audio.pieces import Piece, PieceFinder
-from deployments.audio.voice_activity import FRAME, Frames
+from deployments.audio.speech.faint import FaintFinder
+from deployments.audio.speech.pieces import Piece, PieceFinder
+from deployments.audio.speech.voice_activity import FRAME, Frames
 
 WHISPER = [(0.15, -40.0)] * 3 + [(0.03, -62.0)] * 2
 SOUND = [(0.0, -35.0)] * 4 + [(0.0, -70.0)] * 3

@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 
 from deployments.audio.decode import Decoder
-from deployments.audio.voice_activity import (
+from deployments.audio.speech.voice_activity import (
     FRAME,
     STEP,
     Frames,
@@ -186,7 +186,7 @@ def test_levels_are_in_decibels(network: SileroNetwork) -> None:
 
 def test_torch_is_not_imported() -> None:
     code = (
-        "import sys; from deployments.audio.voice_activity import SileroNetwork; SileroNetwork();"
-        "import deployments.audio.loader; sys.exit('torch' in sys.modules)"
+        "import sys; from deployments.audio.speech.voice_activity import SileroNetwork;"
+        "SileroNetwork(); import deployments.audio.loader; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

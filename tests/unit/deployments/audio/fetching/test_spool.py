@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from deployments.audio.spool import LoadCancelled, Spool
+from deployments.audio.fetching.spool import LoadCancelled, Spool
 from interchange.errors import SourceTimeout, Unavailable
 from interchange.room import Room
 

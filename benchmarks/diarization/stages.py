@@ -1,4 +1,4 @@
-"""Where diarization's time goes: `python -m benchmarks.diarization_stages --help`.
+"""Where diarization's time goes: `python -m benchmarks.diarization.stages --help`.
 
 Prints one JSON object a line: seconds a stage on a CPU or a GPU, for the bundled models and
 for pipelines as pyannote publishes them (random weights: they cost what the real ones do).

@@ -7,8 +7,8 @@ probability rises over one threshold, and ends where it stays under a lower one 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from deployments.audio.faint import FaintFinder, Span
-from deployments.audio.voice_activity import FRAME, Frames
+from deployments.audio.speech.faint import FaintFinder, Span
+from deployments.audio.speech.voice_activity import FRAME, Frames
 from interchange.stages import SAMPLE_RATE
 
 _HYSTERESIS = 0.15

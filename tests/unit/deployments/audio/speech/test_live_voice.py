@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from deployments.audio.decode import Decoder
-from deployments.audio.live_voice import LiveVoice
-from deployments.audio.voice_activity import FRAME, SileroNetwork, VoiceActivity
+from deployments.audio.speech.live_voice import LiveVoice
+from deployments.audio.speech.voice_activity import FRAME, SileroNetwork, VoiceActivity
 from interchange.stages import SAMPLE_RATE, Float32
 from tests.support.speech import SAMPLE
 

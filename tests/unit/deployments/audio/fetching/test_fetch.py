@@ -11,8 +11,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from configs.settings import FetchSettings
-from deployments.audio.fetch import fetch
-from deployments.audio.spool import Spool
+from deployments.audio.fetching.fetch import fetch
+from deployments.audio.fetching.spool import Spool
 from interchange.errors import (
     AddressRefused,
     InvalidSource,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from deployments.audio.voice_activity import FRAME
+from deployments.audio.speech.voice_activity import FRAME
 from interchange.stages import SAMPLE_RATE
 
 CUE = 0.1

@@ -1,4 +1,4 @@
-"""What the policy of live sessions brings: `python -m benchmarks.live_policy`, on any machine.
+"""What the policy of live sessions brings: `python -m benchmarks.live.policy`, on any machine.
 
 Recordings are spoken to a session in this process by a clock that counts audio only: each window is
 answered so many seconds of audio later, however long it took. So delays are those of the policy and
@@ -19,7 +19,7 @@ from benchmarks.measuring.recordings import NoSpeech, Spoken, clips, cut, wavefo
 from benchmarks.measuring.tables import percent, table
 from benchmarks.measuring.text_errors import normaliser, word_error_rate
 from configs.settings import AudioSettings, RecognitionSettings
-from deployments.audio.live_voice import LiveVoice
+from deployments.audio.speech.live_voice import LiveVoice
 from deployments.recognition.build import build_engine
 from deployments.recognition.engine.base import Engine
 from interchange.samples import as_int16

@@ -1,0 +1,1 @@
+"""Recordings that come by their address, and who may decode them when."""

@@ -1,0 +1,1 @@
+"""Where a recording holds speech, or may."""

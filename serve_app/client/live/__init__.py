@@ -1,0 +1,1 @@
+"""What somebody says, as captions: from a microphone or a pipe."""
