@@ -2,6 +2,8 @@
 
 Each system has the weights of the bundled model, finds the language itself, and decodes in float32,
 so that the same words are told everywhere. A recording that ends its process is shown as that.
+Asking the model about what voice activity calls silence is what some of them need: a second table
+counts what that adds to recordings that do not.
 """
 
 from collections.abc import Sequence
@@ -10,11 +12,14 @@ from pathlib import Path
 import typer
 
 from benchmarks.measuring import results
-from benchmarks.measuring.recordings import NoSpeech, listed
+from benchmarks.measuring.recordings import NoSpeech, cut, listed, waveform
 from benchmarks.measuring.tables import Cell, percent, table
 from benchmarks.measuring.text_errors import word_errors
 from benchmarks.systems.worker import Worker, WorkerFailed
+from configs.settings import AudioSettings
 from tests.support.speech import Recording
+
+USUAL = ("en", "long", "multi", "conversation")
 
 SYSTEMS: dict[str, tuple[str, dict[str, object]]] = {
     "Rayscribe": ("in-process", {"dtype": "float32"}),
@@ -46,10 +51,22 @@ def main() -> None:
     ]
     rows.append(("within the limit", "", "", *(f"{n} of {len(reported)}" for n in within)))
     typer.echo(table(("recording", "trouble", "limit", *SYSTEMS), rows))
+    typer.echo(table(("folder", "windows", "more", "seconds", "more"), list(map(_added, USUAL))))
     named = {
         name: dict(zip((r.name for r in reported), found[name], strict=True)) for name in found
     }
     typer.echo(f"Written to {results.write('reported', named)}")
+
+
+def _added(folder: str) -> Sequence[Cell]:
+    """Windows and their seconds without faint speech, and what it adds to both."""
+    waveforms = [waveform(each.path) for each in listed(folder)]
+    counts: list[tuple[int, float]] = []
+    for faint in (False, True):
+        windows = [w for each in waveforms for w in cut(each, AudioSettings(vad_faint=faint))]
+        counts.append((len(windows), sum(window.end - window.start for window in windows)))
+    (usual, seconds), (all_windows, all_seconds) = counts
+    return folder, usual, all_windows - usual, seconds, all_seconds - seconds
 
 
 def _errors(
