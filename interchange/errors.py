@@ -13,7 +13,8 @@ RayscribeError                  500
 │   ├── RecordingTooLarge       413  more bytes than the limit
 │   ├── RecordingTooLong        413  more seconds than the limit
 │   ├── UndecodableRecording    400  not audio, or damaged beyond use
-│   │   └── NoAudioStream       400  a container without an audio track
+│   │   ├── NoAudioStream       400  a container without an audio track
+│   │   └── HarmfulRecording    400  it ended the process that decoded it
 │   ├── Unauthorized            401
 │   ├── Forbidden               403  the key is valid, but may not do this
 │   ├── NotFound                404
@@ -112,6 +113,10 @@ class UndecodableRecording(ClientError):
 
 class NoAudioStream(UndecodableRecording):
     code = "no_audio_stream"
+
+
+class HarmfulRecording(UndecodableRecording):
+    """To be tried in no other way."""
 
 
 class Unauthorized(ClientError):

@@ -26,7 +26,7 @@ from deployments.audio.segmentation import PcmBlocks, Segmenter
 from deployments.audio.speech.voice_activity import shared_network
 from deployments.scheduling import cores, stand_back
 from interchange.blobs import BlobStore
-from interchange.errors import RayscribeError, Unavailable, UndecodableRecording
+from interchange.errors import HarmfulRecording, RayscribeError, Unavailable, UndecodableRecording
 from interchange.network import AddressGuard
 from interchange.room import Room
 from interchange.stages import (
@@ -176,6 +176,8 @@ class Loader:
                         yield held
                         count += 1
                     held = block
+            except HarmfulRecording:
+                raise
             except UndecodableRecording:
                 spool.check()
             else:

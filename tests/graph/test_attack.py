@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
+from tests.support.children import decoding_children, fork_servers
 from tests.support.remote import RemoteServer
 from tests.support.service import Service
 from tests.support.speech import SAMPLE, SPEECH, needs_speech
@@ -21,20 +23,6 @@ def post(service: Service, name: str, data: bytes) -> tuple[int, str]:
             "/v1/audio/transcriptions", data={"model": "whisper-1"}, files={"file": (name, data)}
         )
     return response.status_code, response.text
-
-
-def children(service: Service) -> list[int]:
-    """The processes that decode for the loader, busy ones and others."""
-    (loader,) = service.replicas("AudioLoader")
-    return [child for server in below(loader) for child in below(server)]
-
-
-def below(process: int) -> list[int]:
-    found: list[int] = []
-    with suppress(OSError):  # it may end meanwhile
-        for thread in Path(f"/proc/{process}/task").iterdir():
-            found += map(int, (thread / "children").read_text().split())
-    return found
 
 
 @needs_speech
@@ -62,9 +50,9 @@ def test_a_recording_that_crashes_its_decoder(
         url = f"{recordings_server.url}/trickle"
         crash = pool.submit(client.post, "/", json={"url": url})
         while not crash.done():
-            for child in children(running_service):
-                with suppress(ProcessLookupError):
-                    os.kill(child, signal.SIGSEGV)
+            for child in decoding_children(*loader):
+                with suppress(psutil.NoSuchProcess):
+                    child.send_signal(signal.SIGSEGV)
             time.sleep(0.2)
         answer = crash.result()
         assert answer.status_code == 400
@@ -76,10 +64,9 @@ def test_a_recording_that_crashes_its_decoder(
 
 def test_what_lies_on_disk_is_the_services_own(running_service: Service) -> None:
     (loader,) = running_service.replicas("AudioLoader")
-    for server in below(loader):
-        environment = Path(f"/proc/{server}/environ").read_bytes()
-        assert b"RAY_" not in environment
-        assert b"_KEY" not in environment
+    for server in fork_servers(loader):
+        names = server.environ().keys()
+        assert not [name for name in names if name.startswith("RAY_") or name.endswith("_KEY")]
     # Ray opens the folders below to everybody whenever a worker starts: nobody gets that far.
     folder = Path(f"/tmp/rayscribe-{os.getuid()}")
     assert list(folder.glob("*/session_*/logs"))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from deployments.audio.child.forkserver import FORK, PID, STATUS
 from deployments.audio.child.messages import Channel, Gone, Silent
-from interchange.errors import ServerError, Unavailable, UndecodableRecording
+from interchange.errors import HarmfulRecording, ServerError, Unavailable
 
 log = logging.getLogger("ray.serve")
 
@@ -180,12 +180,12 @@ class Child:
         number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         log.warning("A process that decoded a recording was ended by signal %d.", number)
         if number in _TOO_SLOW:
-            return UndecodableRecording(TAKES_TOO_LONG)
+            return HarmfulRecording(TAKES_TOO_LONG)
         if number == signal.SIGKILL:
             # None of its limits does this: the machine is out of memory, or somebody did it.
             return Unavailable("The process that decoded the recording was killed; try again.", 30)
         if number:
-            return UndecodableRecording(CRASHES)
+            return HarmfulRecording(CRASHES)
         return ServerError("The process that decoded the recording broke off.")
 
 

@@ -12,7 +12,7 @@ from deployments.audio.decode import Decoder, Mixer
 from deployments.audio.media.part import Readable
 from deployments.audio.media.reading import Account, Reading
 from deployments.scheduling import stand_back
-from interchange.errors import ServerError, UndecodableRecording
+from interchange.errors import HarmfulRecording, ServerError, UndecodableRecording
 
 log = logging.getLogger("ray.serve")
 
@@ -53,7 +53,7 @@ class Decoding:
     def read(self, file: Readable) -> Reading:
         """As `media.reading.read`, with the file's bytes handed over as the child asks for them.
 
-        Raises UndecodableRecording where the file ends the child, Unavailable where something
+        Raises HarmfulRecording where the file ends the child, Unavailable where something
         else does, and what reading the file raises.
         """
         child = self._children.take()
@@ -76,7 +76,7 @@ class Decoding:
                         self._well &= message.failure is None
                     yield message
         except Silent:
-            raise UndecodableRecording(TAKES_TOO_LONG) from None
+            raise HarmfulRecording(TAKES_TOO_LONG) from None
         except Gone:
             raise child.death() from None
         finally:

@@ -2,6 +2,7 @@ import asyncio
 import errno
 import gc
 import os
+import signal
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, nullcontext
@@ -20,6 +21,7 @@ from deployments.audio.decode import Decoder
 from deployments.audio.loader import Loader
 from interchange.errors import (
     AddressRefused,
+    HarmfulRecording,
     NotFound,
     RecordingTooLong,
     ServerError,
@@ -44,6 +46,7 @@ from interchange.stages import (
     UrlSource,
     Window,
 )
+from tests.support.children import decoding_children
 from tests.support.media import encode, tone
 from tests.support.speech import SAMPLE
 
@@ -255,6 +258,28 @@ async def test_windows_come_while_the_rest_still_loads(
         rest = [event async for event in events]
     assert isinstance(rest[-1], Loaded)
     assert rest[-1].duration == 140
+
+
+async def test_what_ends_its_child_is_refused_at_once(
+    loader: Loader, recording: bytes, serve: Serve
+) -> None:
+    refused = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(recording[: len(recording) * 3 // 4])
+        await refused.wait()
+        return response
+
+    async with aclosing(loader.load(UrlSource(await serve(answer)), LoadOptions())) as events:
+        assert isinstance(await anext(events), Window)
+        for child in decoding_children():
+            child.send_signal(signal.SIGSEGV)
+        with pytest.raises(HarmfulRecording, match="makes the decoder crash"):
+            async for _ in events:
+                pass
+    refused.set()
 
 
 @pytest.mark.parametrize("announce", [True, False])
