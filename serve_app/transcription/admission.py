@@ -4,6 +4,8 @@ Recognition serves the recordings that wait in turns (`deployments/recognition/f
 that is short goes ahead of one that is long. So a new recording waits for as much of each other as
 it is long itself, and no more. How fast audio is worked off is measured while there is enough of
 it; so each process that lets recordings in reckons with what it gets of a graph that others share.
+Only windows count as worked off: hours of silence are done in a moment, and say nothing about what
+comes next.
 """
 
 import math
@@ -15,7 +17,7 @@ from contextvars import ContextVar
 from interchange import measures
 from interchange.errors import QueueFull, RecognitionFailed
 from interchange.transcript import Transcript
-from serve_app.transcription.events import Event, Progress, Resume, TranscriptReady
+from serve_app.transcription.events import Event, Progress, Resume, TranscriptReady, WindowDone
 from serve_app.transcription.request import TranscriptionRequest
 from serve_app.transcription.transcriber import Transcriber
 
@@ -52,6 +54,8 @@ class Place:
         self._admission = admission
         self._total = seconds
         self._done = 0.0
+        self._windows = 0.0
+        self._speakers = False
         self._since = admission.clock()
 
     @property
@@ -63,24 +67,26 @@ class Place:
         """Decoding has corrected the estimate, and recognition has come this far."""
         known = progress.total if progress.total is not None else progress.loaded
         self._total = known if progress.total is not None else max(self._total, known)
-        done = progress.recognized * (_SPEAKERS_SHARE if speakers else 1)
-        self._finish(done)
+        self._done = progress.recognized * (_SPEAKERS_SHARE if speakers else 1)
+        self._speakers = speakers
+
+    def recognized(self, seconds: float) -> None:
+        """A window of so many seconds was."""
+        self._windows += seconds
+        self._admission._worked_off(seconds * (_SPEAKERS_SHARE if self._speakers else 1))
 
     def finished(self) -> None:
         """All of it is worked off: at least as fast as this went, whatever else there was."""
-        self._finish(self._total)
+        self._done = self._total
+        if self._speakers:
+            self._admission._worked_off(self._windows * (1 - _SPEAKERS_SHARE))
         took = self._admission.clock() - self._since
         if took > 0:
-            self._admission.rate = max(self._admission.rate, self._total / took)
+            self._admission.rate = max(self._admission.rate, self._windows / took)
 
     def leave(self) -> None:
         """It waits no longer, whatever became of it. A second time does nothing."""
         self._admission._left(self)
-
-    def _finish(self, done: float) -> None:
-        more = max(done - self._done, 0.0)
-        self._admission._worked_off(more)
-        self._done += more
 
 
 class Admission:
@@ -193,10 +199,13 @@ class AdmittedTranscriber:
         try:
             async with aclosing(self._transcriber.transcribe(request, resume)) as events:
                 async for event in events:
-                    if isinstance(event, Progress):
-                        place.heard(event, speakers=request.speakers)
-                    elif isinstance(event, TranscriptReady):
-                        place.finished()
+                    match event:
+                        case Progress():
+                            place.heard(event, speakers=request.speakers)
+                        case WindowDone(window):
+                            place.recognized(window.end - window.start)
+                        case TranscriptReady():
+                            place.finished()
                     yield event
         finally:
             place.leave()
