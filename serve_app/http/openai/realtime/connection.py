@@ -69,14 +69,13 @@ class Connection:
 
     async def _receive(self) -> str:
         """The next event's text. Raises _Closed and WebSocketDisconnect."""
-        patience = min(self._settings.idle_timeout_s, self._until - time.monotonic())
+        idle, left = self._settings.idle_timeout_s, self._until - time.monotonic()
         try:
-            got = await asyncio.wait_for(self._socket.receive(), max(patience, 0))
+            got = await asyncio.wait_for(self._socket.receive(), max(min(idle, left), 0))
         except TimeoutError:
-            if time.monotonic() >= self._until:
+            if left <= idle:
                 hours = self._settings.max_session_s / 3600
                 raise _Closed(GOING_AWAY, f"A session lasts {hours:g} h; open another.") from None
-            idle = self._settings.idle_timeout_s
             raise _Closed(GOING_AWAY, f"No event came for {idle:g} s.") from None
         if got["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(got.get("code") or 1005)
