@@ -13,6 +13,7 @@ from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.database import Database
 from tests.fakes.services import (
     FakeReadiness,
+    FakeRelay,
     FakeTranscriber,
     FakeUploads,
     FakeVoices,
@@ -36,6 +37,11 @@ def uploads() -> FakeUploads:
 @pytest.fixture
 def voices() -> FakeVoices:
     return FakeVoices()
+
+
+@pytest.fixture
+def remote() -> FakeRelay:
+    return FakeRelay()
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +69,11 @@ def jobs(transcriber: FakeTranscriber, migrated: Path, tmp_path: Path) -> JobFro
 
 @pytest.fixture
 def make_client(
-    jobs: JobFrontend, transcriber: FakeTranscriber, uploads: FakeUploads, voices: FakeVoices
+    jobs: JobFrontend,
+    transcriber: FakeTranscriber,
+    uploads: FakeUploads,
+    voices: FakeVoices,
+    remote: FakeRelay,
 ) -> Iterator[MakeClient]:
     """Builds a client of an app over the fakes, with the configuration of the test's choice."""
     with ExitStack() as stack:
@@ -71,8 +81,10 @@ def make_client(
         def make(
             config: HttpConfig | None = None, readiness: FakeReadiness | None = None
         ) -> TestClient:
-            app = create_app(services(jobs, transcriber, uploads, readiness, config, voices=voices))
-            return stack.enter_context(TestClient(app))
+            given = services(
+                jobs, transcriber, uploads, readiness, config, voices=voices, remote=remote
+            )
+            return stack.enter_context(TestClient(create_app(given)))
 
         yield make
 

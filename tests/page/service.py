@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from ipaddress import ip_network
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from fastapi import FastAPI
 
 from configs.secrets import Secrets
 from configs.settings import JobSettings, Settings
+from deployments.audio.fetching.relay import Relay
 from interchange.blobs import BlobStore
 from interchange.errors import UndecodableRecording
 from interchange.stages import (
@@ -151,7 +153,8 @@ def create(folder: Path, *, window_s: float = 0.1, key: str | None = None) -> Fa
         jobs, configured_database(jobs, secrets), blobs, transcriber, notify=worker.wake
     )
     config = HttpConfig(model=MODEL, admin_key=key)
-    app = create_app(services(frontend, transcriber, uploads=blobs, config=config))
+    remote = Relay(Settings(allowed_networks=(ip_network("127.0.0.0/8"),)))
+    app = create_app(services(frontend, transcriber, uploads=blobs, config=config, remote=remote))
     serving = app.router.lifespan_context
 
     @asynccontextmanager

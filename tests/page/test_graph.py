@@ -42,6 +42,8 @@ def test_an_address_is_fetched(page: Page, address: str, recordings_server: Remo
     transcribed(page)
     expect(page.locator(_TEXT, has_text="Jersey").first).to_be_visible()
     expect(page.locator(".speaker").first).to_be_hidden()
+    click_word(page, "Jersey")
+    page.wait_for_function("document.querySelector('audio').currentTime > 5")
     page.goto(f"{address}/#/")
     page.fill("#url", f"{recordings_server.url}/status/404")
     page.keyboard.press("Enter")

@@ -11,7 +11,16 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.page.conftest import KEY, accessible
-from tests.page.views import click_word, download, marked, named, transcribed, upload
+from tests.page.views import (
+    by_address,
+    click_word,
+    download,
+    marked,
+    named,
+    transcribed,
+    upload,
+)
+from tests.support.remote import remote_server
 
 
 def test_a_recording_becomes_a_transcript_that_a_reload_finds_again(
@@ -118,6 +127,22 @@ def test_a_word_is_played_and_marked(page: Page, quick_service: str, recording: 
         }"""
     )
     assert peaks > 20, "bars of the loudest parts reach the edge"
+
+
+def test_what_came_by_address_is_played_from_there(
+    page: Page, quick_service: str, recording: str
+) -> None:
+    with remote_server(Path(recording).parent) as server:
+        by_address(page, quick_service, server.file(Path(recording)))
+        transcribed(page)
+        page.wait_for_function("document.querySelector('audio').duration === 30")
+        click_word(page, "newspaper")
+        page.wait_for_function("document.querySelector('audio').currentTime > 22")
+        Path(recording).unlink()
+        page.reload()
+        transcribed(page)
+        expect(page.locator("#player")).to_contain_text("answered 404 Not Found")
+        accessible(page)
 
 
 def test_edits_are_kept_undone_and_taken_away(

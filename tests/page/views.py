@@ -17,6 +17,14 @@ def upload(page: Page, address: str, file: str) -> None:
     page.wait_for_url("**/#/jobs/*", timeout=PATIENCE_MS)
 
 
+def by_address(page: Page, address: str, url: str) -> None:
+    """Enter the address of a recording, and wait for its job to be in view."""
+    page.goto(f"{address}/#/")
+    page.fill("#url", url)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/#/jobs/*", timeout=PATIENCE_MS)
+
+
 def named(folder: Path, name: str) -> str:
     """The sample under another name."""
     return str(shutil.copy(SAMPLE, folder / name))

@@ -23,7 +23,6 @@ export interface Job {
   language: string | null;
   quality: Quality | null;
   options: { task: string; language: string | null; speakers: boolean };
-  has_recording: boolean;
   error: { message: string } | null;
 }
 

@@ -1,7 +1,6 @@
 """What a job was given, for who plays it: `/v1/jobs/{id}/recording` and `/peaks`."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -62,21 +61,16 @@ def test_a_range_behind_the_end(client: TestClient, wanted: str) -> None:
     assert answer.headers["content-range"] == f"bytes */{len(CONTENT)}"
 
 
+def test_there_is_no_recording_without_a_job(client: TestClient) -> None:
+    assert client.get(f"{PATH}/nothing/recording").status_code == 404
+
+
 def test_an_upload_is_never_run_as_a_page(client: TestClient) -> None:
     answer = client.get(uploaded(client, "evil.html"))
     assert answer.headers["content-type"] == "application/octet-stream"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["content-security-policy"].startswith("sandbox")
     assert answer.headers["content-disposition"] == "attachment"
-
-
-def test_a_recording_by_url_is_not_kept(client: TestClient) -> None:
-    job: Any = client.post(PATH, json={"url": "https://example.com/a.mp3"}).json()
-    assert not job["has_recording"]
-    answer = client.get(f"{PATH}/{job['id']}/recording")
-    assert answer.status_code == 404
-    assert "came by URL" in answer.json()["error"]["message"]
-    assert client.get(f"{PATH}/nothing/recording").status_code == 404
 
 
 def test_peaks_come_with_the_transcript(client: TestClient, jobs: JobFrontend) -> None:
