@@ -7,6 +7,7 @@ minute of two speakers. As a program it serves until it is stopped:
 """
 
 import asyncio
+import math
 import random
 import socket
 import sys
@@ -20,7 +21,7 @@ import numpy as np
 from fastapi import FastAPI
 
 from configs.secrets import Secrets
-from configs.settings import JobSettings, Settings
+from configs.settings import JobSettings, LiveSettings, Settings
 from deployments.audio.fetching.relay import Relay
 from interchange.blobs import BlobStore
 from interchange.errors import UndecodableRecording
@@ -43,7 +44,9 @@ from serve_app.http.services import HttpConfig
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.configured import configured_database
 from serve_app.jobs.worker import JobWorker
+from serve_app.live.service import LiveService
 from serve_app.transcription.transcriber import Transcriber
+from tests.fakes.live import DETECTION, LoudIsSpeech
 from tests.fakes.services import MODEL, services
 from tests.fakes.stages import FakeDiarizer
 from tests.support.http_server import running
@@ -109,6 +112,17 @@ class SpeakingRecognizer:
         )
 
 
+class ClockRecognizer:
+    """A word each half second of a live session, whatever is said."""
+
+    async def recognize(self, window: Window, options: RecognitionOptions) -> WindowTranscript:
+        numbers = range(math.ceil(window.start * 2), math.floor(window.end * 2))
+        words = tuple(Word(f" word{n}", n / 2, n / 2 + 0.4, 0.9) for n in numbers)
+        text = "".join(word.text for word in words)
+        said = Segment(window.start, window.end, text, "en", words=words)
+        return WindowTranscript(window.index, window.start, window.end, (said,) * bool(words), "en")
+
+
 def _segments(window: Window) -> Iterator[Segment]:
     chance = random.Random(window.index)
     step = WINDOW_S / WORDS_OF_WINDOW
@@ -154,7 +168,10 @@ def create(folder: Path, *, window_s: float = 0.1, key: str | None = None) -> Fa
     )
     config = HttpConfig(model=MODEL, admin_key=key)
     remote = Relay(Settings(allowed_networks=(ip_network("127.0.0.0/8"),)))
-    app = create_app(services(frontend, transcriber, uploads=blobs, config=config, remote=remote))
+    live = LiveService(LiveSettings(), ClockRecognizer(), TurnTaker(), LoudIsSpeech, DETECTION)
+    app = create_app(
+        services(frontend, transcriber, uploads=blobs, config=config, remote=remote, live=live)
+    )
     serving = app.router.lifespan_context
 
     @asynccontextmanager

@@ -145,6 +145,33 @@ def test_what_came_by_address_is_played_from_there(
         accessible(page)
 
 
+def test_words_come_while_one_records(page: Page, quick_service: str) -> None:
+    page.goto(quick_service)
+    page.click("#record")
+    said = re.compile(r"word\d+")
+    expect(page.locator("#captions p span:first-child").first).to_have_text(said)
+    expect(page.locator("#recording")).to_be_visible()
+    accessible(page)
+    page.click("#stop")
+    page.wait_for_url("**/#/jobs/*")
+    transcribed(page)
+    expect(page.locator(".paragraph p").first).to_contain_text("The ferry leaves")
+    page.click(".back")
+    expect(page.locator("#captions")).to_be_hidden()
+
+
+def test_recording_goes_on_without_words(page: Page, quick_service: str) -> None:
+    full = "16 live sessions are open with this key, and no more may be; close one."
+    page.route_web_socket("**/v1/realtime*", lambda socket: socket.close(code=1013, reason=full))
+    page.goto(quick_service)
+    page.click("#record")
+    expect(page.locator("#captions")).to_contain_text(f"{full} The recording goes on.")
+    accessible(page)
+    page.click("#stop")
+    page.wait_for_url("**/#/jobs/*")
+    transcribed(page)
+
+
 def test_edits_are_kept_undone_and_taken_away(
     page: Page, quick_service: str, recording: str
 ) -> None:

@@ -49,6 +49,22 @@ export function allowPlaying(to) {
 }
 
 /**
+ * A WebSocket of the service. Throws ApiError where the key cannot be sent there.
+ * @param {string} path
+ */
+export function socket(path) {
+  const to = address(path);
+  to.protocol = to.protocol.replace("http", "ws");
+  const known = key.get();
+  try {
+    // A browser sets no header there: the key is offered as a protocol.
+    return new WebSocket(to, ["realtime", ...(known === null ? [] : [`openai-insecure-api-key.${known}`])]);
+  } catch {
+    throw new ApiError("the key has characters that a browser cannot send there.", 0);
+  }
+}
+
+/**
  * An answer that is no error. Throws ApiError; AbortError where `init.signal` ended it.
  * @param {string} path
  * @param {RequestInit & { headers?: Record<string, string> }} [init]

@@ -82,3 +82,12 @@ export interface JobEvent {
   id: string | null;
   data: any;
 }
+
+// What an audio thread has, which the DOM's types leave out.
+declare global {
+  const sampleRate: number;
+  class AudioWorkletProcessor {
+    readonly port: MessagePort;
+  }
+  function registerProcessor(name: string, processor: new () => AudioWorkletProcessor): void;
+}
