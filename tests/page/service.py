@@ -155,7 +155,9 @@ class TurnTaker(FakeDiarizer):
         )
 
 
-def create(folder: Path, *, window_s: float = 0.1, key: str | None = None) -> FastAPI:
+def create(
+    folder: Path, *, window_s: float = 0.1, key: str | None = None, keys_file: Path | None = None
+) -> FastAPI:
     """The app over a store in `folder`; `window_s` is how long a window takes."""
     jobs = JobSettings(database_url=f"sqlite:///{folder}/jobs.sqlite", poll_s=0.05)
     settings = Settings(storage=f"file://{folder}/blobs", jobs=jobs)
@@ -166,7 +168,7 @@ def create(folder: Path, *, window_s: float = 0.1, key: str | None = None) -> Fa
     frontend = JobFrontend(
         jobs, configured_database(jobs, secrets), blobs, transcriber, notify=worker.wake
     )
-    config = HttpConfig(model=MODEL, admin_key=key)
+    config = HttpConfig(model=MODEL, admin_key=key, keys_file=keys_file)
     remote = Relay(Settings(allowed_networks=(ip_network("127.0.0.0/8"),)))
     live = LiveService(LiveSettings(), ClockRecognizer(), TurnTaker(), LoudIsSpeech, DETECTION)
     app = create_app(
@@ -188,9 +190,12 @@ def create(folder: Path, *, window_s: float = 0.1, key: str | None = None) -> Fa
 
 
 @contextmanager
-def page_service(folder: Path, *, window_s: float = 0.1, key: str | None = None) -> Iterator[str]:
+def page_service(
+    folder: Path, *, window_s: float = 0.1, key: str | None = None, keys_file: Path | None = None
+) -> Iterator[str]:
     """The address of such a service on loopback, for as long as the block lasts."""
-    with running(create(folder, window_s=window_s, key=key)) as address:
+    app = create(folder, window_s=window_s, key=key, keys_file=keys_file)
+    with running(app) as address:
         yield address
 
 

@@ -10,11 +10,12 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.page.conftest import KEY, accessible
+from tests.page.conftest import GUEST, KEY, accessible
 from tests.page.views import (
     by_address,
     click_word,
     download,
+    enter_key,
     marked,
     named,
     transcribed,
@@ -90,11 +91,9 @@ def test_a_key_is_asked_for_and_kept_for_the_session(
     page.goto(locked_service)
     expect(page.locator("#key-dialog")).to_be_visible()
     accessible(page)
-    page.fill("#key", "wrong")
-    page.keyboard.press("Enter")
+    enter_key(page, "wrong")
     expect(page.locator("#key-wrong")).to_be_visible()
-    page.fill("#key", KEY)
-    page.keyboard.press("Enter")
+    enter_key(page, KEY)
     expect(page.locator("#key-dialog")).to_be_hidden()
     upload(page, locked_service, recording)
     transcribed(page)
@@ -170,6 +169,54 @@ def test_recording_goes_on_without_words(page: Page, quick_service: str) -> None
     page.click("#stop")
     page.wait_for_url("**/#/jobs/*")
     transcribed(page)
+
+
+def test_no_words_where_a_browser_cannot_send_the_key(page: Page, locked_service: str) -> None:
+    page.goto(locked_service)
+    enter_key(page, KEY)
+    page.click("#record")
+    expect(page.locator("#captions")).to_contain_text("the key has characters")
+    page.click("#discard")
+    expect(page.locator("#captions")).to_be_hidden()
+
+
+def test_a_key_without_jobs_transcribes_and_keeps_nothing(
+    page: Page, shared_service: str, recording: str, tmp_path: Path
+) -> None:
+    page.goto(shared_service)
+    enter_key(page, GUEST)
+    expect(page.locator("#limited")).to_contain_text("lacks the scope jobs")
+    expect(page.locator("#mine-section")).to_be_hidden()
+    accessible(page)
+    page.click("#record")
+    expect(page.locator("#captions p span:first-child").first).to_have_text(re.compile(r"word\d+"))
+    page.click("#discard")
+
+    page.set_input_files("#files", named(tmp_path, "slow.wav"))
+    page.wait_for_url("**/#/now")
+    expect(page.locator(".paragraph.live").first).to_contain_text("The ferry")
+    expect(page.locator("#stage")).to_have_text(re.compile(r"Recognized \d:\d\d of 2:00"))
+    page.click("#cancel")
+    expect(page.locator("#home")).to_be_visible()
+
+    page.set_input_files("#files", recording)
+    transcribed(page)
+    expect(page.locator("#account")).to_have_text("1 min transcribed, 30 s decoded again.")
+    expect(page.locator(".speaker")).to_have_text(["Speaker 1", "Speaker 2"] * 2)
+    expect(page.locator(".paragraph p").first).to_contain_text(
+        "The ferry leaves the harbour at seven"
+    )
+    click_word(page, "newspaper")
+    page.wait_for_function("document.querySelector('audio').currentTime > 22")
+    assert download(page, "srt").read_text().startswith("1\n00:00:00,000 --> 00:00:0")
+    accessible(page)
+    page.click(".back")
+
+    page.set_input_files("#files", named(tmp_path, "broken.wav"))
+    said = "'broken.wav' is no recording that can be decoded."
+    expect(page.locator("#failure")).to_have_text(said)
+    page.reload()
+    expect(page.locator("#home")).to_be_visible()
 
 
 def test_edits_are_kept_undone_and_taken_away(

@@ -17,6 +17,12 @@ def upload(page: Page, address: str, file: str) -> None:
     page.wait_for_url("**/#/jobs/*", timeout=PATIENCE_MS)
 
 
+def enter_key(page: Page, key: str) -> None:
+    """Answer the dialog."""
+    page.fill("#key", key)
+    page.keyboard.press("Enter")
+
+
 def by_address(page: Page, address: str, url: str) -> None:
     """Enter the address of a recording, and wait for its job to be in view."""
     page.goto(f"{address}/#/")

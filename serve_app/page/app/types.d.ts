@@ -14,6 +14,7 @@ export interface Quality {
   notes: string[];
 }
 
+/** `id` is empty where there is no job: the recording is transcribed by the direct way. */
 export interface Job {
   id: string;
   name: string;

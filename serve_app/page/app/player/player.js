@@ -96,7 +96,7 @@ function tell(sentence) {
 
 /**
  * A player of a job's recording: of the file where this tab has it, else of what the service
- * gives: what it keeps, or what there is at the recording's address.
+ * gives: what it keeps, or what there is at the recording's address. Null where there is none.
  * @param {Job} job
  * @param {number} duration
  * @param {File | null} file
@@ -104,7 +104,11 @@ function tell(sentence) {
  * @returns {Promise<Player | null>}
  */
 export async function openPlayer(job, duration, file, signal) {
-  const peaks = await askJson(`v1/jobs/${job.id}/peaks`, { signal }).catch(() => null);
+  if (!job.id && !file) {
+    tell("The recording came from an address, and this key has no way to it: it cannot be played here.");
+    return null;
+  }
+  const peaks = job.id ? await askJson(`v1/jobs/${job.id}/peaks`, { signal }).catch(() => null) : null;
   if (signal.aborted) return null;
   const audio = h("audio", { preload: "metadata", src: file ? URL.createObjectURL(file) : recordingOf(job) });
   const waveform = new Waveform(duration, peaks && relative(peaks.data));
