@@ -20,6 +20,7 @@ from interchange.transcript import Transcript
 from serve_app.transcription.events import Event, Progress, Resume, TranscriptReady, WindowDone
 from serve_app.transcription.request import TranscriptionRequest
 from serve_app.transcription.transcriber import Transcriber
+from serve_app.transcription.usage import Usage
 
 UNKNOWN_S = 10.0
 """A recording about which nothing is known yet."""
@@ -62,6 +63,11 @@ class Place:
     def remaining(self) -> float:
         """Seconds of audio still to be worked off."""
         return max(self._total - self._done, 0.0)
+
+    @property
+    def worked_off(self) -> float:
+        """Seconds of audio that are."""
+        return self._done
 
     def heard(self, progress: Progress, *, speakers: bool) -> None:
         """Decoding has corrected the estimate, and recognition has come this far."""
@@ -110,6 +116,7 @@ class Admission:
         self._always_s = always_s
         self._max_wait_s = max_wait_s * _MARGIN
         self.clock = clock
+        self.usage = Usage(clock)
         self._places: set[Place] = set()
         self._since: float | None = None
         self._saturated_s = 0.0
@@ -165,8 +172,11 @@ class Admission:
             self._sample += seconds
 
     def _left(self, place: Place) -> None:
+        if place not in self._places:
+            return
         self._look_at_the_clock()
-        self._places.discard(place)
+        self._places.remove(place)
+        self.usage.add(place.key, place.worked_off)
         self._look_at_the_clock()
         self._measure()
 
