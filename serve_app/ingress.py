@@ -131,6 +131,7 @@ class Ingress:
                 RaySpeakerDiarizer(diarizer),
                 LiveVoice,
                 SpeechDetection(settings.audio.vad_threshold, silence_s=0.5, padding_s=0.3),
+                heard=admission.usage.add,
             ),
         )
 

@@ -20,6 +20,7 @@ from interchange.transcript import Transcript
 from serve_app.transcription.events import Event, Progress, Resume, TranscriptReady, WindowDone
 from serve_app.transcription.request import TranscriptionRequest
 from serve_app.transcription.transcriber import Transcriber
+from serve_app.transcription.usage import Usage
 
 UNKNOWN_S = 10.0
 """A recording about which nothing is known yet."""
@@ -45,6 +46,9 @@ _SPEAKERS_SHARE = 0.5
 _HEADROOM = 2 / 3
 """Of the longest wait, what a key may fill that has more than its share: the rest is for others."""
 
+_LATEST_S = 300.0
+"""Nobody is told to come later for others' sake: they may have gone elsewhere."""
+
 
 class Place:
     """A recording that was let in. `key` is the name of the key it came with."""
@@ -62,6 +66,11 @@ class Place:
     def remaining(self) -> float:
         """Seconds of audio still to be worked off."""
         return max(self._total - self._done, 0.0)
+
+    @property
+    def worked_off(self) -> float:
+        """Seconds of audio that are."""
+        return self._done
 
     def heard(self, progress: Progress, *, speakers: bool) -> None:
         """Decoding has corrected the estimate, and recognition has come this far."""
@@ -110,7 +119,9 @@ class Admission:
         self._always_s = always_s
         self._max_wait_s = max_wait_s * _MARGIN
         self.clock = clock
+        self.usage = Usage(clock)
         self._places: set[Place] = set()
+        self._told_until = -math.inf
         self._since: float | None = None
         self._saturated_s = 0.0
         self._sample = 0.0
@@ -127,7 +138,7 @@ class Admission:
         wait = sum(ahead) / self.rate
         allowed = self._room(key) + seconds / self.rate
         if sum(ahead) > self._always_s and wait > allowed:
-            later = max(1, math.ceil(wait - allowed))
+            later = self._later(wait - allowed, seconds / self.rate)
             raise QueueFull(
                 f"A recording would wait for about {wait:.0f} s here; send it again in {later} s.",
                 later,
@@ -137,6 +148,13 @@ class Admission:
         self._look_at_the_clock()
         self._measure()
         return place
+
+    def _later(self, room_s: float, takes_s: float) -> int:
+        """When to come again, in seconds: there is room in `room_s`, and others were told so."""
+        now = self.clock()
+        told = max(self._told_until, now + room_s)
+        self._told_until = min(told + takes_s, now + _LATEST_S)
+        return max(1, math.ceil(told - now))
 
     def _room(self, key: str) -> float:
         keys = {place.key for place in self._places} | {key}
@@ -165,8 +183,11 @@ class Admission:
             self._sample += seconds
 
     def _left(self, place: Place) -> None:
+        if place not in self._places:
+            return
         self._look_at_the_clock()
-        self._places.discard(place)
+        self._places.remove(place)
+        self.usage.add(place.key, place.worked_off)
         self._look_at_the_clock()
         self._measure()
 

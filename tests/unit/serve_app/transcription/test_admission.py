@@ -180,3 +180,15 @@ def test_hours_of_silence_do_not_make_the_graph_look_fast() -> None:
         place.finished()
         place.leave()
     assert admission.rate <= 10
+
+
+def test_those_who_are_refused_are_told_to_come_one_after_the_other() -> None:
+    clock = Clock()
+    admission = Admission(30, 10, clock)
+    _, first = filled(admission, 10)
+    told = [filled(admission, 10)[1] for _ in range(20)]
+    assert told == sorted(told)
+    assert told[-1] >= first + 19  # a second of work each
+    clock.now += 600
+    assert filled(admission, 10)[1] <= first + 1
+    assert max(filled(admission, 10)[1] for _ in range(1000)) <= 301
