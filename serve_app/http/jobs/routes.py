@@ -15,8 +15,8 @@ from serve_app.http.around.error_docs import OpenAIError, error_responses
 from serve_app.http.gate.auth import caller
 from serve_app.http.intake.client_jobs import TheirJobs
 from serve_app.http.intake.form_docs import form_body, whole_schema
-from serve_app.http.intake.upload import RequestStack
 from serve_app.http.intake.quota import WithinHours, check_waiting
+from serve_app.http.intake.upload import RequestStack
 from serve_app.http.jobs.answers import (
     DeliveryListAnswer,
     JobAnswer,

@@ -121,7 +121,8 @@ async def server() -> AsyncIterator[TestServer]:
     )
     for handler in handlers:
         app.router.add_get(f"/{getattr(handler, '__name__', '')}", handler)
-    async with TestServer(app, host="127.0.0.1") as running:
+    running = TestServer(app, host="127.0.0.1")
+    async with running:
         yield running
 
 
