@@ -102,7 +102,7 @@ let jobsAllowed = null;
 
 /** Whether the key lets jobs be used, which one with the scope `transcribe` alone does not. */
 export function mayUseJobs() {
-  jobsAllowed ??= ask("v1/jobs?limit=1").then(
+  jobsAllowed ??= askJson("v1/jobs?limit=1").then(
     () => true,
     (error) => {
       if (error instanceof ApiError && error.status === 403) return false;

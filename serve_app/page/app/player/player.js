@@ -60,7 +60,8 @@ export class Player {
     const { src } = this.audio;
     let sentence = "This browser cannot play the recording; all else works without.";
     if (!src.startsWith("blob:")) {
-      await ask(src, { headers: { Range: "bytes=0-0" } }).catch(({ message }) => (sentence = message));
+      const asked = ask(src, { headers: { Range: "bytes=0-0" } });
+      await asked.then(({ body }) => body?.cancel()).catch(({ message }) => (sentence = message));
     }
     if (open === this) tell(sentence);
   }
