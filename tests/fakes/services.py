@@ -187,6 +187,7 @@ class FakeRelay:
             part = self.content[start : start + most]
             for at in range(0, len(part), 1 << 18):
                 yield part[at : at + (1 << 18)]
+                await asyncio.sleep(0)  # as a transfer does, where it can be cancelled
         finally:
             self.closed += 1
 

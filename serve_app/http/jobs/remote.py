@@ -39,7 +39,8 @@ class RemotePieces:
         self._piece = self._relay.relay(self._source, start, most)
         file = await anext(self._piece)
         assert isinstance(file, RemoteFile)
-        if self._file is not None and file.size != self._file.size:
+        known = file.size if self._file is None else self._file.size
+        if None not in (known, file.size) and file.size != known:
             raise self._broken("has another recording there now")
         self._file = file
         return file

@@ -1,14 +1,19 @@
 """`/v1/jobs/{id}/recording` of a job that came by URL: passed on, and never kept."""
 
 import random
+import time
 from typing import Any
 
+import httpx2
 import pytest
 from starlette.testclient import TestClient
 
 from interchange.errors import QueueFull, RayscribeError, SourceRefused, SourceUnreachable
 from interchange.stages import RemoteFile, UrlSource
-from tests.fakes.services import FakeRelay
+from serve_app.http.app import create_app
+from serve_app.jobs.frontend import JobFrontend
+from tests.fakes.services import FakeRelay, services
+from tests.support.http_server import running
 
 URL = "https://example.com/a.mp3"
 MIB = 2**20
@@ -93,6 +98,26 @@ def test_without_a_size_it_is_given_as_a_whole(
     assert (answer.status_code, answer.content) == (200, CONTENT)
     assert answer.headers["accept-ranges"] == "none"
     assert "content-length" not in answer.headers
+
+
+@pytest.mark.parametrize("size", [8 * MIB, 8 * MIB + 1])
+def test_an_unknown_end_is_found(
+    client: TestClient, remote: FakeRelay, path: str, size: int
+) -> None:
+    remote.content, remote.file = CONTENT[:size], RemoteFile("audio/mpeg", None, ranged=True)
+    assert client.get(path).content == CONTENT[:size]
+    assert pieces(remote) == [(0, 4), (4, 4), (8, 4)]
+
+
+def test_who_stands_still_or_leaves_is_sent_no_more(jobs: JobFrontend, remote: FakeRelay) -> None:
+    remote.has(bytes(128 * MIB))
+    with running(create_app(services(jobs, remote=remote))) as address:
+        job = httpx2.post(f"{address}/v1/jobs", json={"url": URL}).json()["id"]
+        with httpx2.stream("GET", f"{address}/v1/jobs/{job}/recording") as answer:
+            next(answer.iter_raw())
+        while remote.closed < len(remote.asked):
+            time.sleep(0.01)
+    assert len(pieces(remote)) < 16, "sockets hold some, and the recording has 32"
 
 
 def test_a_range_behind_the_end(client: TestClient, remote: FakeRelay, path: str) -> None:
