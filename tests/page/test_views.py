@@ -2,6 +2,7 @@
 
 import json
 import re
+import wave
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
@@ -19,6 +20,7 @@ from tests.page.views import (
     marked,
     named,
     transcribed,
+    until,
     upload,
 )
 from tests.support.remote import remote_server
@@ -101,7 +103,7 @@ def test_a_key_is_asked_for_and_kept_for_the_session(
     transcribed(page)
     audio = page.locator("audio")
     assert audio.evaluate("audio => audio.src").startswith(f"{locked_service}/v1/jobs/")
-    page.wait_for_function("document.querySelector('audio').duration === 30")
+    until(page, "document.querySelector('audio').duration === 30")
     other = context.new_page()
     other.goto(locked_service)
     expect(other.locator("#key-dialog")).to_be_visible()
@@ -111,13 +113,13 @@ def test_a_word_is_played_and_marked(page: Page, quick_service: str, recording: 
     upload(page, quick_service, recording)
     transcribed(page)
     click_word(page, "newspaper")
-    page.wait_for_function("document.querySelector('audio').currentTime > 22")
-    page.wait_for_function("!!CSS.highlights.get('playing')?.size")
+    until(page, "document.querySelector('audio').currentTime > 22")
+    until(page, "!!CSS.highlights.get('playing')?.size")
     expect(page.locator(".paragraph.current")).to_have_count(1)
     page.keyboard.press("k")
     expect(page.locator(".play")).to_have_attribute("aria-label", "Play")
     page.keyboard.press("j")
-    page.wait_for_function("document.querySelector('audio').currentTime < 22")
+    until(page, "document.querySelector('audio').currentTime < 22")
     peaks = page.locator(".waveform canvas").evaluate(
         """canvas => {
           const { width, height } = canvas;
@@ -134,14 +136,29 @@ def test_what_came_by_address_is_played_from_there(
     with remote_server(Path(recording).parent) as server:
         by_address(page, quick_service, server.file(Path(recording)))
         transcribed(page)
-        page.wait_for_function("document.querySelector('audio').duration === 30")
+        until(page, "document.querySelector('audio').duration === 30")
         click_word(page, "newspaper")
-        page.wait_for_function("document.querySelector('audio').currentTime > 22")
+        until(page, "document.querySelector('audio').currentTime > 22")
         Path(recording).unlink()
         page.reload()
         transcribed(page)
         expect(page.locator("#player")).to_contain_text("answered 404 Not Found")
         accessible(page)
+
+
+def test_a_player_asks_for_what_comes_next(page: Page, quick_service: str, tmp_path: Path) -> None:
+    """An answer has 8 MiB, which are 44 s here."""
+    with wave.open(str(tmp_path / "large.wav"), "wb") as file:
+        file.setparams((2, 2, 48_000, 0, "NONE", ""))
+        file.writeframes(bytes(4 * 48_000 * 60))
+    upload(page, quick_service, str(tmp_path / "large.wav"))
+    transcribed(page)
+    page.reload()
+    transcribed(page)
+    page.evaluate("document.querySelector('audio').playbackRate = 16")
+    page.click(".play")
+    until(page, "document.querySelector('audio').ended")
+    assert page.evaluate("document.querySelector('audio').currentTime") == 60
 
 
 def test_words_come_while_one_records(page: Page, quick_service: str) -> None:
@@ -207,7 +224,7 @@ def test_a_key_without_jobs_transcribes_and_keeps_nothing(
         "The ferry leaves the harbour at seven"
     )
     click_word(page, "newspaper")
-    page.wait_for_function("document.querySelector('audio').currentTime > 22")
+    until(page, "document.querySelector('audio').currentTime > 22")
     assert download(page, "srt").read_text().startswith("1\n00:00:00,000 --> 00:00:0")
     accessible(page)
     page.click(".back")

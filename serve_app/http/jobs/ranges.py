@@ -5,6 +5,8 @@ import re
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 
+OPEN_BYTES = 8 * 2**20
+
 _SAFE = {
     "Cache-Control": "private, max-age=3600",
     # What a client brought is played or saved, and never run as a page of this service.
@@ -33,16 +35,21 @@ def named_bytes(header: str | None) -> tuple[int | None, int | None]:
     )
 
 
-def asked_range(header: str | None, size: int) -> tuple[int, int] | None:
+def asked_range(header: str | None, size: int, *, most: int = OPEN_BYTES) -> tuple[int, int] | None:
     """The first byte and the one behind the last; None where all are asked for. Raises ValueError
-    for a range that holds none of them."""
+    for a range that holds none of them.
+
+    Of a range without an end, which players ask for, at most `most` bytes: they ask for more when
+    they need it (RFC 9110, section 15.3.7). Serve takes an answer from the ingress as fast as it
+    comes, so all of it would wait there for a player that stands still.
+    """
     first, last = named_bytes(header)
     if first is None and last is None:
         return None
     if first is None:
         start, end = max(0, size - (last or 0)), size
     else:
-        start, end = first, size if last is None else min(size, last + 1)
+        start, end = first, min(size, first + most if last is None else last + 1)
     if start >= end:
         raise ValueError("the range lies behind the end")
     return start, end

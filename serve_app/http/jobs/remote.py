@@ -10,6 +10,7 @@ from interchange.errors import QueueFull, SourceUnreachable
 from interchange.network import printable
 from interchange.stages import RecordingRelay, RemoteFile, UrlSource
 from serve_app.http.jobs.ranges import (
+    OPEN_BYTES,
     asked_range,
     behind_the_end,
     headers,
@@ -17,13 +18,13 @@ from serve_app.http.jobs.ranges import (
     named_bytes,
 )
 
-_PIECE = 4 * 2**20
-_LARGEST_PIECE = 64 * 2**20
+_PIECE = OPEN_BYTES // 2
+_LARGEST = 64 * 2**20
 
 
 class RemotePieces:
-    """A remote recording, of which a piece is fetched when the one before was taken: nothing comes
-    for a player that stands still, and nothing at the loader waits for one."""
+    """A remote recording, of which a piece is fetched when the one before was taken: nothing at the
+    loader waits for who takes it."""
 
     def __init__(self, relay: RecordingRelay, source: UrlSource) -> None:
         self._relay = relay
@@ -64,9 +65,7 @@ class RemotePieces:
 
     async def _open_next(self, start: int, end: int | None) -> None:
         assert self._file is not None
-        # Without ranges all before a piece is fetched again with it: by pieces as large as that,
-        # twice the recording is fetched in all.
-        most = _PIECE if self._file.ranged else min(_LARGEST_PIECE, max(_PIECE, start))
+        most = _at_once(self._file, start, _PIECE)
         while True:
             try:
                 await self.open(start, most if end is None else min(most, end - start))
@@ -87,6 +86,12 @@ class RemotePieces:
                 await self._piece.aclose()
 
 
+def _at_once(file: RemoteFile, start: int, least: int = OPEN_BYTES) -> int:
+    """How many bytes to fetch from `start` on. Without ranges all before them is fetched again: by
+    pieces as large as that, twice the recording is fetched in all."""
+    return least if file.ranged else min(_LARGEST, max(least, start))
+
+
 async def remote_answer(pieces: RemotePieces, name: str, wanted: str | None) -> Response:
     """The whole recording, or what `wanted`, the header Range, asks for.
 
@@ -100,7 +105,7 @@ async def remote_answer(pieces: RemotePieces, name: str, wanted: str | None) -> 
     part = None
     if file.size is not None:
         try:
-            part = asked_range(wanted, file.size)
+            part = asked_range(wanted, file.size, most=_at_once(file, began))
         except ValueError:
             return Response(status_code=416, headers=behind_the_end(file.size))
     start, end = part or (0, file.size)

@@ -48,6 +48,15 @@ def test_a_range_of_it(client: TestClient, wanted: str, start: int, end: int) ->
     assert answer.headers["content-length"] == str(end - start)
 
 
+def test_a_range_without_an_end_ends_early(client: TestClient) -> None:
+    """Its player asks for the rest when it gets there, and nothing waits for it until then."""
+    content = bytes(9 * 2**20)
+    job = client.post(PATH, files={"file": ("a.wav", content)}).json()["id"]
+    answer = client.get(f"{PATH}/{job}/recording", headers={"Range": "bytes=100-"})
+    assert answer.headers["content-range"] == f"bytes 100-{8 * 2**20 + 99}/{len(content)}"
+    assert len(answer.content) == 8 * 2**20
+
+
 @pytest.mark.parametrize("wanted", ["bytes=9-3", "bytes=-", "lines=1-2", "bytes=0-1,4-5", "x"])
 def test_a_range_that_says_nothing_is_passed_over(client: TestClient, wanted: str) -> None:
     answer = client.get(uploaded(client), headers={"Range": wanted})

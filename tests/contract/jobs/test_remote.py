@@ -49,7 +49,8 @@ def test_all_of_it_comes_in_pieces(client: TestClient, remote: FakeRelay, path: 
     ("wanted", "start", "end"),
     [
         ("bytes=0-0", 0, 1),
-        ("bytes=0-", 0, len(CONTENT)),
+        ("bytes=0-", 0, 8 * MIB),
+        (f"bytes={4 * MIB}-", 4 * MIB, len(CONTENT)),
         ("bytes=1000-600000", 1000, 600_001),
         (f"bytes={5 * MIB}-{10 * MIB}", 5 * MIB, 10 * MIB + 1),
         ("bytes=-5", len(CONTENT) - 5, len(CONTENT)),
@@ -71,6 +72,16 @@ def test_a_range_of_it(
     assert answer.content == CONTENT[start:end]
     assert answer.headers["content-range"] == f"bytes {start}-{end - 1}/{len(CONTENT)}"
     assert answer.headers["content-length"] == str(end - start)
+
+
+@pytest.mark.parametrize(("ranged", "end"), [(True, 28), (False, 40)])
+def test_what_a_player_asks_for_ends_early(
+    client: TestClient, remote: FakeRelay, path: str, ranged: bool, end: int
+) -> None:
+    remote.has(bytes(100 * MIB), ranged=ranged)
+    answer = client.get(path, headers={"Range": f"bytes={20 * MIB}-"})
+    assert answer.headers["content-range"] == f"bytes {20 * MIB}-{end * MIB - 1}/{100 * MIB}"
+    assert len(answer.content) == (end - 20) * MIB
 
 
 def test_no_more_is_asked_for_than_is_wanted(
