@@ -14,7 +14,6 @@ from interchange.stages import SAMPLE_RATE, Float32
 Counts = npt.NDArray[np.int64]
 
 _SECOND = SAMPLE_RATE / FRAME  # frames
-_LEAST = round(1.5 * _SECOND)  # frames of speech: who says less is no channel by itself
 
 
 class Judge(Protocol):
@@ -33,6 +32,7 @@ class Judge(Protocol):
 class ByContent:
     """For who asks for separate channels: whether two of them say something of their own."""
 
+    _LEAST = round(1.5 * _SECOND)  # frames: who says less is no channel by itself
     _HEARD = 1e-4  # of the loudest there was, -40 dB: below it nobody speaks
 
     def __init__(self, channels: int) -> None:
@@ -41,7 +41,7 @@ class ByContent:
 
     @property
     def apart(self) -> bool | None:
-        return True if (self._frames >= _LEAST).sum() > 1 else None
+        return True if (self._frames >= self._LEAST).sum() > 1 else None
 
     def hear(self, meters: Meters, samples: Float32) -> None:
         if self.apart or meters.same:
@@ -62,6 +62,7 @@ class ByLevel:
     who is heard by several microphones, as by a stereo pair, is about as loud in all of them.
     """
 
+    _LEAST = round(_SECOND)  # frames of speech: who says less is nobody
     _STEPS = 30  # with sound, about half a minute
     _FAR = 16.0  # times the energy of the others: 12 dB
     _CLEAR = 4.0  # with the noise of both
@@ -69,7 +70,7 @@ class ByLevel:
     _AUDIBLE = 1e-6  # -60 dB of full scale
     _SPEECH = 0.5
     _APART = 1 / 3  # of the frames with speech that are loud in one channel only
-    _TOGETHER = 1 / 6
+    _TOGETHER = 1 / 5
     _ENOUGH = round(5 * _SECOND)
 
     def __init__(self, channels: int) -> None:
@@ -81,7 +82,7 @@ class ByLevel:
     def apart(self) -> bool | None:
         spoken = sum(self._spoken)
         alone = np.sum(self._alone, axis=0)
-        speakers = alone >= _LEAST
+        speakers = alone >= self._LEAST
         if speakers.sum() > 1 and alone[speakers].sum() >= self._APART * spoken:
             return True
         if spoken >= self._ENOUGH and alone.sum() < self._TOGETHER * spoken:
@@ -101,7 +102,7 @@ class ByLevel:
             alone &= energy > self._CLEAR * _others(energy)
             spoken = int(speech.any(axis=0).sum())
         else:  # alike, or there is one that sounds
-            spoken = int((_others(energy).max(axis=0) > self._AUDIBLE).sum())
+            spoken = int((np.sort(energy, axis=0)[-2] > self._AUDIBLE).sum())
         if spoken:
             self._spoken.append(spoken)
             self._alone.append(alone.sum(axis=1))

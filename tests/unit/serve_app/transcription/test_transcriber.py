@@ -485,7 +485,7 @@ async def test_what_is_asked_of_loading_and_recognition_reaches_them() -> None:
     detection = SpeechDetection(threshold=0.7, silence_s=0.5, padding_s=0.1)
     asked = replace(REQUEST, first_window_s=8.0, detection=detection, logprobs=True)
     await events_of(transcriber(loader, recognizer), asked)
-    assert loader.loads[0][1] == LoadOptions(False, 8.0, detection)
+    assert loader.loads[0][1] == LoadOptions(False, 8.0, detection, "auto")
     assert recognizer.calls[0][1].logprobs
 
 

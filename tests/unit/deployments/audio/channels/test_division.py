@@ -84,9 +84,7 @@ def test_channels_with_a_person_each_are_heard_by_themselves(name: str) -> None:
     assert rows(parts) == {len(channels)}
     found = np.concatenate(parts, axis=1)
     assert found.shape == (1 + len(channels), len(A))
-    for voice, heard in zip(channels, found[1:], strict=True):
-        passed = np.any(heard != 0, initial=False) or not voice.any()
-        assert passed
+    assert found[1:].any(axis=1).tolist() == [voice.any() for voice in channels]
 
 
 @pytest.mark.parametrize("name", ["a call", "a quiet side", "both at once", "six microphones"])
@@ -116,7 +114,7 @@ def test_what_is_one_sound_is_mixed_as_ever(name: str, use: ChannelUse) -> None:
     ("channels", "expected"),
     [
         ((A, B), {2}),
-        ((A + B, A - B), {2}),  # asked for, though nobody is louder anywhere
+        (in_a_room(A, B), {2}),  # asked for, though nobody is much louder anywhere
         ((A + B, A + B), {0}),
         ((A + B, NOTHING), {0}),
     ],

@@ -41,8 +41,8 @@ def judged(steps: list[Meters], judge: Judge | None = None) -> bool | None:
     [
         ([], None),
         ([ONE] * 20, None),
-        ([ONE, ONE, OTHER], None),  # hardly a word of the other one yet
-        ([ONE, ONE, OTHER, OTHER], True),
+        ([ONE, ONE], None),  # not a word of the other one yet
+        ([ONE, ONE, OTHER], True),
         ([ONE, OTHER, BOTH, BOTH] * 3, True),  # they interrupt each other
         ([BOTH] * 20, False),
         ([NEAR] * 20, False),  # one is nearer to a microphone
