@@ -17,7 +17,7 @@ APART = np.stack((A + B, A, B))
 
 def windows(*parts: Float32, block: int = SAMPLE_RATE, first: float | None = None) -> list[Window]:
     lines = Lines(shared_network(), SETTINGS, LoadOptions(first_window_s=first))
-    found = []
+    found: list[Window] = []
     for part in parts:
         for start in range(0, part.shape[-1], block):
             found += lines.feed(part[..., start : start + block])

@@ -184,7 +184,7 @@ async def test_one_recording_in_two_channels_is_one(
 async def test_more_channels_than_can_be_separate_are_refused(
     loader: Loader, tmp_path: Path
 ) -> None:
-    (tmp_path / "many").write_bytes(encode(np.stack([tone(1)] * 9), "flac", "flac"))
+    (tmp_path / "many").write_bytes(encode(np.stack([tone(1)] * 9)))
     source = BlobSource("many", "many")
     with pytest.raises(InvalidOption, match="9 channels"):
         await load(loader, source, channels="separate")

@@ -14,11 +14,11 @@ NOBODY = np.zeros((2, STEP), np.float32)
 
 def step(*levels: float, judged: bool = True, same: bool = False) -> Meters:
     """Two channels with speech of these energies throughout, or with noise."""
-    energy = np.repeat(np.float32(levels)[:, None], FRAMES, axis=1)
+    energy = np.repeat(np.array(levels, np.float32)[:, None], FRAMES, axis=1)
     return Meters(
         energy=np.zeros_like(energy) if same else energy,
         noise=np.full(len(levels), HUSH, np.float32),
-        speech=np.float32(energy > HUSH) * judged,
+        speech=np.asarray((energy > HUSH) & judged, np.float32),
         judged=judged,
         bass=np.zeros(len(levels), np.bool_),
         same=same,
