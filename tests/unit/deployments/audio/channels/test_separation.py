@@ -52,6 +52,16 @@ def test_what_leaks_into_the_other_channel_is_left_out_and_what_is_said_over_it_
     np.testing.assert_array_equal(second[8 * SPAN :], mixed[8 * SPAN :])
 
 
+@pytest.mark.parametrize("late", [-300, 300, 2000, 7000])
+@pytest.mark.parametrize("change", [0.2, -0.2, 0.01])
+def test_what_comes_back_over_a_line_is_left_out(late: int, change: float) -> None:
+    one = voice(1)
+    echo = np.roll(one, late) * np.float32(change)
+    first, second = separated(one, echo)
+    np.testing.assert_array_equal(first, one)
+    assert not second[SPAN + 7000 :].any()
+
+
 def test_the_louder_of_two_alike_is_kept_whichever_comes_first() -> None:
     one = voice(1)
     first, second = separated(leaked(one), one)
