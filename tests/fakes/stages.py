@@ -127,6 +127,7 @@ class FakeDiarizer:
         self.error = error
         self.options: DiarizationOptions | None = None
         self.samples_fed = 0
+        self.heard_seconds: list[float] = []
         self.asked = False
 
     def begin(self, options: DiarizationOptions) -> Diarization:
@@ -138,6 +139,7 @@ class FakeDiarizer:
 
     async def voice(self, samples: Int16) -> VoiceSample:
         self.samples_fed += len(samples)
+        self.heard_seconds.append(len(samples) / SAMPLE_RATE)
         return self.heard
 
     async def speakers(self) -> Speakers:

@@ -50,7 +50,7 @@ def test_each_channel_is_a_speaker(running_service: Service) -> None:
     assert any("recognized separately" in note for note in answer["quality"]["notes"])
     one, other = (np.array(voice) for voice in answer["speaker_embeddings"].values())
     assert one @ one == pytest.approx(1, abs=1e-3)
-    assert one @ other < 0.5, "they are two"
+    assert one @ other < 0.8, "they are two"
 
 
 @needs_speech

@@ -34,7 +34,14 @@ from serve_app.transcription.events import (
 )
 from serve_app.transcription.request import TranscriptionRequest
 from serve_app.transcription.transcriber import Transcriber
-from tests.fakes.stages import FakeDiarizer, FakeLoader, FakeRecognizer, window, words_of
+from tests.fakes.stages import (
+    HEARD,
+    FakeDiarizer,
+    FakeLoader,
+    FakeRecognizer,
+    window,
+    words_of,
+)
 from tests.support.figures import Figures
 
 REQUEST = TranscriptionRequest(id="r", source=UrlSource("http://recordings.test/a.wav"))
@@ -248,6 +255,38 @@ async def test_speakers_of_the_mix_are_those_of_channels_where_they_are_heard_to
         (12, 22),
     ]
     assert not [event for event in events if isinstance(event, TurnsReady)]
+
+
+async def test_voices_of_speakers_are_given_where_they_are_asked_for() -> None:
+    turns = (Turn(0, 10, "SPEAKER_00"), Turn(10, 20, "SPEAKER_01"))
+    subject = transcriber(FakeLoader([window(0), window(1)]), diarizer=FakeDiarizer(turns))
+    asked = replace(WITH_SPEAKERS, speaker_embeddings=True, speaker_names=("Ann",))
+    assert (await subject.run(asked)).voices == {"Ann": (0.0,), "SPEAKER_01": (1.0,)}
+    assert (await subject.run(WITH_SPEAKERS)).voices == {}
+    # An earlier try kept the turns alone.
+    (*_, last) = await events_of(subject, asked, Resume({}, turns[:1]))
+    assert isinstance(last, TranscriptReady)
+    assert set(last.transcript.voices) == {"Ann", "SPEAKER_01"}
+
+
+async def test_voices_of_channels_are_heard_in_their_first_minute() -> None:
+    windows = [window(n, 30.0, start=30 * (n // 2), channel=n % 2) for n in range(6)]
+    diarizer = FakeDiarizer((Turn(0, 90, "Ann"),))
+    loader = FakeLoader(windows, apart=(Apart(0.0, 90.0, 2),))
+    asked = replace(WITH_SPEAKERS, speaker_embeddings=True)
+    transcript = await transcriber(loader, diarizer=diarizer).run(asked)
+    assert transcript.voices == {
+        "SPEAKER_00": diarizer.heard.embedding,
+        "SPEAKER_01": diarizer.heard.embedding,
+    }
+    assert diarizer.heard_seconds == [60.0, 60.0]
+    assert not diarizer.asked
+
+
+async def test_a_channel_in_which_nobody_is_heard_has_no_voice() -> None:
+    nobody = FakeDiarizer(heard=replace(HEARD, seconds=0.0))
+    asked = replace(WITH_SPEAKERS, speaker_embeddings=True)
+    assert (await transcriber(two_channels(), diarizer=nobody).run(asked)).voices == {}
 
 
 async def test_one_channel_is_a_recording_like_any_other() -> None:
