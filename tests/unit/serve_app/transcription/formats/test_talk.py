@@ -53,8 +53,8 @@ SPAN = st.tuples(st.integers(0, 50), st.integers(1, 20)).map(lambda x: (x[0], x[
 def test_overlaps_are_those_that_counting_finds(
     turns: list[tuple[tuple[int, int], str]], span: tuple[int, int]
 ) -> None:
-    made = [Turn(start / 10, end / 10, who) for (start, end), who in turns]
-    word = Word(" so", span[0] / 10, span[1] / 10, 0.9)
+    made = [Turn(start / 8, end / 8, who) for (start, end), who in turns]
+    word = Word(" so", span[0] / 8, span[1] / 8, 0.9)
     crowded = [
         tick
         for tick in range(*span)
