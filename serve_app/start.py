@@ -88,7 +88,7 @@ def main(
     try:
         profile = load(profile_path(config), port)
         check_port(profile.http_options.host, profile.http_options.port)
-        with _cluster(dashboard=dashboard, logs=logs, metrics_port=metrics_port):
+        with local_cluster(dashboard=dashboard, logs=logs, metrics_port=metrics_port):
             for number in _SIGNALS:  # Ray put a handler of its own
                 signal.signal(number, _stop)
             _deploy(profile)
@@ -156,7 +156,10 @@ def check_port(host: str, port: int) -> None:
 
 
 @contextmanager
-def _cluster(*, dashboard: bool, logs: bool, metrics_port: int) -> Iterator[None]:
+def local_cluster(
+    *, dashboard: bool = False, logs: bool = False, metrics_port: int = 0
+) -> Iterator[None]:
+    """Ray on this machine, for as long as the block lasts. Raises StartFailed."""
     typer.echo("Starting Ray")
     give_way()
     _stay_on_loopback()
