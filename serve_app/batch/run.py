@@ -58,12 +58,13 @@ class Written(Protocol):
 
 @dataclass
 class Account:
-    """How far a batch is. `began` is when the first worker was ready, by the monotonic clock;
-    `program` counts those of the `failed` that did so for no fault of their own; `audio_s` is
-    what the `done` are long."""
+    """How far a batch is. `began` is when the first worker was ready, `ended` when the last
+    recording was, by the monotonic clock; `program` counts those of the `failed` that did so for no
+    fault of their own; `audio_s` is what the `done` are long."""
 
     total: int
     began: float | None = None
+    ended: float | None = None
     done: int = 0
     failed: int = 0
     program: int = 0
@@ -75,7 +76,7 @@ class Account:
 
     @property
     def seconds(self) -> float:
-        return 0.0 if self.began is None else time.monotonic() - self.began
+        return 0.0 if self.began is None else (self.ended or time.monotonic()) - self.began
 
 
 @dataclass(slots=True)
@@ -136,6 +137,7 @@ class Batch:
                 tasks.append(group.create_task(self._write_what_is_old()))
                 await self._ended.wait()
                 await self._write()
+                self.account.ended = time.monotonic()
                 for task in tasks:
                     task.cancel()
         except BaseExceptionGroup as errors:

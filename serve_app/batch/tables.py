@@ -56,7 +56,9 @@ class Tables:
         Raises TargetRefused where the tables were begun with others, and OSError.
         """
         note = f"{self._root}/batch.json"
-        self._files.makedirs(self._root, exist_ok=True)
+        if not self._whole:
+            for table in _TABLES:
+                self._files.makedirs(f"{self._root}/{table}", exist_ok=True)
         if self._local:
             self._take()
         if self._files.exists(note):
@@ -70,7 +72,6 @@ class Tables:
         else:
             self._put(note, (json.dumps(asked, indent=2) + "\n").encode())
         for table in _TABLES:
-            self._files.makedirs(f"{self._root}/{table}", exist_ok=True)
             names = self._names(table)
             for name in names:
                 if name.endswith(_PART):
@@ -79,7 +80,7 @@ class Tables:
 
     def done(self) -> set[str]:
         """Every path that a table has. Raises TargetRefused for a file that is no shard."""
-        shards = [name for table in _TABLES for name in self._names(table)]
+        shards = [name for table in _TABLES for name in self.shards(table)]
         paths: set[str] = set()
         with ThreadPoolExecutor(_READERS) as pool:
             for found in pool.map(self._paths, shards):
@@ -96,8 +97,8 @@ class Tables:
     def forget_failures(self, *, of_recordings: bool) -> None:
         """Take out of the failures those that were the program's, so that they are tried again;
         `of_recordings` as well, if that is asked for."""
-        shards = self._names("failures")
-        rows = [row for shard in shards for row in self._read(shard)]
+        shards = self.shards("failures")
+        rows = [row for shard in shards for row in self.rows(shard)]
         stay = {row["path"]: row for row in rows if row["fault"] == "recording"}
         kept = [] if of_recordings else list(stay.values())
         if len(kept) == len(rows):
@@ -120,6 +121,10 @@ class Tables:
         except BlockingIOError as error:
             raise TargetRefused(f"Another batch writes to {self._root} now.") from error
 
+    def shards(self, table: Table) -> list[str]:
+        """Their names, in order."""
+        return [name for name in self._names(table) if not name.endswith(_PART)]
+
     def _names(self, table: Table) -> list[str]:
         self._files.invalidate_cache()  # object stores keep lists
         try:
@@ -129,10 +134,10 @@ class Tables:
         return sorted(name for name in names if PurePosixPath(name).name.startswith("part-"))
 
     def _paths(self, shard: str) -> list[str]:
-        return [row["path"] for row in self._read(shard, ["path"])]
+        return [row["path"] for row in self.rows(shard, ["path"])]
 
-    def _read(self, shard: str, columns: list[str] | None = None) -> list[Row]:
-        """Its rows; of these `columns` at least."""
+    def rows(self, shard: str, columns: list[str] | None = None) -> list[Row]:
+        """Those of a shard; of these `columns`, or of all. Raises TargetRefused."""
         try:
             with self._files.open(shard, "rb") as file:
                 if shard.endswith(".parquet"):

@@ -119,7 +119,8 @@ def workers(staff: Staff, asked: TranscriptionRequest, count: int) -> list[RayWo
     """So many, which start while this returns; with a diarizer each where speakers are asked
     for."""
     spread = {} if staff.worker.num_gpus else {"scheduling_strategy": "SPREAD"}
-    diarizing = ray.remote(SpeakerDiarizer.func_or_class).options(
+    plain: Any = SpeakerDiarizer  # which a type checker sees as if Serve had not wrapped it
+    diarizing = ray.remote(plain.func_or_class).options(
         **staff.diarizer.options(max_task_retries=_DIARIZER_TRIES, **spread)
     )
     working = ray.remote(BatchWorker).options(**staff.worker.options(**spread))

@@ -94,14 +94,11 @@ def _identity(settings: Settings, asked: TranscriptionRequest) -> dict[str, obje
     """What transcripts of one table have in common."""
     options = ("task", "language", "words", "speakers", "prompt")
     bounds = ("num_speakers", "min_speakers", "max_speakers")
-    models = {"recognition": settings.recognition, "diarization": settings.diarization}
+    recognition, diarization = settings.recognition, settings.diarization
     return {
         **{name: getattr(asked, name) for name in (*options, *bounds)},
-        **{
-            f"{stage}_model": "@".join(filter(None, (each.model, each.revision)))
-            for stage, each in models.items()
-            if asked.speakers or stage == "recognition"
-        },
+        "recognition_model": [recognition.model, recognition.revision],
+        "diarization_model": [diarization.model, diarization.revision] if asked.speakers else None,
     }
 
 
@@ -160,7 +157,8 @@ def _summary(account: Account) -> str:
     if account.failed:
         parts.append(f"{account.failed} failed")
     if account.seconds:
-        parts.append(f"{account.audio_s / account.seconds:.1f} × real time")
+        speed = account.audio_s / account.seconds
+        parts.append(f"{account.seconds:.1f} s, {speed:.1f} × real time")
     if account.left and account.done:
         left_s = account.seconds / (account.done + account.failed) * account.left
         parts.append(f"about {left_s / 60:.0f} min left")

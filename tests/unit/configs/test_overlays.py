@@ -1,5 +1,6 @@
 """The overlays for Kubernetes, the job for bulk work, and what stands around the pods."""
 
+import importlib
 import shlex
 from typing import Any
 
@@ -12,7 +13,7 @@ from typer.main import get_command
 from configs.settings import Settings
 from serve_app import __version__
 from serve_app.app import build
-from serve_app.cli import app
+from serve_app.client.commands import app
 from tests.unit.configs.kinds import RayService
 from tests.unit.configs.kustomize import KUBERAY, rendered
 from tests.unit.configs.strict import ROOT, NoDuplicates, read, unknown_keys
@@ -204,6 +205,7 @@ def test_the_job_runs_a_command_that_there_is(job: dict[str, Any]) -> None:
     program, name, *arguments = shlex.split(command)
     assert program == "rayscribe"
     assert after == "test $? -eq 3"
+    importlib.import_module("serve_app.cli")  # which adds the commands that run here
     batch = get_command(app).commands[name]  # type: ignore[attr-defined]
     context = batch.make_context(name, arguments)
     assert context.params["address"] == "auto"

@@ -51,7 +51,8 @@ def tables(url: str, form: Format = Format.JSONL, **asked: Any) -> Iterator[Tabl
 def rows(url: str, table: Table) -> list[Row]:
     files, root = fsspec.core.url_to_fs(url)
     found: list[Row] = []
-    for name in sorted(files.ls(f"{root}/{table}", detail=False)):
+    folder = f"{root}/{table}"
+    for name in sorted(files.ls(folder, detail=False)) if files.exists(folder) else ():
         with files.open(name, "rb") as file:
             if name.endswith(".parquet"):
                 found += pyarrow.parquet.read_table(file).to_pylist()
