@@ -95,8 +95,9 @@ class Staff:
 class RayWorker:
     """A worker in an actor, as the batch calls it."""
 
-    def __init__(self, actor: ActorHandle) -> None:
+    def __init__(self, actor: ActorHandle, diarizer: ActorHandle | None) -> None:
         self._actor = actor
+        self._diarizer = diarizer  # without a handle here it would go with its worker
 
     async def up(self) -> None:
         while True:
@@ -127,7 +128,7 @@ def workers(staff: Staff, asked: TranscriptionRequest, count: int) -> list[RayWo
     found = []
     for _ in range(count):
         diarizer = diarizing.remote(staff.settings) if asked.speakers else None
-        found.append(RayWorker(working.remote(staff.settings, asked, diarizer)))
+        found.append(RayWorker(working.remote(staff.settings, asked, diarizer), diarizer))
     return found
 
 

@@ -3,10 +3,8 @@
 import asyncio
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 
-import ray
 import typer
 
 from configs.settings import Settings
@@ -58,7 +56,8 @@ def _work(
     tables: Tables,
     left: list[Recording],
 ) -> Account:
-    with _cluster(options.address):
+    address = options.address
+    with start.joined_cluster(address) if address else start.local_cluster():
         count = options.workers or staff.places(speakers=asked.speakers)
         at_once = options.at_once or 2 * staff.settings.recognition.slots
         _say(f"Starting {count} {'worker' if count == 1 else 'workers'}: their models load")
@@ -112,22 +111,6 @@ def _left(options: Options, tables: Tables, identity: dict[str, object]) -> list
     already = f", of which {len(found) - len(left)} are done" if len(left) < len(found) else ""
     _say(f"{len(found)} recordings{already}")
     return left
-
-
-@contextmanager
-def _cluster(address: str | None) -> Iterator[None]:
-    if address is None:
-        with start.local_cluster():
-            yield
-        return
-    try:
-        ray.init(address=address, log_to_driver=False)
-    except (ConnectionError, ValueError) as error:
-        raise start.StartFailed(f"No Ray cluster answers at {address}: {error}") from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 async def _run(batch: Batch) -> None:

@@ -57,9 +57,10 @@ def rows(target: Path, table: str) -> list[dict[str, Any]]:
     ]
 
 
-def until(look: Callable[[], Any]) -> Any:
+def until(look: Callable[[], Any], batch: subprocess.Popen[str]) -> Any:
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline:
+        assert batch.poll() is None, batch.communicate()
         if found := look():
             return found
         time.sleep(0.05)
@@ -70,15 +71,15 @@ def test_a_batch_killed_by_force_goes_on_where_it_stood(folder: Path, tmp_path: 
     target = tmp_path / "out"
     options = ("--language", "en", "--speakers", "--shard-size", "1", "--jobs", "2")
     first = begun(folder, target, *options)
-    until(lambda: list(target.glob("transcripts/*.jsonl")))
+    until(lambda: list(target.glob("transcripts/*.jsonl")), first)
     Service(first, "", "").kill_everything()
     done = {row["path"] for row in rows(target, "transcripts")}
     assert 0 < len(done) < 10
 
     second = begun(folder, target, *options)
     # A worker dies as well: what it has goes to the one that takes its place.
-    workers = until(lambda: working(second))
-    until(lambda: len(rows(target, "transcripts")) > len(done))
+    workers = until(lambda: working(second), second)
+    until(lambda: len(rows(target, "transcripts")) > len(done), second)
     for process in workers:
         os.kill(process, signal.SIGKILL)
     code, said = ended(second)
