@@ -17,12 +17,15 @@ from tests.support.service import ROOT, free_port
 
 _START_S = 300.0
 
+
 class Nodes:
-    """The graph on several nodes. Nodes are called by their ids; the head is none of them."""
+    """The graph on several nodes. Nodes are called by their ids; the head is none of them.
+    `metrics` are the ports of all, at which Prometheus would find figures."""
 
     def __init__(self, process: subprocess.Popen[str], url: str) -> None:
         self._process = process
         self.url = url
+        self.metrics: list[int] = self._ask("metrics")
 
     def client(self) -> httpx2.Client:
         return httpx2.Client(base_url=self.url, timeout=300)
@@ -40,9 +43,10 @@ class Nodes:
         """As a pod does before it stops: Ray moves what is there elsewhere."""
         self._ask("drain", node)
 
-    def add(self) -> str:
+    def add(self) -> None:
         """A new node."""
-        return str(self._ask("add"))
+        self._ask("add")
+        self.metrics = self._ask("metrics")
 
     def _ask(self, *words: str) -> Any:
         assert self._process.stdin is not None

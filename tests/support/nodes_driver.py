@@ -14,6 +14,7 @@ from ray.cluster_utils import Cluster
 from ray.serve.schema import ServeDeploySchema
 
 from serve_app import start
+from tests.support.service import free_port
 
 PER_WINDOW_S = 0.5
 
@@ -72,18 +73,28 @@ def _profile(folder: str, port: int) -> dict[str, Any]:
 
 class Driver:
     def __init__(self, folder: str, port: int) -> None:
-        head = {"num_cpus": _CPUS, "resources": {_HEAD: 1.0}, "include_dashboard": False}
-        self._cluster = Cluster(initialize_head=True, head_node_args={**head, "temp_dir": folder})
+        self._ports = [free_port()]
+        head = {
+            "num_cpus": _CPUS,
+            "resources": {_HEAD: 1.0},
+            "include_dashboard": False,
+            "temp_dir": folder,
+            "metrics_export_port": self._ports[0],
+        }
+        self._cluster = Cluster(initialize_head=True, head_node_args=head)
         self._members: dict[str, Any] = {}
         for _ in range(2):
             self.add()
         ray.init(address=self._cluster.address, namespace="serve", log_to_driver=False)
         start.deploy(ServeDeploySchema.model_validate(_profile(folder, port)))
 
-    def add(self) -> str:
-        member = self._cluster.add_node(num_cpus=_CPUS)
+    def add(self) -> None:
+        self._ports.append(free_port())
+        member = self._cluster.add_node(num_cpus=_CPUS, metrics_export_port=self._ports[-1])
         self._members[member.node_id] = member
-        return str(member.node_id)
+
+    def metrics(self) -> list[int]:
+        return self._ports
 
     def placed(self) -> dict[str, list[str]]:
         """The nodes of the running replicas by deployment; `head` for the head."""
