@@ -103,10 +103,17 @@ def _identity(settings: Settings, asked: TranscriptionRequest) -> dict[str, obje
 
 def _left(options: Options, tables: Tables, identity: dict[str, object]) -> list[Recording]:
     """The recordings that are in no table yet."""
-    tables.begin(identity)
-    tables.forget_failures(of_recordings=options.retry_failed)
-    done = tables.done()
-    found = recordings(options.source, SUFFIXES, options.column)
+    try:
+        tables.begin(identity)
+        tables.forget_failures(of_recordings=options.retry_failed)
+        done = tables.done()
+        found = recordings(options.source, SUFFIXES, options.column)
+    except (NoRecordings, TargetRefused, ServerError, OSError):
+        raise
+    except Exception as error:  # each package for a store has errors of its own
+        raise BatchFailed(
+            f"{options.source} or {options.output} cannot be reached: {error}"
+        ) from error
     left = [each for each in found if each.path not in done]
     already = f", of which {len(found) - len(left)} are done" if len(left) < len(found) else ""
     _say(f"{len(found)} recordings{already}")
