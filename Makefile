@@ -29,7 +29,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve sample weights test test-page unit lint types format accuracy bench bench-gpu gpu-bundle gpu-check observe attack batch-proof chaos fuzz clients lock clean
+.PHONY: help serve sample weights test test-page unit lint types format accuracy bench bench-gpu gpu-bundle gpu-check observe attack soak batch-proof chaos fuzz clients lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -93,6 +93,9 @@ batch-proof: weights $(VENV)/.installed-s3 ## Prove bulk work: its speed, kills,
 
 chaos: weights $(VENV)/.installed-dev ## Kill replicas and the service under 30 jobs: ARGS="--stores sqlite"
 	@$(BIN)/python -m benchmarks.chaos $(ARGS)
+
+soak: weights $(VENV)/.installed-bench ## Watch memory and files under a mixed load: ARGS="--minutes 60"
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 attack: weights $(VENV)/.installed-bench ## Attack the service, on loopback only, and say what it answered: ARGS="--only forms"
 	@$(BIN)/python -m benchmarks.attack $(ARGS)

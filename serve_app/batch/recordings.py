@@ -42,7 +42,7 @@ def recordings(source: str, suffixes: Collection[str], list_column: str) -> list
         there = _there(files, path, suffixes)
         found = sorted(
             (
-                Recording(_full_name(source, name), int(info.get("size") or 0))
+                Recording(_full_name(source, path, name), int(info.get("size") or 0))
                 for name, info in there.items()
                 if info.get("type") != "directory"
             ),
@@ -79,14 +79,14 @@ def _recordings_in(
             yield name, info
 
 
-def _full_name(source: str, name: str) -> str:
+def _full_name(source: str, path: str, name: str) -> str:
+    """The URL of a file that its file system calls `name`, as it calls `source` `path`."""
     protocol, separator, rest = source.partition("://")
     if not separator or protocol in ("file", "local"):
         return name
-    # What a file system calls its files has no host where its URLs have one.
-    host = rest.partition("/")[0]
-    own = name.lstrip("/")
-    return f"{protocol}://{own}" if own.startswith(host) else f"{protocol}://{host}/{own}"
+    # Servers for files stand in their URLs, and not in the names that these have there.
+    server = rest.rstrip("/").removesuffix(path.strip("/"))
+    return f"{protocol}://{server}{name.lstrip('/')}"
 
 
 def _absolute(name: str) -> str:

@@ -9,6 +9,7 @@ the graph: torch's threads, and what a GPU records, are a process's.
 import asyncio
 import logging
 import os
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -121,14 +122,17 @@ def workers(staff: Staff, asked: TranscriptionRequest, count: int) -> list[RayWo
     for."""
     spread = {} if staff.worker.num_gpus else {"scheduling_strategy": "SPREAD"}
     plain: Any = SpeakerDiarizer  # which a type checker sees as if Serve had not wrapped it
-    diarizing = ray.remote(plain.func_or_class).options(
-        **staff.diarizer.options(max_task_retries=_DIARIZER_TRIES, **spread)
-    )
+    diarizing = ray.remote(plain.func_or_class)
+    reserved = staff.diarizer.options(max_task_retries=_DIARIZER_TRIES, **spread)
     working = ray.remote(BatchWorker).options(**staff.worker.options(**spread))
     found = []
     for _ in range(count):
-        diarizer = diarizing.remote(staff.settings) if asked.speakers else None
-        found.append(RayWorker(working.remote(staff.settings, asked, diarizer), diarizer))
+        diarizer = name = None
+        if asked.speakers:
+            # By a name and not by a handle, which a worker that is started anew might not get.
+            name = f"diarizer-{uuid.uuid4().hex}"
+            diarizer = diarizing.options(name=name, **reserved).remote(staff.settings)
+        found.append(RayWorker(working.remote(staff.settings, asked, name), diarizer))
     return found
 
 
@@ -136,19 +140,20 @@ class BatchWorker:
     """The stages in one process, behind the transcriber that the graph uses."""
 
     def __init__(
-        self, settings: Settings, asked: TranscriptionRequest, diarizer: ActorHandle | None
+        self, settings: Settings, asked: TranscriptionRequest, diarizer: str | None
     ) -> None:
+        """`diarizer` is the name of its actor, where speakers are asked for."""
+        self._diarizer = ray.get_actor(diarizer) if diarizer else None
         # Threads start as what starts them is: only the engine interrupts others.
         with ThreadPoolExecutor(1, initializer=compute) as starter:
             self._engine = starter.submit(_started, settings.recognition).result()
         transcriber = Transcriber(
             Loader(settings, files=Anywhere()),
             self._engine.queue,
-            RaySpeakerDiarizer(diarizer),
+            RaySpeakerDiarizer(self._diarizer),
             windows_in_flight=settings.windows_in_flight,
         )
         self._worker = Worker(transcriber, asked)
-        self._diarizer = diarizer
         self._watch: asyncio.Task[None] | None = None
 
     async def ready(self) -> None:

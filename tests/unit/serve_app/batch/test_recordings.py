@@ -8,7 +8,7 @@ import pyarrow.parquet
 import pytest
 
 from interchange.errors import ServerError
-from serve_app.batch.recordings import NoRecordings, Recording, recordings
+from serve_app.batch.recordings import NoRecordings, Recording, _full_name, recordings
 
 SUFFIXES = frozenset({".wav", ".mp3"})
 
@@ -92,3 +92,15 @@ def test_a_folder_without_recordings(tmp_path: Path) -> None:
     (tmp_path / "a.txt").touch()
     with pytest.raises(NoRecordings, match="no file whose name ends like one"):
         found(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "path", "name", "url"),
+    [
+        ("s3://calls/2026/", "calls/2026", "calls/2026/a.wav", "s3://calls/2026/a.wav"),
+        ("sftp://me@data/data", "/data", "/data/a.wav", "sftp://me@data/data/a.wav"),
+        ("file:///data", "/data", "/data/a.wav", "/data/a.wav"),
+    ],
+)
+def test_a_file_is_called_by_what_opens_it(source: str, path: str, name: str, url: str) -> None:
+    assert _full_name(source, path, name) == url
