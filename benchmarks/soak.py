@@ -138,7 +138,7 @@ def _name(process: psutil.Process) -> str:
     if words[0].startswith("ray::"):
         return words[0].split(".")[0].removeprefix("ray::")
     modules = itertools.pairwise(words)
-    return next((after for word, after in modules if word == "-m"), Path(words[0]).name)
+    return str(next((after for word, after in modules if word == "-m"), Path(words[0]).name))
 
 
 def growth(minutes: list[dict[str, int]]) -> dict[str, float]:
