@@ -72,7 +72,7 @@ def nodes(log: IO[str]) -> Iterator[Nodes]:
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.nodes_driver", folder, str(port)],
         cwd=ROOT,
-        env={**os.environ, "RAY_AUTH_MODE": "token"},  # read when Ray is imported
+        env={**os.environ, "RAY_AUTH_MODE": "token", "RAY_TMPDIR": folder},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,

@@ -78,7 +78,6 @@ class Driver:
             "num_cpus": _CPUS,
             "resources": {_HEAD: 1.0},
             "include_dashboard": False,
-            "temp_dir": folder,
             "metrics_export_port": self._ports[0],
         }
         self._cluster = Cluster(initialize_head=True, head_node_args=head)
