@@ -66,7 +66,7 @@ def inhabited(cluster: Nodes) -> set[str]:
 
 def windows(text: str) -> list[int]:
     """What the sleeping engine says of each window, in the transcript's order."""
-    return [int(number) for number in re.findall(r"Window (\d+)\.", text)]
+    return [int(number) for number in re.findall(r"Window\s+(\d+)\.", text)]
 
 
 def at_work(cluster: Nodes) -> set[str]:
