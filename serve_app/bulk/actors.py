@@ -31,6 +31,7 @@ from interchange.errors import Unavailable
 from serve_app.batch.run import BatchFailed, WorkerLost
 from serve_app.batch.worker import Outcome, Worker
 from serve_app.handles import RaySpeakerDiarizer
+from serve_app.reporting import report
 from serve_app.transcription.request import TranscriptionRequest
 from serve_app.transcription.transcriber import Transcriber
 
@@ -143,6 +144,7 @@ class BatchWorker:
         self, settings: Settings, asked: TranscriptionRequest, diarizer: str | None
     ) -> None:
         """`diarizer` is the name of its actor, where speakers are asked for."""
+        report()
         self._diarizer = ray.get_actor(diarizer) if diarizer else None
         # Threads start as what starts them is: only the engine interrupts others.
         with ThreadPoolExecutor(1, initializer=compute) as starter:
