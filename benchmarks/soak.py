@@ -136,7 +136,7 @@ def _tree(root: int) -> Iterator[psutil.Process]:
 def _name(process: psutil.Process) -> str:
     words = process.cmdline() or [process.name()]
     if words[0].startswith("ray::"):
-        return words[0].split(".")[0].removeprefix("ray::")
+        return str(words[0]).split(".")[0].removeprefix("ray::")
     modules = itertools.pairwise(words)
     return str(next((after for word, after in modules if word == "-m"), Path(words[0]).name))
 

@@ -33,7 +33,7 @@ def target(tmp_path: Path) -> Path:
 @pytest.fixture
 def batch(folder: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """The command with its options; `account` is what the workers would have made of it."""
-    monkeypatch.setattr(bulk.start, "prepare", lambda profile: None)
+    monkeypatch.setattr("serve_app.start.prepare", lambda profile: None)
 
     def run(*options: str, account: Account | Exception | None = None, source: Any = None) -> Any:
         def work(*arguments: Any) -> Account:
