@@ -1,4 +1,4 @@
-"""URLs that cannot be used, each a 4xx with a sentence of its own, and what is passed on of others."""
+"""URLs that cannot be used, each a 4xx with its sentence, and what is passed on of others."""
 
 import httpx2
 import pytest
