@@ -54,6 +54,8 @@ def test_a_microphone_is_heard(page: Page, address: str) -> None:
     page.goto(address)
     page.click("#record")
     expect(page.locator("#recorded")).to_have_text("0:12")
+    said = page.locator("#captions p span:first-child").first
+    expect(said).to_have_text(re.compile(r"\w+"), timeout=PATIENCE_MS)
     page.click("#stop")
     page.wait_for_url("**/#/jobs/*", timeout=PATIENCE_MS)
     transcribed(page)
