@@ -11,8 +11,8 @@ from serve_app.transcription.request import TranscriptionRequest
 from serve_app.transcription.transcriber import ResumableTranscriber
 
 OFF = (
-    "This service keeps no voice profiles, as voices are biometric data; whoever runs it turns them "
-    "on by RAYSCRIBE_SPEAKERS__PROFILES=true, or `speakers.profiles` in its profile."
+    "This service keeps no voice profiles, as voices are biometric data; whoever runs it turns "
+    "them on by RAYSCRIBE_SPEAKERS__PROFILES=true."
 )
 
 
@@ -39,8 +39,8 @@ def not_compared(names: Sequence[str], model: str) -> str:
     """What is said of profiles that another model than this has learned."""
     whose = ", ".join(map(repr, names))
     return (
-        f"The voice of {whose} was learned by another model than {model}, which tells speakers apart "
-        "now, and is not compared; remove the profile, and make it again from recordings."
+        f"The voice of {whose} was learned by another model than {model}, which tells speakers "
+        "apart now, and is not compared; remove the profile, and make it again from recordings."
     )
 
 

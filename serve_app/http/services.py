@@ -79,9 +79,9 @@ class HttpConfig:
     scopes. With neither nobody needs a key.
 
     `voice_model` hears voices. `gated_without_token` says that the configured diarization model
-    needs a hub token and none is set. `max_upload_bytes` bounds an uploaded recording, `max_requests` how many requests
-    are at work at once, and a body that brings less than `min_upload_bytes_s` is cut off. Pages of
-    `cors_origins` may use the service.
+    needs a hub token and none is set. `max_upload_bytes` bounds an uploaded recording,
+    `max_requests` how many requests are at work at once, and a body that brings less than
+    `min_upload_bytes_s` is cut off. Pages of `cors_origins` may use the service.
     """
 
     model: str

@@ -82,8 +82,10 @@ def make_client(
         def make(
             config: HttpConfig | None = None,
             readiness: FakeReadiness | None = None,
-            profiles: ProfileStore | None = ProfileStore(database),
+            *,
+            keeps_voices: bool = True,
         ) -> TestClient:
+            profiles = ProfileStore(database) if keeps_voices else None
             given = services(
                 jobs, transcriber, uploads, readiness, config, voices=voices, profiles=profiles
             )

@@ -105,6 +105,7 @@ def test_a_job_keeps_its_name_its_options_and_what_its_client_noted(client: Test
         "channels": "mix",
         "speaker_names": ["Ann", "Bo"],
         "known_speakers": [],
+        "identify": False,
         "prompt": None,
         "temperature": 0.0,
         "batch_size": None,
