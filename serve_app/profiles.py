@@ -40,7 +40,7 @@ def not_compared(names: Sequence[str], model: str) -> str:
     whose = ", ".join(map(repr, names))
     return (
         f"The voice of {whose} was learned by another model than {model}, which tells speakers "
-        "apart now, and is not compared; remove the profile, and make it again from recordings."
+        "apart now, and is not compared; give its recordings again."
     )
 
 

@@ -27,7 +27,7 @@ from serve_app.http.speakers import routes as speakers
 MAX_BODY_BYTES = 2**20
 """For every body that is not an upload."""
 
-_UPLOAD_PATHS = openai.UPLOAD_PATHS | asr.UPLOAD_PATHS | {jobs.PATH, speakers.PATH}
+_UPLOAD_PATHS = openai.UPLOAD_PATHS | asr.UPLOAD_PATHS | speakers.UPLOAD_PATHS | {jobs.PATH}
 
 _DESCRIPTION = """
 Speech to text with speakers. Three dialects of one service: `POST /` is

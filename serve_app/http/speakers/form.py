@@ -2,7 +2,7 @@
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import anyio
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -12,30 +12,24 @@ from starlette.requests import Request
 from interchange.errors import InvalidOption
 from interchange.stages import BlobSource
 from serve_app.http.around.sentences import describe
+from serve_app.http.intake.form_docs import whole_schema
 from serve_app.http.intake.form_reader import Form, read_form, read_json
 from serve_app.http.intake.known_speakers import MOST_REFERENCES, KnownName, Reference
 from serve_app.http.services import Services, Uploads
 
-FILE = "file"
+_FILE = "file"
 _MOST_BYTES = 64 * 2**20
 """Of an uploaded reference: a minute of studio sound is half as large."""
 
 
-class SpeakerName(BaseModel):
-    """Unknown fields are refused."""
+class SpeakerChange(BaseModel):
+    """What is not sent stays as it is. Unknown fields are refused."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "Ann"}]})
-
-    name: KnownName = Field(description="What is written where this person speaks.")
-
-
-class NewSpeaker(SpeakerName):
     model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"name": "Ann", "references": ["https://example.com/ann.wav"]}]
-        }
+        extra="forbid", json_schema_extra={"examples": [{"name": "Ann Smith"}]}
     )
 
+    name: KnownName | None = Field(None, description="What is written where this person speaks.")
     references: tuple[Reference, ...] = Field(
         (),
         description=f"Recordings of this person alone, up to {MOST_REFERENCES} with those that are "
@@ -43,22 +37,47 @@ class NewSpeaker(SpeakerName):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Introduction:
-    """A name, and one recording at least; `param` is the field that these came in."""
+class NewSpeaker(SpeakerChange):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"name": "Ann", "references": ["https://example.com/ann.wav"]}]
+        }
+    )
 
-    name: str
+    name: KnownName = Field(description="What is written where this person speaks.")
+
+
+S = TypeVar("S", bound=SpeakerChange)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent(Generic[S]):
+    """What was sent, and all recordings of it; `param` is the field that these came in."""
+
+    speaker: S
     recordings: tuple[str | BlobSource, ...]
     param: str
 
+    def check(self, name: str, known: int = 0) -> None:
+        """Raises InvalidOption where there are none, or with those that are `known` too many."""
+        if not self.recordings or known + len(self.recordings) > MOST_REFERENCES:
+            raise InvalidOption(
+                f"There are {len(self.recordings)} recordings of {name!r} here, and {known} are "
+                f"known; a profile has 1 to {MOST_REFERENCES}, which come as 'references' in JSON "
+                f"or {_FILE!r} in a form.",
+                self.param,
+            )
 
-async def read_speaker(services: Services, request: Request, stack: AsyncExitStack) -> Introduction:
+
+async def read_speaker(
+    services: Services, request: Request, stack: AsyncExitStack, kind: type[S]
+) -> Sent[S]:
     """Who is to be known. What was uploaded is deleted when the stack closes.
 
     Raises InvalidOption, what `read_form` raises, and ClientError for JSON that is none.
     """
-    kind, _ = parse_options_header(request.headers.get("content-type"))
-    if kind == b"application/json":
+    content, _ = parse_options_header(request.headers.get("content-type"))
+    if content == b"application/json":
         form, values = Form(), await read_json(request)
     else:
         form = await read_form(
@@ -66,24 +85,29 @@ async def read_speaker(services: Services, request: Request, stack: AsyncExitSta
             services.uploads,
             max_file_bytes=min(_MOST_BYTES, services.config.max_upload_bytes),
             most_files=MOST_REFERENCES,
-            file_field=FILE,
+            file_field=_FILE,
         )
         stack.push_async_callback(_delete, services.uploads, form.files)
         values = _values(form)
     try:
-        new = NewSpeaker.model_validate(values)
+        speaker = kind.model_validate(values)
     except ValidationError as error:
         raise InvalidOption(*describe(error.errors())) from error
-    param = FILE if form.files else "references"
-    recordings = (*form.files, *new.references)
-    if not 0 < len(recordings) <= MOST_REFERENCES:
-        raise InvalidOption(
-            f"There are {len(recordings)} recordings of {new.name!r}; send 1 to "
-            f"{MOST_REFERENCES} in which only this person talks, as 'references' in JSON or "
-            f"'{FILE}' in a form.",
-            param,
-        )
-    return Introduction(new.name, recordings, param)
+    param = _FILE if form.files else "references"
+    return Sent(speaker, (*form.files, *speaker.references), param)
+
+
+def speaker_body(kind: type[SpeakerChange]) -> dict[str, Any]:
+    """The `requestBody` of a route that takes one."""
+    form, schema = whole_schema(kind), whole_schema(kind)
+    form["properties"][_FILE] = {
+        "type": "array",
+        "items": {"type": "string", "format": "binary"},
+        "maxItems": MOST_REFERENCES,
+        "description": "Recordings of this person alone, one or several.",
+    }
+    content = {"multipart/form-data": {"schema": form}, "application/json": {"schema": schema}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def _values(form: Form) -> dict[str, Any]:

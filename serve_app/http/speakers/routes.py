@@ -1,13 +1,11 @@
-"""Voice profiles: made from recordings, listed, renamed, removed."""
-
-from typing import Any
+"""Voice profiles: made from recordings, listed, changed, removed."""
 
 from fastapi import APIRouter, Request, Response
 
+from interchange.errors import InvalidOption
 from serve_app.http.around.disconnect import while_connected
 from serve_app.http.around.error_docs import OpenAIError, error_responses
-from serve_app.http.intake.form_docs import whole_schema
-from serve_app.http.intake.known_speakers import MOST_REFERENCES, learn_one
+from serve_app.http.intake.known_speakers import learn_one
 from serve_app.http.intake.profiles import TheirProfiles
 from serve_app.http.intake.upload import RequestStack, admit
 from serve_app.http.services import Given
@@ -17,33 +15,32 @@ from serve_app.http.speakers.answers import (
     speaker_answer,
     speaker_list,
 )
-from serve_app.http.speakers.form import FILE, NewSpeaker, SpeakerName, read_speaker
+from serve_app.http.speakers.form import NewSpeaker, SpeakerChange, read_speaker, speaker_body
 
 PATH = "/v1/speakers"
+_ONE = f"{PATH}/{{speaker_id}}"
+UPLOAD_PATHS = frozenset({PATH, f"{PATH}/"})
 
 _KEY = error_responses(
     OpenAIError,
     {
         401: "The key is missing or wrong.",
         403: "Voice profiles are turned off; the sentence says how to turn them on.",
-        503: "The job store is away.",
+        503: "The job store, or a stage, is away.",
     },
 )
 _KNOWN = _KEY | error_responses(OpenAIError, {404: "There is no such profile."})
-_NAMED = error_responses(OpenAIError, {409: "There is another profile of that name."})
-
-
-def _body() -> dict[str, Any]:
-    form, schema = whole_schema(NewSpeaker), whole_schema(NewSpeaker)
-    form["properties"][FILE] = {
-        "type": "array",
-        "items": {"type": "string", "format": "binary"},
-        "maxItems": MOST_REFERENCES,
-        "description": "Recordings of this person alone, one or several.",
-    }
-    content = {"multipart/form-data": {"schema": form}, "application/json": {"schema": schema}}
-    return {"requestBody": {"required": True, "content": content}}
-
+_SENT = error_responses(
+    OpenAIError,
+    {
+        400: "The form or the JSON is damaged.",
+        409: "There is another profile of that name, or there are too many.",
+        413: "A recording is larger than the limit.",
+        415: "The body is neither JSON nor a form.",
+        422: "The name or a recording cannot be used: nobody is heard in it, or several are.",
+        429: "Too much audio waits; `Retry-After` says when to try again.",
+    },
+)
 
 routes = APIRouter(tags=["speakers"])
 
@@ -52,19 +49,8 @@ routes = APIRouter(tags=["speakers"])
     PATH,
     status_code=201,
     summary="Make somebody known by recordings of their voice",
-    openapi_extra=_body(),
-    responses=_KEY
-    | error_responses(
-        OpenAIError,
-        {
-            400: "The form or the JSON is damaged.",
-            409: "There is a profile of that name, or there are too many.",
-            413: "A recording is larger than the limit.",
-            415: "The body is neither JSON nor a form.",
-            422: "The name or a recording cannot be used: nobody is heard in it, or several are.",
-            429: "Too much audio waits; `Retry-After` says when to try again.",
-        },
-    ),
+    openapi_extra=speaker_body(NewSpeaker),
+    responses=_KEY | _SENT,
 )
 async def add(
     services: Given,
@@ -74,9 +60,11 @@ async def add(
     stack: RequestStack,
 ) -> SpeakerAnswer:
     admit(services, request.scope, stack)
-    new = await read_speaker(services, request, stack)
-    await profiles.check(new.name)
-    voice = await while_connected(request, learn_one(services, new.name, new.recordings, new.param))
+    sent = await read_speaker(services, request, stack, NewSpeaker)
+    name = sent.speaker.name
+    sent.check(name)
+    await profiles.check(name)
+    voice = await while_connected(request, learn_one(services, name, sent.recordings, sent.param))
     profile = await profiles.add(voice)
     response.headers["Location"] = f"{PATH}/{profile.id}"
     return speaker_answer(profile, services.config.voice_model)
@@ -87,27 +75,40 @@ async def everybody(services: Given, profiles: TheirProfiles) -> SpeakerListAnsw
     return speaker_list(await profiles.all(), services.config.voice_model)
 
 
-@routes.get(f"{PATH}/{{speaker_id}}", summary="One who is known", responses=_KNOWN)
+@routes.get(_ONE, summary="One who is known", responses=_KNOWN)
 async def one(services: Given, profiles: TheirProfiles, speaker_id: str) -> SpeakerAnswer:
     return speaker_answer(await profiles.get(speaker_id), services.config.voice_model)
 
 
 @routes.patch(
-    f"{PATH}/{{speaker_id}}",
-    summary="Call somebody by another name",
-    responses=_KNOWN | _NAMED | error_responses(OpenAIError, {422: "The name cannot be used."}),
+    _ONE,
+    summary="Call somebody by another name, or know them by further recordings",
+    openapi_extra=speaker_body(SpeakerChange),
+    responses=_KNOWN | _SENT,
 )
-async def rename(
-    services: Given, profiles: TheirProfiles, speaker_id: str, body: SpeakerName
+async def change(
+    services: Given,
+    profiles: TheirProfiles,
+    request: Request,
+    stack: RequestStack,
+    speaker_id: str,
 ) -> SpeakerAnswer:
-    return speaker_answer(await profiles.rename(speaker_id, body.name), services.config.voice_model)
+    sent = await read_speaker(services, request, stack, SpeakerChange)
+    model, known = services.config.voice_model, (await profiles.get(speaker_id)).voice
+    name = sent.speaker.name or known.name
+    heard = None
+    if sent.recordings:
+        admit(services, request.scope, stack)
+        sent.check(name, len(known.embeddings) if known.model == model else 0)
+        learning = learn_one(services, name, sent.recordings, sent.param)
+        heard = await while_connected(request, learning)
+    elif sent.speaker.name is None:
+        raise InvalidOption("There is nothing to change; send a 'name' or recordings.", "name")
+    return speaker_answer(await profiles.change(speaker_id, sent.speaker.name, heard), model)
 
 
 @routes.delete(
-    f"{PATH}/{{speaker_id}}",
-    status_code=204,
-    summary="Forget somebody: nothing of the voice is kept",
-    responses=_KNOWN,
+    _ONE, status_code=204, summary="Forget somebody: their profile is removed", responses=_KNOWN
 )
 async def forget(profiles: TheirProfiles, speaker_id: str) -> None:
     await profiles.delete(speaker_id)

@@ -1,6 +1,7 @@
 """Voice profiles in the store: embeddings under names, and nothing else of the recordings."""
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -46,10 +47,8 @@ class ProfileStore:
             .values(
                 id=str(uuid.uuid4()),
                 key_name=self._key,
-                model=voice.model,
-                embeddings=EMBEDDINGS.dump(voice.embeddings),
                 created_at=self._database.now(),
-                **_named(voice.name),
+                **_columns(voice),
             )
             .returning(*profiles.c)
         )
@@ -75,18 +74,30 @@ class ProfileStore:
             raise _unknown(profile_id)
         return found[0]
 
-    async def rename(self, profile_id: str, name: str) -> VoiceProfile:
-        """Raises NotFound, and Conflict where the same key has another profile of that name."""
-        change = profiles.update().where(profiles.c.id == profile_id, self._seen)
+    async def change(
+        self, profile_id: str, name: str | None = None, heard: Voice | None = None
+    ) -> VoiceProfile:
+        """Give it another name, and add what was `heard` of the same person: that replaces what
+        another model has learned.
+
+        Raises NotFound, and Conflict where its key has another profile of that name.
+        """
+        which = self._seen & (profiles.c.id == profile_id)
         try:
             async with self._database.writing() as connection:
-                renamed = change.values(**_named(name)).returning(*profiles.c)
-                row = (await connection.execute(renamed)).first()
+                found = sa.select(profiles).where(which).with_for_update()
+                if (row := (await connection.execute(found)).first()) is None:
+                    raise _unknown(profile_id)
+                voice = _profile_of(row).voice
+                called = name or voice.name
+                if heard is not None:
+                    known = voice.embeddings if voice.model == heard.model else ()
+                    voice = replace(heard, embeddings=(*known, *heard.embeddings))
+                columns = _columns(replace(voice, name=called))
+                changed = profiles.update().where(which).values(**columns)
+                return _profile_of((await connection.execute(changed.returning(*profiles.c))).one())
         except exc.IntegrityError as error:
-            raise _taken(name) from error
-        if row is None:
-            raise _unknown(profile_id)
-        return _profile_of(row)
+            raise _taken(name or "") from error
 
     async def delete(self, profile_id: str) -> None:
         """Raises NotFound."""
@@ -113,8 +124,13 @@ class ProfileStore:
             )
 
 
-def _named(name: str) -> dict[str, str]:
-    return {"name": name, "folded_name": name.casefold()}
+def _columns(voice: Voice) -> dict[str, str]:
+    return {
+        "name": voice.name,
+        "folded_name": voice.name.casefold(),
+        "model": voice.model,
+        "embeddings": EMBEDDINGS.dump(voice.embeddings),
+    }
 
 
 def _profile_of(row: sa.Row[Any]) -> VoiceProfile:

@@ -1,6 +1,7 @@
 """Voice profiles: made, listed, renamed, removed, and what cannot be one."""
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,8 @@ def test_a_name_is_changed_and_somebody_forgotten(client: TestClient) -> None:
         ({"name": "SPEAKER_00", "references": [DATA_URL]}, 422, "name", "take another"),
         ({"name": 7, "references": [DATA_URL]}, 422, "name", "a text"),
         ({"name": "bo", "references": [DATA_URL]}, 409, None, "called 'bo' already"),
-        ({"name": "Ann"}, 422, "references", "0 recordings of 'Ann'; send 1 to 5"),
-        ({"name": "Ann", "references": [DATA_URL] * 6}, 422, "references", "send 1 to 5"),
+        ({"name": "Ann"}, 422, "references", "0 recordings of 'Ann' here"),
+        ({"name": "Ann", "references": [DATA_URL] * 6}, 422, "references", "1 to 5"),
         ({"name": "Ann", "references": ["ann.wav"]}, 422, "references", "no data URL"),
         ({"name": "Ann", "references": [DATA_URL[:-4] + "!"]}, 422, "references", "base64"),
         ({"name": "Ann", "references": DATA_URL}, 422, "references", "a list"),
@@ -169,7 +170,30 @@ def test_a_name_that_is_taken_is_refused_before_anything_is_heard(
     assert not voices.asked
     refused(client.patch(f"{PATH}/{bo['id']}", json={"name": "Ann"}), 409, None, "already")
     refused(client.patch(f"{PATH}/{ann['id']}", json={"name": ""}), 422, "name", "one line")
-    refused(client.patch(f"{PATH}/{ann['id']}", json={}), 422, "name", "missing")
+    refused(client.patch(f"{PATH}/{ann['id']}", json={}), 422, "name", "nothing to change")
+
+
+def test_further_recordings_of_somebody(
+    client: TestClient, make_client: MakeClient, uploads: FakeUploads, voices: FakeVoices
+) -> None:
+    made = add(client)
+    path = f"{PATH}/{made['id']}"
+    more = client.patch(path, files=[("file", FILE), ("file", FILE)])
+    assert more.json() == made | {"recordings": 3}
+    large = {"name": "Bo", "references": [f"data:audio/wav;base64,{'A' * 2**21}", FETCHED]}
+    assert client.patch(path, json=large).json() == made | {"recordings": 5, "name": "Bo"}
+    assert [name for _, name, _ in voices.asked][-4:] == ["Ann", "Ann", "Bo", "Bo"]
+    voices.asked.clear()
+    refused(client.patch(path, files={"file": FILE}), 422, "file", "5 are known")
+    missing = client.patch(f"{PATH}/x", files={"file": FILE})
+    refused(missing, 404, None, "There is no voice profile 'x'")
+    assert not voices.asked
+    voices.heard = replace(voices.heard, model="another")
+    other = make_client(HttpConfig(model=MODEL, voice_model="another"))
+    assert other.get(path).json()["note"] is not None
+    again = other.patch(path, files={"file": FILE}).json()
+    assert again == made | {"recordings": 1, "name": "Bo", "model": "another"}
+    assert not uploads.kept
 
 
 def test_there_are_so_many_and_no_more(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

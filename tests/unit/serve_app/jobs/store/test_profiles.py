@@ -34,7 +34,7 @@ async def test_a_removed_profile_leaves_nothing(store: ProfileStore, database: D
     async with database.reading() as connection:
         left = await connection.execute(sa.text("SELECT count(*) FROM voice_profiles"))
         assert left.scalar_one() == 0
-    for change in (store.get(added.id), store.delete(added.id), store.rename(added.id, "Bo")):
+    for change in (store.get(added.id), store.delete(added.id), store.change(added.id, "Bo")):
         with pytest.raises(NotFound, match=added.id):
             await change
     assert (await store.add(ANN)).id != added.id, "the name is free again"
@@ -48,9 +48,22 @@ async def test_names_are_different_whatever_their_case(store: ProfileStore) -> N
         with pytest.raises(Conflict, match=f"'{same}' already"):
             await store.add(replace(ANN, name=same))
         with pytest.raises(Conflict, match=f"'{same}' already"):
-            await store.rename(bo.id, same)
-    assert (await store.rename(ann.id, "ANN")).voice.name == "ANN", "of itself it may have it"
+            await store.change(bo.id, same)
+    assert (await store.change(ann.id, "ANN")).voice.name == "ANN", "of itself it may have it"
     assert [each.voice.name for each in await store.all()] == ["ANN", "Bo"]
+
+
+async def test_further_recordings_are_added_to_what_the_same_model_has_learned(
+    store: ProfileStore,
+) -> None:
+    added = await store.add(ANN)
+    more = Voice("Bo", ((0.0, 1.0, 0.0),), ANN.model)
+    voice = replace(ANN, embeddings=(*ANN.embeddings, *more.embeddings))
+    assert await store.change(added.id, heard=more) == replace(added, voice=voice)
+    another = replace(more, model="pyannote/speaker-diarization-3.1")
+    changed = await store.change(added.id, "Ann Smith", another)
+    assert changed.voice == replace(another, name="Ann Smith")
+    assert await store.get(added.id) == changed
 
 
 async def test_one_of_many_at_once_gets_the_name(store: ProfileStore) -> None:
@@ -76,12 +89,12 @@ async def test_profiles_belong_to_the_key_that_made_them(store: ProfileStore) ->
     mine, theirs = await phone.add(ANN), await desk.add(ANN)
     assert await phone.all() == await store.made_by("phone") == (mine,)
     assert await desk.all() == await store.made_by("desk") == (theirs,)
-    for change in (phone.get(theirs.id), phone.delete(theirs.id), phone.rename(theirs.id, "Bo")):
+    for change in (phone.get(theirs.id), phone.delete(theirs.id), phone.change(theirs.id, "Bo")):
         with pytest.raises(NotFound):
             await change
     admin = store.seen_by("admin", everybody=True)
     assert {each.id for each in await admin.all()} == {mine.id, theirs.id}
     assert await store.made_by("admin") == ()
-    await admin.rename(mine.id, "Bo")
+    await admin.change(mine.id, "Bo")
     await admin.delete(theirs.id)
     assert [each.voice.name for each in await store.all()] == ["Bo"]
