@@ -50,6 +50,7 @@ class Client:
         data = {"model": "whisper-1", "stream": "true", "progress": "true", **options}
         route = "/v1/audio/translations" if translate else "/v1/audio/transcriptions"
         with ExitStack() as stack:
+            files: dict[str, Any]
             if isinstance(recording, Path):
                 file = stack.enter_context(opened(recording, on_upload))
                 files = {"file": (file_name(recording), file)}

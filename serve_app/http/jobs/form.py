@@ -100,7 +100,7 @@ class JobOptions(BaseModel):
         digest: str | None,
         idempotency_key: str | None,
         known: tuple[Voice, ...],
-        identify: str | None,
+        identify: str | None = None,
     ) -> NewJob:
         """`digest` stands for the content of an uploaded recording, `known` are the voices of
         the known speakers, `identify` names the key whose profiles are looked for."""
