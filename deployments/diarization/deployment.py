@@ -13,10 +13,9 @@ from configs.settings import Settings
 from deployments.diarization.pipeline import Diarizer
 from deployments.memory import measure_memory
 from interchange import measures
-from interchange.discreet import keep_recordings_out_of_logs
 from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16, VoiceSample
 from interchange.transcript import Turn
-from serve_app.reporting import report
+from serve_app import replica
 
 
 # The models take one recording at a time; a second one may wait, and voices be learned beside.
@@ -33,8 +32,7 @@ class SpeakerDiarizer:
     """Tells the speakers of whole recordings apart."""
 
     def __init__(self, settings: Settings) -> None:
-        keep_recordings_out_of_logs()
-        report()
+        replica.begin()
         self._diarizer = Diarizer(settings.diarization, Secrets().hub_token)
         self._diarizer.warm_up()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="diarization")

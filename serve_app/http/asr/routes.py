@@ -15,6 +15,7 @@ from serve_app.http.asr.answers import DetectedLanguage, answer, detected
 from serve_app.http.asr.options import AsrOptions, Encoding
 from serve_app.http.asr.pcm import as_wav
 from serve_app.http.intake.profiles import whose_profiles
+from serve_app.http.intake.quota import WithinHours
 from serve_app.http.intake.transcription import transcription_request
 from serve_app.http.intake.upload import RequestStack, read_upload
 from serve_app.http.quality import notes_header
@@ -67,6 +68,7 @@ routes = APIRouter(tags=["whisper-asr-webservice"])
 
 @routes.post(
     ASR,
+    dependencies=[WithinHours],
     summary="Transcribe an uploaded recording",
     responses=_ERRORS
     | {200: {"content": {kind: {"schema": {"type": "string"}} for kind in MEDIA_TYPES.values()}}},
@@ -93,6 +95,7 @@ async def asr(
 
 @routes.post(
     DETECT_LANGUAGE,
+    dependencies=[WithinHours],
     summary="The language at the beginning of an uploaded recording",
     responses=_ERRORS,
     openapi_extra=_BODY,
