@@ -3,10 +3,9 @@
 from typing import Any
 
 import httpx2
-import pytest
 
 from tests.support.service import Service
-from tests.support.speech import SAMPLE, part_of_sample
+from tests.support.speech import SAMPLE, SPEECH, needs_speech, part_of_sample
 
 PATH = "/v1/speakers"
 
@@ -47,16 +46,21 @@ def test_a_profile_names_somebody_until_it_is_removed(running_service: Service) 
         assert {each["speaker"] for each in heard(client, identify="true")} == {"A", "B"}
 
 
-@pytest.mark.parametrize(("begin", "end", "said"), [(22.0, 22.05, "speech"), (0.0, 5.0, "speech")])
-def test_recordings_in_which_there_is_too_little(
-    running_service: Service, begin: float, end: float, said: str
-) -> None:
-    with running_service.client() as client:
-        refused(client, part_of_sample(begin, end), said)
-
-
 def refused(client: httpx2.Client, recording: bytes, said: str) -> None:
-    answer = client.post(PATH, data={"name": "Bo"}, files={"file": ("bo.wav", recording)})
+    answer = client.post(PATH, data={"name": "Bo"}, files={"file": ("bo", recording)})
     assert answer.status_code == 422, answer.text
     assert said in answer.json()["error"]["message"]
     assert client.get(PATH).json()["data"] == []
+
+
+def test_recordings_that_make_nobody_known(running_service: Service) -> None:
+    with running_service.client() as client:
+        refused(client, part_of_sample(22.0, 22.05), "0.0 s of speech")
+        refused(client, part_of_sample(0.0, 5.0), "0.0 s of speech")
+        refused(client, b"RIFF, or so", "cannot be used")
+
+
+@needs_speech
+def test_two_people_are_not_one(running_service: Service) -> None:
+    with running_service.client() as client:
+        refused(client, (SPEECH / "conversation" / "katiesteve.flac").read_bytes(), "More than one")
