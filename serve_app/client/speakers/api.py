@@ -21,6 +21,15 @@ class SpeakerClient(Client):
     def add(self, name: str, recordings: Sequence[Source]) -> SpeakerObject:
         """Make somebody known by files, and by URLs that the service fetches. Raises OSError for
         a file."""
+        return self._send("POST", SPEAKERS, recordings, name=name)
+
+    def learn(self, speaker_id: str, recordings: Sequence[Source]) -> SpeakerObject:
+        """Know somebody by further recordings. Raises OSError for a file."""
+        return self._send("PATCH", _path(speaker_id), recordings)
+
+    def _send(
+        self, method: str, path: str, recordings: Sequence[Source], **fields: str
+    ) -> SpeakerObject:
         urls = [each for each in recordings if isinstance(each, str)]
         with ExitStack() as stack:
             files = [
@@ -28,8 +37,8 @@ class SpeakerClient(Client):
                 for each in recordings
                 if not isinstance(each, str)
             ]
-            data = {"name": name, "references[]": urls}
-            return self._json("POST", SPEAKERS, data=data, files=files)
+            data = {**fields, "references[]": urls}
+            return self._json(method, path, data=data, files=files)
 
     def speakers(self) -> list[SpeakerObject]:
         """All whom the service knows, by name."""
@@ -49,7 +58,11 @@ class SpeakerClient(Client):
         return same[0]
 
     def rename(self, speaker_id: str, name: str) -> SpeakerObject:
-        return self._json("PATCH", f"{SPEAKERS}/{quote(speaker_id, safe='')}", json={"name": name})
+        return self._json("PATCH", _path(speaker_id), json={"name": name})
 
     def remove(self, speaker_id: str) -> None:
-        self._call("DELETE", f"{SPEAKERS}/{quote(speaker_id, safe='')}")
+        self._call("DELETE", _path(speaker_id))
+
+
+def _path(speaker_id: str) -> str:
+    return f"{SPEAKERS}/{quote(speaker_id, safe='')}"

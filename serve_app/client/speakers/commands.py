@@ -16,20 +16,21 @@ app = typer.Typer(
 )
 
 Who = Annotated[str, typer.Argument(metavar="WHO", help="A name, or an id, as `list` shows them.")]
+Recordings = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RECORDING...",
+        help="Up to 5 files or http(s) addresses in which only this person talks; 2 to 10 s each "
+        "are best.",
+    ),
+]
 NewName = Annotated[str, typer.Argument(metavar="NAME", help="What is written where they speak.")]
 
 
 @app.command(cls=shared.Command, epilog=shared.EPILOG)
 def add(
     name: NewName,
-    recordings: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="RECORDING...",
-            help="Up to 5 files or http(s) addresses in which only this person talks; 2 to 10 s "
-            "each are best.",
-        ),
-    ],
+    recordings: Recordings,
     server: shared.Server = shared.LOCAL,
     api_key: shared.ApiKey = None,
     timeout: shared.Timeout = 600,
@@ -42,6 +43,21 @@ def add(
     url = shared.address(server)
     with shared.exit_codes(), SpeakerClient(url, api_key, timeout=timeout) as client:
         typer.echo(client.add(name, found)["id"])
+
+
+@app.command(cls=shared.Command, epilog=shared.EPILOG)
+def learn(
+    who: Who,
+    recordings: Recordings,
+    server: shared.Server = shared.LOCAL,
+    api_key: shared.ApiKey = None,
+    timeout: shared.Timeout = 600,
+) -> None:
+    """Know somebody by further recordings, or by new ones where the service has another model."""
+    found = [each.source for each in shared.sources(recordings)]
+    url = shared.address(server)
+    with shared.exit_codes(), SpeakerClient(url, api_key, timeout=timeout) as client:
+        client.learn(client.called(who)["id"], found)
 
 
 @app.command("list", cls=shared.Command, epilog=shared.EPILOG)

@@ -73,7 +73,10 @@ def test_somebody_is_made_known_renamed_and_forgotten(
     assert uploads.saved == [("ann = anna.wav", 4000)]
     assert voices.asked[1][0] == UrlSource(URL)
     assert speakers("rename", "ann smith", "Bo").exit_code == 0
-    assert listed() == [[identity, "Bo", "2"]]
+    assert speakers("learn", "Bo", recording, URL).exit_code == 0
+    assert listed() == [[identity, "Bo", "4"]]
+    assert speakers("learn", "Bo", URL).exit_code == 0
+    assert listed() == [[identity, "Bo", "5"]]
     assert speakers("add", "Cy", recording).exit_code == 0
     assert speakers("remove", identity, "Cy").exit_code == 0
     assert listed() == []
