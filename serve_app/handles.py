@@ -33,10 +33,11 @@ from interchange.stages import (
     PcmBlock,
     RecognitionOptions,
     Source,
+    Speakers,
     VoiceSample,
     Window,
 )
-from interchange.transcript import Turn, WindowTranscript
+from interchange.transcript import WindowTranscript
 from serve_app.transcription.transcriber import Transcriber
 from serve_app.transcription.voices import VoiceReader
 
@@ -101,8 +102,8 @@ class RayDiarization:
         with _our_errors("speaker diarization"):
             self._blocks.append(await asyncio.to_thread(ray.put, block.samples))
 
-    async def turns(self) -> tuple[Turn, ...]:
-        found: tuple[Turn, ...] = await _repeat(
+    async def speakers(self) -> Speakers:
+        found: Speakers = await _repeat(
             "speaker diarization", lambda: self._diarize.remote(self._blocks, self._options)
         )
         return found
@@ -153,7 +154,10 @@ async def _repeat(stage: str, call: Callable[[], Any]) -> Any:
                 try:
                     return await response
                 except asyncio.CancelledError:
-                    response.cancel()
+                    # What a deployment answers is cancelled by itself, what an actor does by Ray.
+                    ray.cancel(response) if isinstance(
+                        response, ray.ObjectRef
+                    ) else response.cancel()
                     raise
         except _LOST as lost:
             await _before_another_try(stage, attempt, lost)

@@ -40,7 +40,7 @@ class AsrOptions(Encoding):
     num_speakers: SpeakerCount = None
     min_speakers: SpeakerCount = None
     max_speakers: SpeakerCount = None
-    channels: Channels = "mix"
+    channels: Channels = "auto"
     identify: Identify = False
     output: Output = "txt"
 

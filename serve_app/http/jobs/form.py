@@ -20,6 +20,7 @@ from serve_app.http.intake.options import (
     Language,
     LanguageCode,
     SpeakerCount,
+    SpeakerEmbeddings,
     SpeakerNames,
     Webhook,
     ordered_bounds,
@@ -32,7 +33,14 @@ from serve_app.jobs.job import NewJob
 
 _LISTS = ("languages", "speaker_names")
 _OBJECTS = ("metadata", "webhook", "known_speakers")
-_LATER = ("channels", "speaker_names", "known_speakers", "identify", "metadata")
+_LATER = (
+    "channels",
+    "speaker_names",
+    "known_speakers",
+    "identify",
+    "speaker_embeddings",
+    "metadata",
+)
 """Options that came after the first release."""
 
 Metadata = Annotated[
@@ -63,10 +71,11 @@ class JobOptions(BaseModel):
     num_speakers: SpeakerCount = None
     min_speakers: SpeakerCount = None
     max_speakers: SpeakerCount = None
-    channels: Channels = "mix"
+    channels: Channels = "auto"
     speaker_names: SpeakerNames = ()
     known_speakers: KnownSpeakers = ()
     identify: Identify = False
+    speaker_embeddings: SpeakerEmbeddings = False
     prompt: str | None = Field(None, description="Text that the transcript reads as following.")
     temperature: float = Field(
         0.0, ge=0, le=1, description="Where decoding starts; 0 is greedy, hotter on failure."
@@ -92,6 +101,8 @@ class JobOptions(BaseModel):
             raise wrong("known_speakers", "'known_speakers' needs 'speakers' to be true")
         if not self.speakers and self.identify:
             raise wrong("identify", "'identify' needs 'speakers' to be true")
+        if not self.speakers and self.speaker_embeddings:
+            raise wrong("speaker_embeddings", "'speaker_embeddings' needs 'speakers' to be true")
         return self
 
     def to_job(
@@ -114,6 +125,7 @@ class JobOptions(BaseModel):
             speaker_names=self.speaker_names,
             known_speakers=known,
             identify=identify,
+            speaker_embeddings=self.speaker_embeddings,
             prompt=self.prompt,
             temperature=self.temperature,
             priority="bulk",

@@ -140,9 +140,10 @@ def test_the_original_dialect(document: Any) -> None:
         "timestamp": "chunk",
         "diarise_audio": False,
         "is_async": False,
-        "channels": "mix",
+        "channels": "auto",
         "known_speakers": [],
         "identify": False,
+        "speaker_embeddings": False,
     }
 
 
