@@ -154,7 +154,10 @@ async def _repeat(stage: str, call: Callable[[], Any]) -> Any:
                 try:
                     return await response
                 except asyncio.CancelledError:
-                    response.cancel()
+                    # What a deployment answers is cancelled by itself, what an actor does by Ray.
+                    ray.cancel(response) if isinstance(
+                        response, ray.ObjectRef
+                    ) else response.cancel()
                     raise
         except _LOST as lost:
             await _before_another_try(stage, attempt, lost)

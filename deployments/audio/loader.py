@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Itera
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing, closing, suppress
 from itertools import islice
+from typing import BinaryIO, Protocol
 
 import numpy as np
 
@@ -58,6 +59,12 @@ _A_SECOND = struct.pack(
 Events = Generator[LoadEvent, None, None]
 
 
+class Files(Protocol):
+    def open(self, source: BlobSource) -> BinaryIO:
+        """The recording as a seekable file."""
+        ...
+
+
 class Loader:
     """Loads recordings, several at a time, each in a thread of its own.
 
@@ -66,14 +73,17 @@ class Loader:
     for a process that does nothing else: a thread that waits for a core may hold Python's lock.
     """
 
-    def __init__(self, settings: Settings, *, stands_back: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, *, stands_back: bool = False, files: Files | None = None
+    ) -> None:
+        """`files` opens what a BlobSource names: without it, the blobs of the storage."""
         self._settings = settings
         self._stands_back = stands_back
         self._network = shared_network()
         threads = settings.audio.vad_threads or math.ceil(cores())
         self._pool = ThreadPoolExecutor(threads, "speech")
         self._patient_pool = ThreadPoolExecutor(threads, "patient-speech", stand_back)
-        self._blobs = BlobStore(settings.storage)
+        self._files = files or BlobStore(settings.storage)
         self._guard = AddressGuard(settings.allowed_networks, settings.refused_networks)
         self._places = Places(settings.audio.decoders)
         self._room = Room(settings.fetch.max_disk_bytes)
@@ -131,7 +141,7 @@ class Loader:
                 spool.fail(LoadCancelled())  # unless it failed already: the first reason counts
 
     def _from_blobs(self, source: BlobSource, options: LoadOptions, decoding: Decoding) -> Events:
-        with self._blobs.open(source) as file:
+        with self._files.open(source) as file:
             decoder = decoding.decoder(file, mixer(options.channels))
             yield from self._events(decoder, decoder.notes, options, decoding, lambda: True)
 
