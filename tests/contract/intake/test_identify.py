@@ -41,7 +41,7 @@ ASKED: dict[str, Any] = {
 SPEAKERS = {"seed": "diarise_audio", "asr": "diarize"}
 
 
-@pytest.mark.parametrize("dialect", ASKED.keys() - {"jobs"})
+@pytest.mark.parametrize("dialect", sorted(ASKED.keys() - {"jobs"}))
 def test_a_request_names_the_key_whose_profiles_are_looked_for(
     make_client: MakeClient, transcriber: FakeTranscriber, tmp_path: Path, dialect: str
 ) -> None:
