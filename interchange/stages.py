@@ -211,6 +211,7 @@ class DiarizationOptions:
     min_speakers: int | None = None
     max_speakers: int | None = None
     known: tuple[Voice, ...] = ()
+    priority: Priority = "interactive"
 
 
 class Diarization(Protocol):

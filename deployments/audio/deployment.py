@@ -8,6 +8,7 @@ from ray import serve
 
 from configs.settings import Settings
 from deployments.audio.loader import Loader
+from deployments.autoscaling import Demand
 from interchange.discreet import keep_recordings_out_of_logs
 from interchange.stages import LoadEvent, LoadOptions, Source
 
@@ -30,12 +31,24 @@ class AudioLoader:
         keep_recordings_out_of_logs()
         self._loader = Loader(settings, stands_back=True)
         self._loader.check()
+        self._decoders = settings.audio.decoders
+        self._open = 0
 
     async def load(self, source: Source, options: LoadOptions) -> AsyncIterator[LoadEvent]:
         """Stream the events of one recording; call it by a handle with `stream=True`."""
-        async with aclosing(self._loader.load(source, options)) as events:
-            async for event in events:
-                yield event
+        self._open += 1
+        try:
+            async with aclosing(self._loader.load(source, options)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            self._open -= 1
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """For `deployments.autoscaling.by_seconds`, where a profile names it: how long a load takes
+        is others' affair, so what counts is how many there are."""
+        here = self._open
+        return Demand(soon=here / self._decoders, in_time=0, steady=0, pieces=here).stats()
 
     async def check_health(self) -> None:
         """Raises when voice activity detection does not run or the disk cannot be written."""

@@ -18,9 +18,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from deployments.autoscaling import Load
 from interchange import measures
 from interchange.errors import QueueFull
-from interchange.stages import SAMPLE_RATE, RecognitionOptions, Window
+from interchange.pace import Flow, Pace
+from interchange.stages import SAMPLE_RATE, Priority, RecognitionOptions, Window
 from interchange.transcript import WindowTranscript
 
 HEAD_START_S = 60.0
@@ -74,6 +76,11 @@ class FairQueue:
         self._closed: Exception | None = None
         self._changed = threading.Condition()
         self._throughput = _Throughput(clock)
+        # Of what waits or runs, and of what came and went.
+        self._left: dict[Priority, float] = {"interactive": 0.0, "bulk": 0.0}
+        self._pieces = 0
+        self._pace = Pace(clock)
+        self._arriving, self._leaving = Flow(clock), Flow(clock)
 
     # ---------------------------------------------------------------- the callers' side
 
@@ -95,6 +102,9 @@ class FairQueue:
                 raise self._full()
             self._request(options.request_id).waiting.append(ticket)
             self._count(ticket, 1)
+            self._owe(ticket, 1)
+            if options.priority == "interactive":
+                self._arriving.add(ticket.audio_s)
             self._changed.notify_all()
         ticket.future.add_done_callback(lambda _: self._forget(ticket))
         return ticket
@@ -118,6 +128,8 @@ class FairQueue:
                 request.last_taken = self._clock()
                 measures.WINDOW_WAIT.record(request.last_taken - ticket.enqueued_at)
                 taken.append(ticket)
+            if not self._windows:
+                self._pace.enough(False)
         return taken
 
     def give_back(self, ticket: Ticket) -> None:
@@ -126,7 +138,9 @@ class FairQueue:
             request = self._request(ticket.options.request_id)
             request.running -= 1
             request.served_s -= ticket.audio_s
-            if not ticket.departed:
+            if ticket.departed:
+                self._owe(ticket, -1)
+            else:
                 request.waiting.appendleft(ticket)
                 self._count(ticket, 1)
             self._drop_if_idle(ticket.options.request_id)
@@ -137,6 +151,11 @@ class FairQueue:
             self._requests[ticket.options.request_id].running -= 1
             self._drop_if_idle(ticket.options.request_id)
             self._throughput.add(ticket.audio_s)
+            self._owe(ticket, -1)
+            self._leaving.add(ticket.audio_s)
+            self._pace.done(ticket.audio_s)
+            # Only from here on: the first of a batch is done when all of it has waited long.
+            self._pace.enough(self._windows > 0)
         if not ticket.future.set_running_or_notify_cancel():
             return
         if isinstance(outcome, Exception):
@@ -167,6 +186,18 @@ class FairQueue:
     def audio_s(self) -> float:
         """Seconds of audio that wait."""
         return self._audio_s
+
+    def load(self) -> Load:
+        """What waits and what is under way, and how fast it comes and goes."""
+        with self._changed:
+            return Load(
+                hurried_s=self._left["interactive"],
+                patient_s=self._left["bulk"],
+                pieces=self._pieces,
+                arriving=self._arriving.per_s,
+                leaving=self._leaving.per_s,
+                rate=self._pace.rate,
+            )
 
     # ------------------------------------------------------------------------- inside
 
@@ -203,6 +234,7 @@ class FairQueue:
             if request is not None and ticket in request.waiting:
                 request.waiting.remove(ticket)
                 self._count(ticket, -1)
+                self._owe(ticket, -1)
                 self._drop_if_idle(ticket.options.request_id)
 
     def _drop_if_idle(self, request_id: str) -> None:
@@ -216,6 +248,11 @@ class FairQueue:
         self._audio_s = self._audio_s + sign * ticket.audio_s if self._windows else 0.0
         measures.QUEUED_WINDOWS.record(self._windows)
         measures.QUEUED_AUDIO.record(self._audio_s)
+
+    def _owe(self, ticket: Ticket, sign: int) -> None:
+        self._pieces += sign
+        left = self._left[ticket.options.priority] + sign * ticket.audio_s
+        self._left[ticket.options.priority] = max(left, 0.0) if self._pieces else 0.0
 
     def _full(self) -> QueueFull:
         wait = self._throughput.seconds_for(self._audio_s)

@@ -6,6 +6,7 @@ them are known.
 """
 
 import asyncio
+import logging
 import time
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from interchange.stages import (
     SpeechRecognizer,
     Window,
 )
+from interchange.tracing import span
 from interchange.transcript import Quality, Segment, Transcript, WindowTranscript
 from serve_app.transcription.backlog import Backlog
 from serve_app.transcription.channels import SeparateChannels, label, said_by, turns_of
@@ -38,6 +40,8 @@ from serve_app.transcription.events import (
 from serve_app.transcription.language_votes import UNDETERMINED, LanguageVotes
 from serve_app.transcription.request import TranscriptionRequest
 from serve_app.transcription.speakers import assign, named
+
+log = logging.getLogger("ray.serve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +94,10 @@ class RecordingFlow:
         Raises the errors of `interchange.errors`.
         """
         outcome = "failed"
+        request = self.request
         try:
-            await self._run()
+            with span("recording", priority=request.priority, speakers=request.speakers):
+                await self._run()
             outcome = "completed"
         except ClientError:
             outcome = "refused"
@@ -101,6 +107,9 @@ class RecordingFlow:
             raise
         finally:
             measures.RECORDINGS.record(outcome=outcome)
+            took = time.monotonic() - self.began
+            named = {"recording": request.id}
+            log.info("A recording %s after %.1f s.", outcome, took, extra=named)
 
     async def _run(self) -> None:
         diarization: Diarization | None = None
@@ -113,7 +122,8 @@ class RecordingFlow:
         except BaseExceptionGroup as errors:
             raise _first(errors) from errors
         self.stage_seconds["total"] = time.monotonic() - self.began
-        transcript = self._transcript()
+        with span("merge", windows=len(self.windows)):
+            transcript = self._transcript()
         _measure(transcript)
         self.events.put_nowait(TranscriptReady(transcript))
 
@@ -124,20 +134,24 @@ class RecordingFlow:
         with Backlog() as backlog:
             starter = group.create_task(self._start_windows(group, windows))
             options = self.request.loading(pcm=diarization is not None)
-            async with aclosing(self._loader.load(self.request.source, options)) as events:
-                async for event in events:
-                    match event:
-                        case Channels(count):
-                            self.channels = count
-                            diarization = None if count > 1 else diarization
-                        case Window():
-                            self.loaded_until = max(self.loaded_until, event.end)
-                            await self._hand_over(event, windows, backlog, diarization is not None)
-                        case PcmBlock() if diarization is not None:
-                            await diarization.feed(event)
-                        case Loaded():
-                            self.loaded = event
-                            self.loaded_until = event.duration
+            load = self._loader.load(self.request.source, options)
+            with span("load") as loading:
+                async with aclosing(load) as events:
+                    async for event in events:
+                        match event:
+                            case Channels(count):
+                                self.channels = count
+                                diarization = None if count > 1 else diarization
+                            case Window():
+                                self.loaded_until = max(self.loaded_until, event.end)
+                                park = diarization is not None
+                                await self._hand_over(event, windows, backlog, park)
+                            case PcmBlock() if diarization is not None:
+                                await diarization.feed(event)
+                            case Loaded():
+                                self.loaded = event
+                                self.loaded_until = event.duration
+                                loading.set_attribute("audio_s", event.duration)
             self.stage_seconds["load"] = time.monotonic() - self.began
             self._progress()
             if diarization is not None:
@@ -180,7 +194,8 @@ class RecordingFlow:
         # The recording behind a URL can have changed since it was cut.
         if finished is not None and (finished.start, finished.end) == (window.start, window.end):
             return finished
-        result = await self._when_there_is_room(window, self.options)
+        with span("window", index=window.index, audio_s=window.end - window.start):
+            result = await self._when_there_is_room(window, self.options)
         self._done(result)
         return result
 
@@ -262,7 +277,8 @@ class RecordingFlow:
 
     async def _diarize(self, diarization: Diarization) -> None:
         began = time.monotonic()
-        self.turns = await diarization.turns()
+        with span("diarize"):
+            self.turns = await diarization.turns()
         self.stage_seconds["diarize"] = time.monotonic() - began
         self.events.put_nowait(TurnsReady(self.turns))
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deployments.autoscaling import Load
 from deployments.recognition.fair_queue import BULK_PATIENCE_S, HEAD_START_S, FairQueue, Ticket
 from interchange import measures
 from interchange.errors import QueueFull, Unavailable
@@ -447,3 +448,46 @@ def test_failures_and_departures_are_not_counted_as_done(clock: Clock) -> None:
         leaving.future.cancel()
         queue.finish(leaving, transcript(leaving))
     assert figures.of(measures.RECOGNIZED_AUDIO) == []
+
+
+# --------------------------------------------------------------------------- what there is to do
+
+
+def test_the_load_is_what_waits_and_what_is_under_way(clock: Clock) -> None:
+    queue = FairQueue(3600, clock)
+    put(queue, "a")
+    put(queue, "b", 10, priority="bulk")
+    departed = put(queue, "a", 5)
+    assert queue.load() == Load(35, 10, 3, 35 / 60, 0, None)
+    departed.future.cancel()
+    first, second = queue.take(2)
+    assert queue.load() == Load(30, 10, 2, 35 / 60, 0, None)
+    queue.give_back(second)
+    assert queue.load() == Load(30, 10, 2, 35 / 60, 0, None)
+    queue.finish(first, transcript(first))
+    assert queue.load() == Load(0, 10, 1, 35 / 60, 0.5, None)
+    (again,) = queue.take(1)
+    again.future.cancel()
+    queue.give_back(again)
+    assert queue.load() == Load(0, 0, 0, 35 / 60, 0.5, None)
+
+
+def test_the_rate_is_measured_while_windows_wait(clock: Clock) -> None:
+    queue = FairQueue(36_000, clock)
+    fill(queue, "a", 6)
+    for ticket in queue.take(2):
+        clock.now += 60  # the first of a batch is done when the whole batch is
+        queue.finish(ticket, transcript(ticket))
+    assert queue.load().rate == 0.5
+    for _ in range(2):
+        (ticket,) = queue.take(1)
+        clock.now += 6
+        queue.finish(ticket, transcript(ticket))
+    rate = queue.load().rate
+    serve(queue, 2)
+    clock.now += 3600
+    put(queue, "b", 1)
+    serve(queue, 1)
+    assert queue.load().rate == rate
+    assert rate is not None
+    assert rate > 0.5
