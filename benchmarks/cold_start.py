@@ -41,9 +41,9 @@ def main(
         rows.append([name, *parts, sum(parts)])
     heads = ["stage, seconds", *PARTS, "all"]
     typer.echo(table(heads, rows))
-    longest = {name: _longest_imports(name, imports) for name in STAGES}
-    for name, found in longest.items():
-        typer.echo(f"\n{name}: " + ", ".join(f"{module} {s:.2f} s" for module, s in found))
+    for name in STAGES:
+        longest = _longest_imports(name, imports)
+        typer.echo(f"\n{name}: " + ", ".join(f"{module} {s:.2f} s" for module, s in longest))
     found = {str(row[0]): dict(zip(heads[1:], row[1:], strict=True)) for row in rows}
     typer.echo(f"\nWritten to {results.write('cold-start', found)}")
 

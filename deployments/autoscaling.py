@@ -14,19 +14,26 @@ from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """What one replica has on its hands.
+class Part:
+    """What a replica has of one recording, waiting or in work: seconds of audio, and how many
+    replicas these may ask for. All parts of a recording together ask for one at most: it is done as
+    fast then as if it were alone."""
 
-    `hurried_s` and `patient_s` are the seconds of audio, waiting or in work, that somebody waits
-    for and that are of jobs; `pieces` are how many windows or recordings they are. `arriving` is
-    the seconds of hurried audio that come in a second, `leaving` that of all that is done; `rate`
-    what the replica can do, None where that is not known yet.
+    seconds: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one replica has on its hands: parts of recordings that somebody waits for, and of jobs.
+
+    `pieces` are how many windows or recordings they are, `leaving` the seconds of audio that are
+    done in a second, and `rate` what the replica can do, None where that is not known yet.
     """
 
-    hurried_s: float
-    patient_s: float
+    hurried: Sequence[Part]
+    patient: Sequence[Part]
     pieces: int
-    arriving: float
     leaving: float
     rate: float | None
 
@@ -47,23 +54,24 @@ class Demand:
 
     @classmethod
     def of(cls, load: Load, wait_s: float, bulk_wait_s: float) -> "Demand":
-        pieces = float(load.pieces)
         if load.rate is None:
             # Until a replica knows its own rate, it asks for no other.
-            begun = min(pieces, 1.0)
-            return cls(begun if load.hurried_s else 0.0, begun, 0.0, pieces)
-        all_s = load.hurried_s + load.patient_s
+            return cls(float(bool(load.hurried)), float(load.pieces > 0), 0.0, float(load.pieces))
         return cls(
-            # Each piece is worked on by one replica.
-            soon=min(load.hurried_s / load.rate / wait_s, pieces),
-            in_time=min(all_s / load.rate / bulk_wait_s, pieces),
-            steady=max(load.arriving, min(load.leaving, load.rate)) / load.rate,
-            pieces=pieces,
+            soon=_replicas(load.hurried, load.rate * wait_s),
+            in_time=_replicas([*load.hurried, *load.patient], load.rate * bulk_wait_s),
+            steady=min(load.leaving / load.rate, 1.0),
+            pieces=float(load.pieces),
         )
 
     def stats(self) -> dict[str, float]:
         """For Serve's `record_autoscaling_stats`."""
         return asdict(self)
+
+
+def _replicas(parts: Sequence[Part], seconds: float) -> float:
+    """For these, where one does so many seconds in the time that there is."""
+    return sum(min(part.seconds / seconds, part.most) for part in parts)
 
 
 def needed(demands: Sequence[Demand], elsewhere: float) -> int:

@@ -23,13 +23,16 @@ from configs.settings import AutoscalingSettings
 
 @dataclass(frozen=True)
 class Scenario:
-    """Recordings until a time, on so many replicas at most."""
+    """Recordings until a time, on so many replicas at most, and what Serve's own policy is tried
+    with: requests a replica, and delays before it takes one away."""
 
     name: str
     arrivals: Sequence[Arrival]
     until: float
     costs: Costs
     most: int
+    targets: Sequence[float]
+    delays: Sequence[float]
 
 
 def scenarios(seed: int) -> tuple[Scenario, ...]:
@@ -37,15 +40,15 @@ def scenarios(seed: int) -> tuple[Scenario, ...]:
     day = Costs(per_window=0.2, per_second=0.05, cold_start=60)
     slow = Costs(per_window=0.5, per_second=0.2, cold_start=60)
     return (
-        Scenario("day", a_day(seed), 24 * HOUR, day, most=32),
-        Scenario("surge", a_surge(seed), 2 * HOUR, slow, most=512),
+        Scenario(
+            "day", a_day(seed), 24 * HOUR, day, 32, (8, 16, 24, 32, 48, 64, 96), (60, 300, 600)
+        ),
+        Scenario("surge", a_surge(seed), 2 * HOUR, slow, 512, (1, 2, 4), (60, 300)),
     )
 
 
 UP_AFTER_S = 20
 DOWN_AFTER_S = 300
-TARGETS = (1, 2, 4, 8, 16, 32, 64, 128)
-DOWN_AFTER = (60, 300, 600)
 
 
 def main(
@@ -59,14 +62,16 @@ def main(
         typer.echo(f"Written to {results.write('bursts', {'rows': bursts()})}")
         return
     settings = AutoscalingSettings()
-    waits = {"wait_s": wait or settings.wanted_wait_s, "bulk_wait_s": settings.bulk_wait_s}
+    wait_s = wait or settings.wanted_wait_s
     found = {
-        each.name: _compare(each, waits) for each in scenarios(seed) if only in ("", each.name)
+        each.name: _compare(each, wait_s, settings.bulk_wait_s)
+        for each in scenarios(seed)
+        if only in ("", each.name)
     }
     typer.echo(f"Written to {results.write('simulation', found)}")
 
 
-def _compare(scenario: Scenario, waits: dict[str, float]) -> dict[str, Any]:
+def _compare(scenario: Scenario, wait_s: float, bulk_wait_s: float) -> dict[str, Any]:
     hours = sum(each.seconds for each in scenario.arrivals) / HOUR
     typer.echo(
         f"{scenario.name}: {len(scenario.arrivals)} recordings, {hours:.0f} h of audio, simulated"
@@ -74,10 +79,12 @@ def _compare(scenario: Scenario, waits: dict[str, float]) -> dict[str, Any]:
     bounds = {"min_replicas": 1, "max_replicas": scenario.most, "upscale_delay_s": UP_AFTER_S}
     policies = [ours(downscale_delay_s=DOWN_AFTER_S, **bounds)] + [
         serves_own(target, downscale_delay_s=down, **bounds)
-        for target, down in product(TARGETS, DOWN_AFTER)
+        for target, down in product(scenario.targets, scenario.delays)
     ]
     outcomes = [
-        Simulation(policy, scenario.costs, **waits).run(scenario.arrivals, scenario.until)
+        Simulation(policy, scenario.costs, wait_s=wait_s, bulk_wait_s=bulk_wait_s).run(
+            scenario.arrivals, scenario.until
+        )
         for policy in policies
     ]
     first = outcomes[0]
@@ -100,7 +107,7 @@ def _compare(scenario: Scenario, waits: dict[str, float]) -> dict[str, Any]:
         typer.echo("No target of Serve's own gives waits as short as these.")
     else:
         typer.echo(f"Replica-hours below Serve's best: {1 - first.replica_s / best.replica_s:.0%}")
-    allowed = waits["wait_s"] + scenario.costs.cold_start
+    allowed = wait_s + scenario.costs.cold_start
     typer.echo(f"Wanted: p95 of at most {allowed:.0f} s, a wanted wait and a cold start")
     return {str(row[0]): dict(zip(heads[1:], row[1:], strict=True)) for row in rows}
 

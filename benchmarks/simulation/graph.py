@@ -9,6 +9,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 
 import numpy as np
@@ -68,10 +69,13 @@ class _Recording:
 class _Replica:
     queue: FairQueue
     since: float
-    up: bool = False
     leaving: bool = False
     ongoing: int = 0
     busy: bool = False
+
+
+def _ongoing(replica: _Replica) -> int:
+    return replica.ongoing
 
 
 class Simulation:
@@ -85,6 +89,7 @@ class Simulation:
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
         self._replicas: list[_Replica] = []
+        self._up: list[_Replica] = []
         self._waiting: deque[tuple[_Recording, float]] = deque()
         self._owners: dict[Ticket, _Recording] = {}
         self._open = 0
@@ -96,7 +101,7 @@ class Simulation:
         for number, arrival in enumerate(arrivals):
             windows = arrival.windows
             recording = _Recording(str(number), arrival, iter(windows), len(windows))
-            self._at(arrival.at, lambda recording=recording: self._begin(recording))
+            self._at(arrival.at, partial(self._begin, recording))
         self._scale_to(self._policy.config.min_replicas, at_once=True)
         self._at(_TICK_S, lambda: self._tick(until))
         while self._events:
@@ -125,18 +130,25 @@ class Simulation:
     def _hand_out(self) -> None:
         while self._waiting and (replica := self._least_busy()) is not None:
             recording, seconds = self._waiting.popleft()
-            options = RecognitionOptions(recording.id, priority=recording.arrival.priority)
+            options = RecognitionOptions(
+                recording.id,
+                priority=recording.arrival.priority,
+                in_flight=min(self._costs.in_flight, recording.left),
+            )
             window = Window(0, 0, _SILENCE[: round(seconds * SAMPLE_RATE)], ())
             self._owners[replica.queue.put(window, options)] = recording
             replica.ongoing += 1
             self._work(replica)
 
     def _least_busy(self) -> _Replica | None:
-        places = self._costs.places
-        up = [each for each in self._replicas if each.up and each.ongoing < places]
-        if not up:
+        """Of two by chance; where both are full, of all."""
+        if not (up := self._up):
             return None
-        return min(self._dice.choice(up), self._dice.choice(up), key=lambda each: each.ongoing)
+        one, other = (up[int(self._dice.random() * len(up))] for _ in range(2))
+        best = min(one, other, key=_ongoing)
+        if best.ongoing >= self._costs.places:
+            best = min(up, key=_ongoing)
+        return best if best.ongoing < self._costs.places else None
 
     def _work(self, replica: _Replica) -> None:
         if not replica.busy and (tickets := replica.queue.take(1)):
@@ -176,7 +188,7 @@ class Simulation:
 
     def _decide(self) -> None:
         staying = [each for each in self._replicas if not each.leaving]
-        up = [each for each in staying if each.up]
+        up = self._up
         queued = len(self._waiting)
         self._counted.append((self._now, sum(each.ongoing for each in up) + queued))
         while self._counted[0][0] <= self._now - LOOK_BACK_S:
@@ -202,19 +214,20 @@ class Simulation:
             replica = _Replica(FairQueue(1e12, lambda: self._now), self._now)
             self._replicas.append(replica)
             ready = self._now + (0.0 if at_once else self._costs.cold_start)
-            self._at(ready, lambda replica=replica: self._ready(replica))
+            self._at(ready, partial(self._ready, replica))
         # Those that are not up yet go first, then the newest.
-        for replica in sorted(staying, key=lambda each: (each.up, -each.since))[
+        for replica in sorted(staying, key=lambda each: (each in self._up, -each.since))[
             : max(0, len(staying) - target)
         ]:
             replica.leaving = True
-            replica.up = False
+            if replica in self._up:
+                self._up.remove(replica)
             if not replica.ongoing:
                 self._remove(replica)
 
     def _ready(self, replica: _Replica) -> None:
         if not replica.leaving:
-            replica.up = True
+            self._up.append(replica)
             self._hand_out()
 
     def _remove(self, replica: _Replica) -> None:

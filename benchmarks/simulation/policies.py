@@ -64,7 +64,7 @@ class Policy:
         )
         with patch.object(autoscaling_policy, "time", SimpleNamespace(time=lambda: now)):
             wanted, self._state = self._decide(context)
-        return max(least, min(most, wanted))
+        return max(least, min(most, int(wanted)))
 
 
 def ours(**config: Any) -> Policy:

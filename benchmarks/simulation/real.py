@@ -5,6 +5,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -41,9 +42,9 @@ def show() -> list[list[Cell]]:
     return rows
 
 
-def _profile() -> dict[str, object]:
-    content: dict[str, object] = yaml.safe_load(Path(PROFILE).read_text())
-    (application,) = content["applications"]  # type: ignore[misc]
+def _profile() -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(Path(PROFILE).read_text())
+    application = content["applications"][0]
     application["args"]["recognition"]["model"] = ENGINE
     for deployment in application["deployments"]:
         if deployment["name"] == "SpeechRecognizer":

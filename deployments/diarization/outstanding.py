@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from deployments.autoscaling import Load
+from deployments.autoscaling import Load, Part
 from interchange.pace import Pace
 from interchange.stages import Priority
 
@@ -41,10 +41,9 @@ class Outstanding:
         left = list(self._left)
         rate = self._pace.rate
         return Load(
-            hurried_s=sum(seconds for seconds, priority in left if priority == "interactive"),
-            patient_s=sum(seconds for seconds, priority in left if priority == "bulk"),
+            hurried=[Part(seconds, 1.0) for seconds, priority in left if priority == "interactive"],
+            patient=[Part(seconds, 1.0) for seconds, priority in left if priority == "bulk"],
             pieces=len(left),
-            arriving=0.0,
             # Recordings are few and long: what counts is whether one is in work.
             leaving=(rate or 0.0) if self._in_work else 0.0,
             rate=rate,

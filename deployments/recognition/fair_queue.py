@@ -18,7 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from deployments.autoscaling import Load
+from deployments.autoscaling import Load, Part
 from interchange import measures
 from interchange.errors import QueueFull
 from interchange.pace import Flow, Pace
@@ -55,7 +55,10 @@ class Ticket:
 @dataclass(eq=False, slots=True)
 class _Request:
     waiting: deque[Ticket] = field(default_factory=deque)
+    priority: Priority = "interactive"
     served_s: float = 0.0
+    left_s: float = 0.0
+    in_flight: int = 1
     running: int = 0
     last_taken: float = 0.0
 
@@ -76,11 +79,7 @@ class FairQueue:
         self._closed: Exception | None = None
         self._changed = threading.Condition()
         self._throughput = _Throughput(clock)
-        # Of what waits or runs, and of what came and went.
-        self._left: dict[Priority, float] = {"interactive": 0.0, "bulk": 0.0}
-        self._pieces = 0
-        self._pace = Pace(clock)
-        self._arriving, self._leaving = Flow(clock), Flow(clock)
+        self._pace, self._leaving = Pace(clock), Flow(clock)
 
     # ---------------------------------------------------------------- the callers' side
 
@@ -100,11 +99,11 @@ class FairQueue:
             # A window that waits alone is never too much: it could otherwise never be served.
             if self._windows and self._audio_s + ticket.audio_s > self._max_audio_s:
                 raise self._full()
-            self._request(options.request_id).waiting.append(ticket)
+            request = self._request(options.request_id)
+            request.waiting.append(ticket)
+            request.left_s += ticket.audio_s
+            request.in_flight, request.priority = options.in_flight, options.priority
             self._count(ticket, 1)
-            self._owe(ticket, 1)
-            if options.priority == "interactive":
-                self._arriving.add(ticket.audio_s)
             self._changed.notify_all()
         ticket.future.add_done_callback(lambda _: self._forget(ticket))
         return ticket
@@ -139,7 +138,7 @@ class FairQueue:
             request.running -= 1
             request.served_s -= ticket.audio_s
             if ticket.departed:
-                self._owe(ticket, -1)
+                request.left_s -= ticket.audio_s
             else:
                 request.waiting.appendleft(ticket)
                 self._count(ticket, 1)
@@ -148,10 +147,11 @@ class FairQueue:
     def finish(self, ticket: Ticket, outcome: WindowTranscript | Exception) -> None:
         """Answer a window that was taken, or let go of one whose caller departed."""
         with self._changed:
-            self._requests[ticket.options.request_id].running -= 1
+            request = self._requests[ticket.options.request_id]
+            request.running -= 1
+            request.left_s -= ticket.audio_s
             self._drop_if_idle(ticket.options.request_id)
             self._throughput.add(ticket.audio_s)
-            self._owe(ticket, -1)
             self._leaving.add(ticket.audio_s)
             self._pace.done(ticket.audio_s)
             # Only from here on: the first of a batch is done when all of it has waited long.
@@ -188,13 +188,20 @@ class FairQueue:
         return self._audio_s
 
     def load(self) -> Load:
-        """What waits and what is under way, and how fast it comes and goes."""
+        """What waits and what is under way, and how fast it goes."""
+        parts: dict[Priority, list[Part]] = {"interactive": [], "bulk": []}
+        pieces = 0
         with self._changed:
+            for request in self._requests.values():
+                here = len(request.waiting) + request.running
+                # Windows of this request may be at other replicas as well.
+                part = Part(request.left_s, min(here / request.in_flight, 1.0))
+                parts[request.priority].append(part)
+                pieces += here
             return Load(
-                hurried_s=self._left["interactive"],
-                patient_s=self._left["bulk"],
-                pieces=self._pieces,
-                arriving=self._arriving.per_s,
+                hurried=parts["interactive"],
+                patient=parts["bulk"],
+                pieces=pieces,
                 leaving=self._leaving.per_s,
                 rate=self._pace.rate,
             )
@@ -233,8 +240,8 @@ class FairQueue:
             request = self._requests.get(ticket.options.request_id)
             if request is not None and ticket in request.waiting:
                 request.waiting.remove(ticket)
+                request.left_s -= ticket.audio_s
                 self._count(ticket, -1)
-                self._owe(ticket, -1)
                 self._drop_if_idle(ticket.options.request_id)
 
     def _drop_if_idle(self, request_id: str) -> None:
@@ -248,11 +255,6 @@ class FairQueue:
         self._audio_s = self._audio_s + sign * ticket.audio_s if self._windows else 0.0
         measures.QUEUED_WINDOWS.record(self._windows)
         measures.QUEUED_AUDIO.record(self._audio_s)
-
-    def _owe(self, ticket: Ticket, sign: int) -> None:
-        self._pieces += sign
-        left = self._left[ticket.options.priority] + sign * ticket.audio_s
-        self._left[ticket.options.priority] = max(left, 0.0) if self._pieces else 0.0
 
     def _full(self) -> QueueFull:
         wait = self._throughput.seconds_for(self._audio_s)

@@ -87,6 +87,7 @@ class RecordingFlow:
             asyncio.Queue()
         )
         self.room = asyncio.Semaphore(stages.windows_in_flight)
+        self.in_flight = 0
 
     async def run(self) -> None:
         """Until the transcript is out. Cancelling stops all the work.
@@ -184,6 +185,7 @@ class RecordingFlow:
         """Start each window's recognition as soon as there is room."""
         while (window := await windows.get()) is not None:
             await self.room.acquire()
+            self.in_flight += 1
             self.tasks.put_nowait((window, group.create_task(self._recognize(window))))
         self.tasks.put_nowait(None)
 
@@ -230,7 +232,8 @@ class RecordingFlow:
         what was accepted is finished."""
         while True:
             try:
-                return await self.stages.recognizer.recognize(window, options)
+                asked = replace(options, in_flight=self.in_flight)
+                return await self.stages.recognizer.recognize(window, asked)
             except QueueFull as full:
                 if not self.windows:
                     raise
@@ -242,6 +245,7 @@ class RecordingFlow:
             window, task = started
             result = await self._agree(window, await task)
             self.room.release()
+            self.in_flight -= 1
             self.windows.append(result)
             self.held += [self._of_channel(each, window.channel) for each in result.segments]
             if window.channel is None:

@@ -1,4 +1,3 @@
-import math
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +12,7 @@ from ray.serve._private.common import TimeStampedValue
 from ray.serve.config import AutoscalingConfig, AutoscalingContext, AutoscalingPolicy
 
 from deployments import autoscaling
-from deployments.autoscaling import Demand, Load, by_seconds, needed, reported
+from deployments.autoscaling import Demand, Load, Part, by_seconds, needed, reported
 
 PATH = "deployments.autoscaling:by_seconds"
 WAIT_S, BULK_S = 10.0, 600.0
@@ -24,11 +23,14 @@ def load(
     patient_s: float = 0.0,
     pieces: int = 1000,
     *,
-    arriving: float = 0.0,
+    recordings: int = 1000,
     leaving: float = 0.0,
     rate: float | None = 50.0,
 ) -> Load:
-    return Load(hurried_s, patient_s, pieces, arriving, leaving, rate)
+    """Of as many recordings on this replica alone, alike."""
+    hurried = [Part(hurried_s / recordings, 1.0)] * recordings if hurried_s else []
+    patient = [Part(patient_s / recordings, 1.0)] * recordings if patient_s else []
+    return Load(hurried, patient, pieces, leaving, rate)
 
 
 def demand(this: Load) -> Demand:
@@ -43,7 +45,7 @@ demands = st.lists(
         hurried_s=st.floats(0, 1e6),
         patient_s=st.floats(0, 1e6),
         pieces=st.integers(1, 10_000),
-        arriving=st.floats(0, 1e4),
+        recordings=st.integers(1, 50),
         leaving=st.floats(0, 1e4),
         rate=st.none() | st.floats(0.1, 3000),
     ).map(demand),
@@ -101,12 +103,13 @@ def context(
         ([load(0, 31_000)], 0, 2),
         # What somebody waits for goes first, so jobs do not make it wait.
         ([load(500, 29_500)], 0, 1),
-        # A recording is diarized by one replica, however long it is.
-        ([load(36_000, pieces=1)], 0, 1),
-        ([load(36_000, pieces=3)], 0, 3),
-        # Nothing waits, and as much comes as 2.5 replicas do.
-        ([load(arriving=62.5), load(arriving=62.5), load()], 0, 3),
-        ([load(leaving=40), load(leaving=40)], 0, 2),
+        # A recording asks for one replica, however long it is, and wherever its windows are.
+        ([load(36_000, recordings=1)], 0, 1),
+        ([load(36_000, recordings=3)], 0, 3),
+        ([Load([Part(1500, 0.25)], [], 60, 0, 50)] * 4, 0, 1),
+        ([Load([Part(1500, 0.25)] * 3, [], 180, 0, 50)] * 4, 0, 3),
+        # Nothing waits, and as much goes as two replicas can do.
+        ([load(leaving=40), load(leaving=40), load()], 0, 2),
         # More than a replica can do does not leave it.
         ([load(leaving=500)], 0, 1),
         # A thousand windows that no replica has room for are like the thousand of this one.
@@ -147,12 +150,12 @@ def test_more_to_do_never_asks_for_fewer(
         assert needed([*found[:at], busier, *found[at + 1 :]], elsewhere) >= before
 
 
-@given(st.floats(0, 1e6), st.floats(0, 1e6), st.integers(1, 5000), st.floats(0.1, 3000))
+@given(st.floats(0, 1e6), st.floats(0, 1e6), st.integers(1, 500), st.floats(0.1, 3000))
 def test_more_audio_never_asks_for_fewer(
-    hurried: float, more: float, pieces: int, rate: float
+    hurried: float, more: float, recordings: int, rate: float
 ) -> None:
-    less = demand(load(hurried, pieces=pieces, rate=rate))
-    much = demand(load(hurried + more, pieces=pieces, rate=rate))
+    less = demand(load(hurried, recordings=recordings, rate=rate))
+    much = demand(load(hurried + more, recordings=recordings, rate=rate))
     assert needed([much], 0) >= needed([less], 0)
 
 
@@ -195,7 +198,8 @@ class Scaled:
         )
         this.config, this.policy_state = self._config, self._state
         with patch.object(autoscaling_policy, "time", SimpleNamespace(time=lambda: self.now)):
-            self.target, self._state = self._decide(this)
+            wanted, self._state = self._decide(this)
+        self.target = int(wanted)
         return self.target
 
 
@@ -244,4 +248,3 @@ def test_it_needs_nothing_that_serves_controller_may_not_find() -> None:
     ours = ("configs", "deployments", "interchange", "serve_app")
     names = {getattr(each, "__module__", "") or "" for each in vars(autoscaling).values()}
     assert {name for name in names if name.startswith(ours)} == {autoscaling.__name__}
-    assert math is autoscaling.math

@@ -72,4 +72,4 @@ def test_without_a_profile_that_asks_for_it_nothing_is_recorded() -> None:
 def test_the_exporter_is_what_serve_takes() -> None:
     (processor,) = to_collector()
     assert isinstance(processor, BatchSpanProcessor)
-    processor.shutdown()
+    processor.shutdown()  # type: ignore[no-untyped-call]

@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from deployments.autoscaling import Load
+from deployments.autoscaling import Load, Part
 from deployments.diarization.outstanding import Outstanding
 
 
@@ -16,13 +18,14 @@ def test_recordings_count_while_they_wait_or_are_in_work() -> None:
     clock = Clock()
     outstanding = Outstanding(clock)
     with outstanding.recording(600, "interactive"), outstanding.recording(3600, "bulk"):
-        assert outstanding.load() == Load(600, 3600, 2, 0, 0, None)
+        waiting = Load([Part(600, 1)], [Part(3600, 1)], 2, 0, None)
+        assert outstanding.load() == waiting
         with outstanding.work(600):
             clock.now += 6
-        assert outstanding.load() == Load(600, 3600, 2, 0, 0, 100)
+        assert outstanding.load() == replace(waiting, rate=100)
         with outstanding.work(3600):
-            assert outstanding.load() == Load(600, 3600, 2, 0, 100, 100)
-    assert outstanding.load() == Load(0, 0, 0, 0, 0, 100)
+            assert outstanding.load() == replace(waiting, rate=100, leaving=100)
+    assert outstanding.load() == Load([], [], 0, 0, 100)
 
 
 def test_a_recording_that_failed_or_was_cancelled_waits_no_longer() -> None:
@@ -33,4 +36,4 @@ def test_a_recording_that_failed_or_was_cancelled_waits_no_longer() -> None:
         outstanding.work(60),
     ):
         raise ValueError("it fails")
-    assert outstanding.load() == Load(0, 0, 0, 0, 0, None)
+    assert outstanding.load() == Load([], [], 0, 0, None)
