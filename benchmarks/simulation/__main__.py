@@ -14,9 +14,9 @@ import typer
 
 from benchmarks.measuring import results
 from benchmarks.measuring.tables import Cell, table
-from benchmarks.simulation.graph import Costs, Simulation
+from benchmarks.simulation.graph import Costs, Outcome, Simulation
 from benchmarks.simulation.load import HOUR, Arrival, a_day, a_surge
-from benchmarks.simulation.policies import ours, serves_own
+from benchmarks.simulation.policies import Policy, ours, serves_own
 from benchmarks.simulation.real import show as bursts
 from configs.settings import AutoscalingSettings
 
@@ -48,7 +48,6 @@ def scenarios(seed: int) -> tuple[Scenario, ...]:
 
 
 UP_AFTER_S = 20
-DOWN_AFTER_S = 300
 
 
 def main(
@@ -77,7 +76,9 @@ def _compare(scenario: Scenario, wait_s: float, bulk_wait_s: float) -> dict[str,
         f"{scenario.name}: {len(scenario.arrivals)} recordings, {hours:.0f} h of audio, simulated"
     )
     bounds = {"min_replicas": 1, "max_replicas": scenario.most, "upscale_delay_s": UP_AFTER_S}
-    policies = [ours(downscale_delay_s=DOWN_AFTER_S, **bounds)] + [
+    policies = [ours(downscale_delay_s=down, **bounds) for down in scenario.delays]
+    mine = len(policies)
+    policies += [
         serves_own(target, downscale_delay_s=down, **bounds)
         for target, down in product(scenario.targets, scenario.delays)
     ]
@@ -87,12 +88,9 @@ def _compare(scenario: Scenario, wait_s: float, bulk_wait_s: float) -> dict[str,
         )
         for policy in policies
     ]
-    first = outcomes[0]
-    equal = [each for each in outcomes[1:] if each.wait(0.95) <= first.wait(0.95)]
-    best = min(equal, key=lambda each: each.replica_s, default=None)
     rows: list[list[Cell]] = [
         [
-            policy.name + (" (its best at equal waits)" if outcome is best else ""),
+            policy.name,
             round(outcome.wait(0.5), 1),
             round(outcome.wait(0.95), 1),
             round(outcome.replica_s / HOUR, 1),
@@ -103,13 +101,23 @@ def _compare(scenario: Scenario, wait_s: float, bulk_wait_s: float) -> dict[str,
     ]
     heads = ["policy", "wait p50, s", "wait p95, s", "replica-hours", "most", "changes"]
     typer.echo(table(heads, rows))
-    if best is None:
-        typer.echo("No target of Serve's own gives waits as short as these.")
-    else:
-        typer.echo(f"Replica-hours below Serve's best: {1 - first.replica_s / best.replica_s:.0%}")
+    for policy, outcome in zip(policies[:mine], outcomes[:mine], strict=True):
+        typer.echo(f"{policy.name}: {_beside(outcome, policies[mine:], outcomes[mine:])}")
     allowed = wait_s + scenario.costs.cold_start
     typer.echo(f"Wanted: p95 of at most {allowed:.0f} s, a wanted wait and a cold start")
     return {str(row[0]): dict(zip(heads[1:], row[1:], strict=True)) for row in rows}
+
+
+def _beside(outcome: Outcome, policies: Sequence[Policy], others: Sequence[Outcome]) -> str:
+    equal = [
+        (other.replica_s, policy.name)
+        for policy, other in zip(policies, others, strict=True)
+        if other.wait(0.95) <= outcome.wait(0.95)
+    ]
+    if not equal:
+        return "none of Serve's own has waits as short"
+    least, name = min(equal)
+    return f"{1 - outcome.replica_s / least:.0%} below Serve's best at waits as short, {name}"
 
 
 if __name__ == "__main__":

@@ -64,11 +64,13 @@ class Policy:
         )
         with patch.object(autoscaling_policy, "time", SimpleNamespace(time=lambda: now)):
             wanted, self._state = self._decide(context)
-        return max(least, min(most, int(wanted)))
+        bounded: int = max(least, min(most, wanted))
+        return bounded
 
 
 def ours(**config: Any) -> Policy:
-    return Policy("by seconds", by_seconds, AutoscalingConfig(**config))
+    whole = AutoscalingConfig(**config)
+    return Policy(f"by seconds, down after {whole.downscale_delay_s:g} s", by_seconds, whole)
 
 
 def serves_own(target: float, **config: Any) -> Policy:

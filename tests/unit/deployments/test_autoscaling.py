@@ -184,7 +184,7 @@ class Scaled:
         policy = self._config.policy.get_policy()
         self._decide = autoscaling_policy._apply_autoscaling_config(policy)
         self._state: dict[str, Any] = {}
-        self.target = self._config.min_replicas
+        self.target: int = self._config.min_replicas
         self.now = 0.0
 
     def after(self, seconds: float, found: list[Demand], elsewhere: float = 0) -> int:
@@ -198,8 +198,7 @@ class Scaled:
         )
         this.config, this.policy_state = self._config, self._state
         with patch.object(autoscaling_policy, "time", SimpleNamespace(time=lambda: self.now)):
-            wanted, self._state = self._decide(this)
-        self.target = int(wanted)
+            self.target, self._state = self._decide(this)
         return self.target
 
 
