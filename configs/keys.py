@@ -4,6 +4,8 @@
 phone-app:
   sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
   scopes: [transcribe, jobs]
+  hours_a_day: 10
+  waiting_jobs: 50
 ```
 
 A key is 256 random bits, so that its plain SHA-256 cannot be guessed back.
@@ -36,6 +38,10 @@ class NamedKey(BaseModel):
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     scopes: frozenset[Scope] = Field(min_length=1)
+    hours_a_day: float | None = Field(None, gt=0)
+    """Of audio; no more is let in when so much was transcribed within a day."""
+    waiting_jobs: int | None = Field(None, ge=1)
+    """That may be there at once and have not ended."""
 
 
 _KEYS: TypeAdapter[dict[str, NamedKey]] = TypeAdapter(dict[_Name, NamedKey])
@@ -81,7 +87,8 @@ def read_keys(path: Path) -> dict[str, NamedKey]:
 def write_keys(path: Path, keys: Mapping[str, NamedKey]) -> None:
     """Replace the file in one step, readable by its owner alone. Raises OSError."""
     content = {
-        name: {"sha256": key.sha256, "scopes": [each for each in SCOPES if each in key.scopes]}
+        name: key.model_dump(exclude_none=True)
+        | {"scopes": [each for each in SCOPES if each in key.scopes]}
         for name, key in keys.items()
     }
     handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}")  # mode 0600

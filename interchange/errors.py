@@ -21,6 +21,7 @@ RayscribeError                  500
 │   ├── Conflict                409
 │   │   └── Cancelled           409  somebody cancelled the task while its client waited
 │   └── QueueFull               429  with the seconds after which to try again
+│       └── QuotaExceeded       429  the key has had as much as it may
 └── ServerError                 500  the service is at fault
     ├── MissingToken            500  a gated model is configured and no hub token is set
     ├── RecognitionFailed       500  no window of the recording could be recognized
@@ -155,6 +156,10 @@ class _RetryLater(RayscribeError):
 class QueueFull(_RetryLater, ClientError):
     status = 429
     code = "queue_full"
+
+
+class QuotaExceeded(QueueFull):
+    code = "quota_exceeded"
 
 
 class ServerError(RayscribeError):

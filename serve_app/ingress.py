@@ -16,8 +16,8 @@ from configs.settings import Settings
 from deployments.audio.speech.live_voice import LiveVoice
 from deployments.models.resolve import gated
 from interchange.blobs import BlobStore
-from interchange.discreet import keep_recordings_out_of_logs
 from interchange.stages import SpeechDetection
+from serve_app import replica
 from serve_app.handles import RaySpeakerDiarizer, RaySpeechRecognizer, ray_transcriber, ray_voices
 from serve_app.http.app import create_app
 from serve_app.http.intake.watch import StageWatch
@@ -25,7 +25,6 @@ from serve_app.http.services import HttpConfig, Services
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.configured import configured_database
 from serve_app.live.service import LiveService
-from serve_app.reporting import report
 from serve_app.transcription.admission import Admission, AdmittedTranscriber
 
 _STORE_WAIT_S = 1.5
@@ -74,8 +73,7 @@ class Ingress:
         diarizer: DeploymentHandle,
         jobs: DeploymentHandle,
     ) -> None:
-        keep_recordings_out_of_logs()
-        report()
+        replica.begin()
         secrets = Secrets()
         stages = (loader, recognizer, diarizer, jobs)
         blobs = BlobStore(settings.storage, most_bytes=settings.fetch.max_disk_bytes)
@@ -123,6 +121,7 @@ class Ingress:
                 RaySpeakerDiarizer(diarizer),
                 LiveVoice,
                 SpeechDetection(settings.audio.vad_threshold, silence_s=0.5, padding_s=0.3),
+                heard=admission.usage.add,
             ),
         )
 

@@ -51,6 +51,13 @@ def add(
         list[_Scope],
         typer.Option(help="What it may do; given again, that too. `admin` sees everybody's jobs."),
     ] = [_Scope.TRANSCRIBE, _Scope.JOBS],  # noqa: B006 - nobody changes it
+    hours_a_day: Annotated[
+        float | None,
+        typer.Option(help="Hours of audio after which it is refused for the day.", min=0.01),
+    ] = None,
+    waiting_jobs: Annotated[
+        int | None, typer.Option(help="Jobs that may wait or run at once.", min=1)
+    ] = None,
 ) -> None:
     """Make a key and print it, once: the file keeps its hash."""
     keys = _keys(file, must_exist=False)
@@ -59,19 +66,24 @@ def add(
     if name in keys:
         _fail(f"There is a key {name!r} already; remove it first.")
     key = new_key()
-    _write(
-        file,
-        keys | {name: NamedKey(sha256=digest(key), scopes=frozenset(each.value for each in scope))},
+    named = NamedKey(
+        sha256=digest(key),
+        scopes=frozenset(each.value for each in scope),
+        hours_a_day=hours_a_day,
+        waiting_jobs=waiting_jobs,
     )
+    _write(file, keys | {name: named})
     typer.echo(key)
 
 
 @app.command("list", cls=shared.Command)
 def list_keys(file: File) -> None:
-    """Names and scopes, between tabs."""
+    """Names, scopes and quotas, between tabs."""
     for name, key in _keys(file).items():
         scopes = ",".join(scope for scope in SCOPES if scope in key.scopes)
-        typer.echo(f"{name}\t{scopes}")
+        hours = "" if key.hours_a_day is None else f"\t{key.hours_a_day:g} h a day"
+        waiting = "" if key.waiting_jobs is None else f"\t{key.waiting_jobs} jobs waiting"
+        typer.echo(f"{name}\t{scopes}{hours}{waiting}")
 
 
 @app.command(cls=shared.Command)

@@ -38,6 +38,8 @@ def main(
         "logs": faults.logs,
         "leave": faults.leaving,
         "ingress": faults.killed_ingress,
+        "killed": faults.killed_stages,
+        "hung": faults.hung_recognizer,
     }
     chosen = only.split(",") if only else list(attacks)
     lines: list[Line] = []

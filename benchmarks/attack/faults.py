@@ -1,13 +1,16 @@
 """Parts that fail, clients that leave, ports that are open, logs that tell."""
 
 import os
+import signal
 import socket
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
@@ -25,6 +28,10 @@ from benchmarks.attack.target import (
 
 _STORE_S = 4.0
 _LEFT_S = 75.0
+_REPLACED_S = 30.0
+
+_AT_WORK_S = 0.6
+"""After which a recording is being recognized, and its speakers told apart."""
 
 
 def locked_store(target: Target) -> Iterator[Line]:
@@ -58,6 +65,44 @@ def killed_ingress(target: Target) -> Iterator[Line]:
     yield Line("the ingress is killed under 8", f"{statuses}, {len(cut)} cut", bool(cut) and held)
 
 
+def killed_stages(target: Target) -> Iterator[Line]:
+    """A request loses the replica that works for it: it goes to the next one, and is not late by
+    more than that takes to start."""
+    for stage in ("SpeechRecognizer", "SpeakerDiarizer"):
+        _, alone = _with_speakers(target)
+        answer, seconds = _with_speakers(target, partial(target.service.kill, stage))
+        late = seconds - alone
+        held = answer.status_code == 200 and late <= _REPLACED_S
+        said = f"{answer.status_code} in {seconds:.0f} s, {late:.0f} more than alone"
+        yield Line(f"a {stage} is killed under a request", said, held)
+
+
+def hung_recognizer(target: Target) -> Iterator[Line]:
+    """A recognizer that neither works nor ends, as one whose driver hangs."""
+    hung = target.service.replicas("SpeechRecognizer")
+
+    def hang() -> None:
+        for process in hung:
+            os.kill(process, signal.SIGSTOP)
+
+    answer, seconds = _with_speakers(target, hang)
+    replaced = not hung & target.service.replicas("SpeechRecognizer")
+    said = f"{answer.status_code} in {seconds:.0f} s, {'' if replaced else 'not '}replaced"
+    yield Line("a recognizer hangs under a request", said, answer.status_code == 200 and replaced)
+
+
+def _with_speakers(target: Target, meanwhile: Callable[[], object] = lambda: None) -> Any:
+    """The answer to a recording of half a minute, and how many seconds it took."""
+    with target.client(timeout=600) as client, ThreadPoolExecutor(1) as pool:
+        form = {"model": "whisper-1", "speakers": "true", "response_format": "verbose_json"}
+        files = {"file": ("a.wav", sample())}
+        call = partial(client.post, TRANSCRIPTIONS, data=form, files=files)
+        asked = pool.submit(timed, call)
+        time.sleep(_AT_WORK_S)
+        meanwhile()
+        return asked.result()
+
+
 def leaving(target: Target) -> Iterator[Line]:
     """Clients that go away while they upload; what stays of their files."""
     address = urlsplit(target.service.url)
@@ -77,7 +122,8 @@ def leaving(target: Target) -> Iterator[Line]:
 
 
 def _files(folder: Path) -> int:
-    return sum(path.is_file() for path in folder.rglob("*")) if folder.exists() else 0
+    """How many recordings are stored; hidden files are the store's own."""
+    return sum(not path.name.startswith(".") for path in folder.rglob("*") if path.is_file())
 
 
 def ports(target: Target) -> Iterator[Line]:

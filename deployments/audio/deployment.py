@@ -9,8 +9,8 @@ from ray import serve
 from configs.settings import Settings
 from deployments.audio.loader import Loader
 from deployments.autoscaling import Demand
-from interchange.discreet import keep_recordings_out_of_logs
 from interchange.stages import LoadEvent, LoadOptions, Source
+from serve_app import replica
 
 
 # A load waits for the network and for whoever takes its windows most of the time, so a
@@ -28,7 +28,7 @@ class AudioLoader:
     """Fetches, decodes and cuts recordings."""
 
     def __init__(self, settings: Settings) -> None:
-        keep_recordings_out_of_logs()
+        replica.begin()
         self._loader = Loader(settings, stands_back=True)
         self._loader.check()
         self._decoders = settings.audio.decoders

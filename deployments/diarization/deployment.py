@@ -15,10 +15,9 @@ from deployments.diarization.outstanding import Outstanding
 from deployments.diarization.pipeline import Diarizer
 from deployments.memory import measure_memory
 from interchange import measures
-from interchange.discreet import keep_recordings_out_of_logs
 from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16, VoiceSample
 from interchange.transcript import Turn
-from serve_app.reporting import report
+from serve_app import replica
 
 
 # The models take one recording at a time; a second one may wait, and voices be learned beside.
@@ -35,8 +34,7 @@ class SpeakerDiarizer:
     """Tells the speakers of whole recordings apart."""
 
     def __init__(self, settings: Settings) -> None:
-        keep_recordings_out_of_logs()
-        report()
+        replica.begin()
         self._waits = settings.autoscaling
         self._outstanding = Outstanding()
         self._diarizer = Diarizer(settings.diarization, Secrets().hub_token)

@@ -9,12 +9,11 @@ from ray.serve.handle import DeploymentHandle
 
 from configs.secrets import Secrets
 from configs.settings import Settings
-from interchange.discreet import keep_recordings_out_of_logs
 from interchange.errors import StoreUnavailable
+from serve_app import replica
 from serve_app.handles import ray_transcriber
 from serve_app.http.seed.answers import webhook_body
 from serve_app.jobs.worker import JobWorker
-from serve_app.reporting import report
 
 log = logging.getLogger("ray.serve")
 
@@ -40,8 +39,7 @@ class JobManager:
         recognizer: DeploymentHandle,
         diarizer: DeploymentHandle,
     ) -> None:
-        keep_recordings_out_of_logs()
-        report()
+        replica.begin()
         secrets = Secrets()
         self._manager = JobWorker(
             settings,

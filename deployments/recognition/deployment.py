@@ -8,10 +8,9 @@ from deployments.autoscaling import Demand
 from deployments.memory import measure_memory
 from deployments.recognition.build import build_engine
 from deployments.scheduling import compute
-from interchange.discreet import keep_recordings_out_of_logs
 from interchange.stages import RecognitionOptions, Window
 from interchange.transcript import WindowTranscript
-from serve_app.reporting import report
+from serve_app import replica
 
 
 # The queue inside bounds what waits, by seconds of audio: Serve may hand over all it has.
@@ -28,8 +27,7 @@ class SpeechRecognizer:
     """Recognizes windows of all requests in one running batch."""
 
     def __init__(self, settings: Settings) -> None:
-        keep_recordings_out_of_logs()
-        report()
+        replica.begin()
         compute()
         self._waits = settings.autoscaling
         self._engine = build_engine(settings.recognition, Secrets().hub_token)

@@ -114,6 +114,15 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class JobUsage:
+    """Of one key: how many jobs have not ended, and the seconds of audio that were recognized of
+    those that were accepted within a day."""
+
+    waiting: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Jobs, newest first; `cursor` leads to the next page, None after the last."""
 

@@ -19,7 +19,8 @@ class TooManySessions(QueueFull):
 
 
 class LiveService:
-    """Opens sessions. `detection` finds speech where a client does not say how."""
+    """Opens sessions. `detection` finds speech where a client does not say how; `heard` is told
+    how many seconds of audio an owner's session had, when it ends."""
 
     def __init__(
         self,
@@ -28,9 +29,12 @@ class LiveService:
         diarizer: SpeakerDiarizer,
         detector: Callable[[], VoiceDetector],
         detection: SpeechDetection,
+        *,
+        heard: Callable[[str, float], None] = lambda _owner, _seconds: None,
     ) -> None:
         self.settings = settings
         self.detection = detection
+        self._heard = heard
         self._recognizer = recognizer
         self._diarizer = diarizer
         self._detector = detector
@@ -46,8 +50,11 @@ class LiveService:
         measures.LIVE_SESSIONS.record(self._open.total())
         try:
             session = LiveSession(session_id, self._detector(), options)
-            async with LiveRunner(session, self._recognizer, self._diarizer, tell) as runner:
-                yield runner
+            try:
+                async with LiveRunner(session, self._recognizer, self._diarizer, tell) as runner:
+                    yield runner
+            finally:
+                self._heard(owner, session.seconds)
         finally:
             self._open[owner] -= 1
             if not self._open[owner]:

@@ -96,6 +96,11 @@ class LiveSession:
         return (self._audio.end - self._audio.start) / SAMPLE_RATE
 
     @property
+    def seconds(self) -> float:
+        """Of audio that came."""
+        return self._audio.end / SAMPLE_RATE
+
+    @property
     def uncommitted(self) -> int:
         """Samples that no item has for good."""
         return self._audio.end - self._floor

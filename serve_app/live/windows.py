@@ -20,7 +20,7 @@ _LARGEST_S = 28.0
 
 _CLOSEST_S = 0.6
 _FARTHEST_S = 2.0
-_SHARE = 3.0  # an interval is at least so many times what a hypothesis takes
+_SHARE = 2.0  # an interval is at least so many times what a hypothesis takes
 
 _LONG_TURN_S = 60.0
 _SHORT_PAUSE_S = 0.2

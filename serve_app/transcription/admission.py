@@ -4,6 +4,8 @@ Recognition serves the recordings that wait in turns (`deployments/recognition/f
 that is short goes ahead of one that is long. So a new recording waits for as much of each other as
 it is long itself, and no more. How fast audio is worked off is measured while there is enough of
 it; so each process that lets recordings in reckons with what it gets of a graph that others share.
+Only windows count as worked off: hours of silence are done in a moment, and say nothing about what
+comes next.
 """
 
 import math
@@ -16,9 +18,10 @@ from interchange import measures
 from interchange.errors import QueueFull, RecognitionFailed
 from interchange.pace import Pace
 from interchange.transcript import Transcript
-from serve_app.transcription.events import Event, Progress, Resume, TranscriptReady
+from serve_app.transcription.events import Event, Progress, Resume, TranscriptReady, WindowDone
 from serve_app.transcription.request import TranscriptionRequest
 from serve_app.transcription.transcriber import Transcriber
+from serve_app.transcription.usage import Usage
 
 UNKNOWN_S = 10.0
 """A recording about which nothing is known yet."""
@@ -38,6 +41,9 @@ _SPEAKERS_SHARE = 0.5
 _HEADROOM = 2 / 3
 """Of the longest wait, what a key may fill that has more than its share: the rest is for others."""
 
+_LATEST_S = 300.0
+"""Nobody is told to come later for others' sake: they may have gone elsewhere."""
+
 
 class Place:
     """A recording that was let in. `key` is the name of the key it came with."""
@@ -47,6 +53,8 @@ class Place:
         self._admission = admission
         self._total = seconds
         self._done = 0.0
+        self._windows = 0.0
+        self._speakers = False
         self._since = admission.clock()
 
     @property
@@ -54,28 +62,35 @@ class Place:
         """Seconds of audio still to be worked off."""
         return max(self._total - self._done, 0.0)
 
+    @property
+    def worked_off(self) -> float:
+        """Seconds of audio that are."""
+        return self._done
+
     def heard(self, progress: Progress, *, speakers: bool) -> None:
         """Decoding has corrected the estimate, and recognition has come this far."""
         known = progress.total if progress.total is not None else progress.loaded
         self._total = known if progress.total is not None else max(self._total, known)
-        done = progress.recognized * (_SPEAKERS_SHARE if speakers else 1)
-        self._finish(done)
+        self._done = progress.recognized * (_SPEAKERS_SHARE if speakers else 1)
+        self._speakers = speakers
+
+    def recognized(self, seconds: float) -> None:
+        """A window of so many seconds was."""
+        self._windows += seconds
+        self._admission._worked_off(seconds * (_SPEAKERS_SHARE if self._speakers else 1))
 
     def finished(self) -> None:
         """All of it is worked off: at least as fast as this went, whatever else there was."""
-        self._finish(self._total)
+        self._done = self._total
+        if self._speakers:
+            self._admission._worked_off(self._windows * (1 - _SPEAKERS_SHARE))
         took = self._admission.clock() - self._since
         if took > 0:
-            self._admission.rate = max(self._admission.rate, self._total / took)
+            self._admission.rate = max(self._admission.rate, self._windows / took)
 
     def leave(self) -> None:
         """It waits no longer, whatever became of it. A second time does nothing."""
         self._admission._left(self)
-
-    def _finish(self, done: float) -> None:
-        more = max(done - self._done, 0.0)
-        self._admission._worked_off(more)
-        self._done += more
 
 
 class Admission:
@@ -100,7 +115,9 @@ class Admission:
         self._always_s = always_s
         self._max_wait_s = max_wait_s * _MARGIN
         self.clock = clock
+        self.usage = Usage(clock)
         self._places: set[Place] = set()
+        self._told_until = -math.inf
 
     @property
     def rate(self) -> float:
@@ -123,7 +140,7 @@ class Admission:
         wait = sum(ahead) / self.rate
         allowed = self._room(key) + seconds / self.rate
         if sum(ahead) > self._always_s and wait > allowed:
-            later = max(1, math.ceil(wait - allowed))
+            later = self._later(wait - allowed, seconds / self.rate)
             raise QueueFull(
                 f"A recording would wait for about {wait:.0f} s here; send it again in {later} s.",
                 later,
@@ -133,6 +150,13 @@ class Admission:
         self._look_at_the_clock()
         self._measure()
         return place
+
+    def _later(self, room_s: float, takes_s: float) -> int:
+        """When to come again, in seconds: there is room in `room_s`, and others were told so."""
+        now = self.clock()
+        told = max(self._told_until, now + room_s)
+        self._told_until = min(told + takes_s, now + _LATEST_S)
+        return max(1, math.ceil(told - now))
 
     def _room(self, key: str) -> float:
         keys = {place.key for place in self._places} | {key}
@@ -152,8 +176,11 @@ class Admission:
         self._pace.done(seconds)
 
     def _left(self, place: Place) -> None:
+        if place not in self._places:
+            return
         self._look_at_the_clock()
-        self._places.discard(place)
+        self._places.remove(place)
+        self.usage.add(place.key, place.worked_off)
         self._look_at_the_clock()
         self._measure()
 
@@ -186,10 +213,13 @@ class AdmittedTranscriber:
         try:
             async with aclosing(self._transcriber.transcribe(request, resume)) as events:
                 async for event in events:
-                    if isinstance(event, Progress):
-                        place.heard(event, speakers=request.speakers)
-                    elif isinstance(event, TranscriptReady):
-                        place.finished()
+                    match event:
+                        case Progress():
+                            place.heard(event, speakers=request.speakers)
+                        case WindowDone(window):
+                            place.recognized(window.end - window.start)
+                        case TranscriptReady():
+                            place.finished()
                     yield event
         finally:
             place.leave()

@@ -62,6 +62,17 @@ def test_a_recording_that_crashes_its_decoder(
     assert running_service.replicas("AudioLoader") == loader
 
 
+def test_nothing_listens_beyond_loopback(running_service: Service) -> None:
+    addresses = {
+        connection.laddr.ip
+        for process in running_service.processes()
+        for connection in psutil.Process(process).net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert addresses
+    assert not [each for each in addresses if not each.startswith(("127.", "::ffff:127."))]
+
+
 def test_what_lies_on_disk_is_the_services_own(running_service: Service) -> None:
     (loader,) = running_service.replicas("AudioLoader")
     for server in fork_servers(loader):

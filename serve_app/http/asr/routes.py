@@ -14,6 +14,7 @@ from serve_app.http.around.error_docs import Detail, error_responses
 from serve_app.http.asr.answers import DetectedLanguage, answer, detected
 from serve_app.http.asr.options import AsrOptions, Encoding
 from serve_app.http.asr.pcm import as_wav
+from serve_app.http.intake.quota import WithinHours
 from serve_app.http.intake.transcription import transcription_request
 from serve_app.http.intake.upload import RequestStack, read_upload
 from serve_app.http.quality import notes_header
@@ -66,6 +67,7 @@ routes = APIRouter(tags=["whisper-asr-webservice"])
 
 @routes.post(
     ASR,
+    dependencies=[WithinHours],
     summary="Transcribe an uploaded recording",
     responses=_ERRORS
     | {200: {"content": {kind: {"schema": {"type": "string"}} for kind in MEDIA_TYPES.values()}}},
@@ -91,6 +93,7 @@ async def asr(
 
 @routes.post(
     DETECT_LANGUAGE,
+    dependencies=[WithinHours],
     summary="The language at the beginning of an uploaded recording",
     responses=_ERRORS,
     openapi_extra=_BODY,

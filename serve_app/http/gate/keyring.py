@@ -16,10 +16,12 @@ _LOOK_EVERY_S = 1.0
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who sent a request. `name` is the name of the key, empty for `ADMIN_KEY` and for a service
-    without keys."""
+    without keys. The last two are its quotas, see `NamedKey`."""
 
     name: str
     scopes: frozenset[Scope]
+    hours_a_day: float | None = None
+    waiting_jobs: int | None = None
 
     def may(self, scope: Scope) -> bool:
         return scope in self.scopes or "admin" in self.scopes
@@ -70,7 +72,10 @@ class KeyRing:
 
 
 def _by_hash(keys: dict[str, NamedKey]) -> dict[str, Caller]:
-    return {key.sha256: Caller(name, key.scopes) for name, key in keys.items()}
+    return {
+        key.sha256: Caller(name, key.scopes, key.hours_a_day, key.waiting_jobs)
+        for name, key in keys.items()
+    }
 
 
 def _stamp(file: Path | None) -> tuple[int, int, int] | None:

@@ -10,8 +10,10 @@ from interchange.errors import InvalidOption, NotFound
 from interchange.stages import BlobSource
 from serve_app.http.around import sse
 from serve_app.http.around.error_docs import OpenAIError, error_responses
+from serve_app.http.gate.auth import caller
 from serve_app.http.intake.client_jobs import TheirJobs
 from serve_app.http.intake.form_docs import form_body, whole_schema
+from serve_app.http.intake.quota import WithinHours, check_waiting
 from serve_app.http.jobs.answers import (
     DeliveryListAnswer,
     JobAnswer,
@@ -60,6 +62,7 @@ routes = APIRouter(tags=["jobs"])
 @routes.post(
     PATH,
     status_code=202,
+    dependencies=[WithinHours],
     summary="Accept a recording, by URL or uploaded",
     openapi_extra=_body(),
     responses=_KEY
@@ -71,6 +74,7 @@ routes = APIRouter(tags=["jobs"])
             413: "The upload is larger than the limit.",
             415: "The body is neither JSON nor a form.",
             422: "An option has a value that it cannot have.",
+            429: "The key has had as much as it may, or has too many jobs waiting.",
         },
     ),
 )
@@ -88,6 +92,7 @@ async def submit(
         raise InvalidOption(
             f"An Idempotency-Key has 1 to {_LONGEST_KEY} characters.", "Idempotency-Key"
         )
+    await check_waiting(jobs, request)
     new = await read_job(services, request, idempotency_key)
     created = False
     try:
@@ -234,8 +239,11 @@ async def cancel(jobs: TheirJobs, job_id: str) -> JobAnswer:
     summary="Remove an ended job with its recording and its result",
     responses=_KNOWN | error_responses(OpenAIError, {409: "The job has not ended."}),
 )
-async def delete(jobs: TheirJobs, job_id: str) -> None:
+async def delete(services: Given, jobs: TheirJobs, request: Request, job_id: str) -> None:
+    job = await jobs.store.get(job_id)
     await jobs.store.delete(job_id)
+    # What it took still counts.
+    services.admission.usage.add(caller(request.scope).name, job.recognized)
 
 
 @routes.get(

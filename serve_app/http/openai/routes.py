@@ -9,6 +9,7 @@ from serve_app.http.around.disconnect import while_connected
 from serve_app.http.around.error_docs import OpenAIError, error_responses
 from serve_app.http.intake.form_docs import RESPONSES, form_body
 from serve_app.http.intake.known_speakers import learn
+from serve_app.http.intake.quota import WithinHours
 from serve_app.http.intake.source import recording_at_fault, recording_source
 from serve_app.http.intake.upload import RequestStack, read_upload
 from serve_app.http.openai.answers import (
@@ -33,6 +34,7 @@ routes = APIRouter(tags=["OpenAI"])
 
 @routes.post(
     TRANSCRIPTIONS,
+    dependencies=[WithinHours],
     summary="Transcribe an uploaded recording",
     response_model=JsonAnswer | VerboseAnswer | DiarizedAnswer,
     responses=RESPONSES,
@@ -44,6 +46,7 @@ async def transcriptions(services: Given, request: Request, stack: RequestStack)
 
 @routes.post(
     TRANSLATIONS,
+    dependencies=[WithinHours],
     summary="Transcribe an uploaded recording in English, whatever is spoken",
     response_model=JsonAnswer | VerboseAnswer,
     responses=RESPONSES,

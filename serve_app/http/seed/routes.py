@@ -8,6 +8,7 @@ from serve_app.http.around.error_docs import Detail, error_responses
 from serve_app.http.gate.auth import need_scope
 from serve_app.http.intake.client_jobs import TheirJobs
 from serve_app.http.intake.known_speakers import learn
+from serve_app.http.intake.quota import WithinHours, check_waiting
 from serve_app.http.intake.upload import RequestStack, admit
 from serve_app.http.seed.answers import Accepted, Completed, TaskList, TaskStatus, output
 from serve_app.http.seed.body import SeedRequest
@@ -30,6 +31,7 @@ routes = APIRouter(tags=["insanely-fast-whisper-api"])
 
 @routes.post(
     "/",
+    dependencies=[WithinHours],
     summary="Transcribe a recording from a URL",
     response_model_exclude_none=True,
     responses=error_responses(
@@ -64,6 +66,7 @@ async def transcribe(
     known = await while_connected(request, learn(services, body.known_speakers, "known_speakers"))
     job = body.to_job(known)
     if body.is_async:
+        await check_waiting(jobs, request)
         await jobs.submit(job)
         return Accepted(task_id=job.task_id, fly_machine_id=services.config.fly_machine_id)
     admit(services, request.scope, stack)

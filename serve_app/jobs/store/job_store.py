@@ -14,7 +14,7 @@ from interchange.blobs import BlobStore
 from interchange.errors import Conflict, InvalidOption, NotFound
 from interchange.stages import BlobSource
 from interchange.transcript import Transcript, WindowTranscript
-from serve_app.jobs.job import CANCELLED, Job, JobStatus, NewJob, Page
+from serve_app.jobs.job import CANCELLED, Job, JobStatus, JobUsage, NewJob, Page
 from serve_app.jobs.store.codec import TRANSCRIPT, WINDOW
 from serve_app.jobs.store.database import Database
 from serve_app.jobs.store.outbox import announce
@@ -28,6 +28,8 @@ from serve_app.jobs.store.rows import (
     read_job,
 )
 from serve_app.jobs.store.tables import deliveries, jobs, windows
+
+_DAY_S = 86_400
 
 
 class JobStore:
@@ -120,6 +122,17 @@ class JobStore:
         async with self._database.reading() as connection:
             rows = (await connection.execute(counted)).all()
         return {row.status: row.jobs for row in rows}
+
+    async def usage(self) -> JobUsage:
+        """What there is of the key that this store is seen by."""
+        seconds = sa.case((jobs.c.created_at > self._database.now() - _DAY_S, jobs.c.recognized))
+        counted = sa.select(
+            sa.func.count().filter(jobs.c.ended_at.is_(None)).label("waiting"),
+            sa.func.coalesce(sa.func.sum(seconds), 0.0).label("seconds"),
+        ).where(made_by(self._key), sa.not_(jobs.c.attended))
+        async with self._database.reading() as connection:
+            row = (await connection.execute(counted)).one()
+        return JobUsage(row.waiting, row.seconds)
 
     async def live_tasks(self) -> list[str]:
         """The `task_id` of every job that has not ended, oldest first."""

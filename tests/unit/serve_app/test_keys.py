@@ -41,6 +41,17 @@ def test_a_key_is_made_listed_used_and_removed(tmp_path: Path) -> None:
     assert KeyRing(None, file).caller(key.encode()) is None
 
 
+def test_quotas_are_kept_with_a_key(tmp_path: Path) -> None:
+    where = ("--file", str(tmp_path / "keys"))
+    key = run("add", "phone", "--hours-a-day", "1.5", "--waiting-jobs", "20", *where).strip()
+    run("add", "night", *where)
+    assert "phone\ttranscribe,jobs\t1.5 h a day\t20 jobs waiting\n" in run("list", *where)
+    caller = KeyRing(None, tmp_path / "keys").caller(key.encode())
+    assert caller is not None
+    assert (caller.hours_a_day, caller.waiting_jobs) == (1.5, 20)
+    assert "--waiting-jobs" in fails("add", "a", "--waiting-jobs", "0", *where)
+
+
 def test_what_cannot_be(tmp_path: Path) -> None:
     where = ("--file", str(tmp_path / "keys"))
     run("add", "phone", *where)

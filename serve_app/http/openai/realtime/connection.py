@@ -4,12 +4,12 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from interchange.errors import RayscribeError
+from interchange.errors import QueueFull, RayscribeError
 from serve_app.http.openai.realtime.client_events import (
     ClientEvent,
     UnknownEventType,
@@ -20,7 +20,7 @@ from serve_app.http.openai.realtime.server_events import Message, Writer, error,
 from serve_app.live.audio import AudioDecoder
 from serve_app.live.events import Event
 from serve_app.live.runner import LiveRunner
-from serve_app.live.service import LiveService, TooManySessions
+from serve_app.live.service import LiveService
 
 GOING_AWAY, TOO_BIG, TRY_LATER = 1001, 1009, 1013
 _LONGEST_REASON = 123  # bytes, by RFC 6455
@@ -46,15 +46,17 @@ class Connection:
         self._until = time.monotonic() + self._settings.max_session_s
         self._expires_at = int(time.time() + self._settings.max_session_s)
 
-    async def run(self, owner: str) -> None:
-        """Until the end of the session; `owner` is whoever has the same key."""
+    async def run(self, owner: str, allowed: Awaitable[None]) -> None:
+        """Until the end of the session; `owner` is whoever has the same key. `allowed` raises
+        QueueFull where it may not begin one now."""
         # Whoever is gone cannot be told anything.
         with suppress(WebSocketDisconnect):
             try:
+                await allowed
                 await self._serve(owner)
             except _Closed as closed:
                 await self._close(*closed.args)
-            except TooManySessions as full:
+            except QueueFull as full:
                 await self._send(error(full, None))
                 await self._close(TRY_LATER, full.message)
 
@@ -69,14 +71,13 @@ class Connection:
 
     async def _receive(self) -> str:
         """The next event's text. Raises _Closed and WebSocketDisconnect."""
-        patience = min(self._settings.idle_timeout_s, self._until - time.monotonic())
+        idle, left = self._settings.idle_timeout_s, self._until - time.monotonic()
         try:
-            got = await asyncio.wait_for(self._socket.receive(), max(patience, 0))
+            got = await asyncio.wait_for(self._socket.receive(), max(min(idle, left), 0))
         except TimeoutError:
-            if time.monotonic() >= self._until:
+            if left <= idle:
                 hours = self._settings.max_session_s / 3600
                 raise _Closed(GOING_AWAY, f"A session lasts {hours:g} h; open another.") from None
-            idle = self._settings.idle_timeout_s
             raise _Closed(GOING_AWAY, f"No event came for {idle:g} s.") from None
         if got["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(got.get("code") or 1005)

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, WebSocket
 
 from serve_app.http.gate.auth import caller
+from serve_app.http.intake.quota import check_hours
 from serve_app.http.openai.realtime.connection import Connection
 from serve_app.http.services import Given
 
@@ -23,4 +24,4 @@ async def realtime(services: Given, socket: WebSocket) -> None:
     await socket.accept(_PROTOCOL if _PROTOCOL in offered else None)
     beta = _BETA_PROTOCOL in offered or socket.headers.get("openai-beta") == _BETA
     connection = Connection(socket, services.live, services.config.model, beta=beta)
-    await connection.run(owner=caller(socket.scope).name)
+    await connection.run(caller(socket.scope).name, check_hours(services, socket))

@@ -43,6 +43,7 @@ class Graph:
                 free_at = self.clock.now = began + seconds / self.rate
                 self.waits.append(began - entered)
                 place.heard(Progress(seconds, seconds, seconds), speakers=False)
+                place.recognized(seconds)
                 place.finished()
                 place.leave()
                 heapq.heappush(coming, (free_at, client))
@@ -155,12 +156,39 @@ def test_a_graph_that_stood_still_is_found_fast_again() -> None:
     stuck = [admission.enter(30) for _ in range(8)]
     clock.now += 3600
     for place in stuck:
+        place.recognized(30)
         place.finished()
         place.leave()
     assert admission.rate < 10
     for _ in range(3):
         place = admission.enter(8)
         clock.now += 0.5
+        place.recognized(8)
         place.finished()
         place.leave()
     assert admission.rate >= 16
+
+
+def test_hours_of_silence_do_not_make_the_graph_look_fast() -> None:
+    clock = Clock()
+    admission = Admission(30, 10, clock)
+    silent = [admission.enter(40_000) for _ in range(2)]
+    clock.now += 12
+    for place in silent:
+        place.heard(Progress(40_000, 40_000, 40_000), speakers=False)
+        place.recognized(20)
+        place.finished()
+        place.leave()
+    assert admission.rate <= 10
+
+
+def test_those_who_are_refused_are_told_to_come_one_after_the_other() -> None:
+    clock = Clock()
+    admission = Admission(30, 10, clock)
+    _, first = filled(admission, 10)
+    told = [filled(admission, 10)[1] for _ in range(20)]
+    assert told == sorted(told)
+    assert told[-1] >= first + 19  # a second of work each
+    clock.now += 600
+    assert filled(admission, 10)[1] <= first + 1
+    assert max(filled(admission, 10)[1] for _ in range(1000)) <= 301

@@ -7,11 +7,12 @@ import pytest
 
 from interchange.blobs import BlobStore
 from interchange.errors import Conflict, InvalidOption, NotFound
-from serve_app.jobs.job import CANCELLED, Failure
+from serve_app.jobs.job import CANCELLED, Failure, JobUsage
 from serve_app.jobs.store.database import Database
 from serve_app.jobs.store.job_store import JobStore
 from serve_app.jobs.store.leases import LeaseLost, Leases
 from serve_app.jobs.store.outbox import Outbox
+from serve_app.transcription.events import Progress
 from tests.support.jobs import WEBHOOK, new_job, transcript, window_transcript
 
 
@@ -163,6 +164,19 @@ async def test_a_large_result_lies_in_the_blob_store_and_goes_with_its_job(
     assert stored(blobs) == []
     with pytest.raises(NotFound):
         await store.get(job.id)
+
+
+async def test_a_keys_usage_is_its_own(store: JobStore, leases: Leases) -> None:
+    ann, bob = store.seen_by("ann"), store.seen_by("bob")
+    for _ in range(2):
+        await store.submit(replace(new_job(), key="ann"))
+    claim = await leases.claim("runner")
+    assert claim is not None
+    await leases.checkpoint(claim, [window_transcript(0)], progress=Progress(90, 30, None))
+    assert await ann.usage() == JobUsage(waiting=2, seconds=30)
+    assert await bob.usage() == JobUsage(waiting=0, seconds=0)
+    await store.cancel(claim.job.id)
+    assert await ann.usage() == JobUsage(waiting=1, seconds=30)
 
 
 def stored(blobs: BlobStore) -> list[str]:
