@@ -19,6 +19,8 @@ SECRET = "Nobodys-business"
 def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("followed")
     profile = yaml.safe_load((ROOT / "configs/cpu.yaml").read_text())
+    # What is said does not matter here.
+    profile["applications"][0]["args"]["recognition"]["model"] = "sleeping:0"
     profile["logging_config"] = {"encoding": "JSON"}
     profile["tracing_config"] = {"enabled": True, "sampling_ratio": 1.0}
     (folder / "profile.yaml").write_text(yaml.safe_dump(profile))
