@@ -85,12 +85,15 @@ RUN uv pip install --no-deps . && /opt/venv/bin/python -m deployments.models men
 
 # ------------------------------------------------------------------------------------- CPU
 FROM python:${PYTHON_VERSION}-slim-bookworm AS cpu
-# wget: for the health check.
+# wget: for the health check, and for KubeRay's probes; pgrep: a pod that stops waits for its
+# replicas by it.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends wget \
+    && apt-get install --yes --no-install-recommends procps wget \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --uid 1000 --user-group --create-home rayscribe \
-    && install -d -o rayscribe -g rayscribe /var/cache/rayscribe /var/lib/rayscribe/storage
+    && useradd --uid 1000 --user-group --create-home --shell /bin/bash rayscribe \
+    && install -d -o rayscribe -g rayscribe /var/cache/rayscribe /var/lib/rayscribe/storage \
+    # KubeRay's clean-up job uses a login shell, which forgets the PATH below.
+    && echo 'export PATH=/opt/venv/bin:$PATH' > /etc/profile.d/rayscribe.sh
 COPY --from=cpu-build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:${PATH} \
     PYTHONUNBUFFERED=1 \

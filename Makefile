@@ -29,7 +29,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve sample weights test test-page unit lint types format accuracy bench bench-gpu gpu-bundle gpu-check observe simulate attack chaos fuzz clients lock clean
+.PHONY: help serve sample weights test test-page unit lint types format accuracy bench bench-gpu gpu-bundle gpu-check observe simulate attack soak batch-proof chaos fuzz clients lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -91,8 +91,14 @@ observe: weights $(VENV)/.installed-bench ## Show each panel and alert beside a 
 simulate: $(VENV)/.installed-bench ## Compare policies of autoscaling over a simulated day: ARGS="--real" for bursts
 	@$(BIN)/python -m benchmarks.simulation $(ARGS)
 
+batch-proof: weights $(VENV)/.installed-s3 ## Prove bulk work: its speed, kills, S3, a million files: ARGS="--only speed"
+	@PYTHONPATH=$(VENV)/s3 $(BIN)/python -m benchmarks.batch_proof $(ARGS)
+
 chaos: weights $(VENV)/.installed-dev ## Kill replicas and the service under 30 jobs: ARGS="--stores sqlite"
 	@$(BIN)/python -m benchmarks.chaos $(ARGS)
+
+soak: weights $(VENV)/.installed-bench ## Watch memory and files under a mixed load: ARGS="--minutes 60"
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 attack: weights $(VENV)/.installed-bench ## Attack the service, on loopback only, and say what it answered: ARGS="--only forms"
 	@$(BIN)/python -m benchmarks.attack $(ARGS)
@@ -131,6 +137,11 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 	@$(PIP) install -r requirements-dev.lock
 	@$(BIN)/python -c 'import triton' 2>/dev/null || $(PIP) install --quiet --no-deps $(TRITON) \
 		|| echo "Triton cannot be installed here: the tests of its kernels are skipped."
+	@touch $@
+
+# In a folder of its own: S3's packages and the tests' want different versions of some others.
+$(VENV)/.installed-s3: $(VENV)/.installed-bench requirements-s3.lock
+	@$(PIP) install --quiet --no-deps --upgrade --target $(VENV)/s3 -r requirements-s3.lock
 	@touch $@
 
 $(VENV)/.installed-bench: $(VENV)/.installed-dev requirements-bench.lock

@@ -1,15 +1,17 @@
 """The command `rayscribe`: the client's commands, and those of who runs a service: `serve`, which
-starts one here, and `keys`, which says who may use it."""
+starts one here, `keys`, which says who may use it, and `batch`, which needs none."""
 
 from typing import Annotated
 
 import typer
 
+from serve_app.bulk import command as bulk
 from serve_app.client import shared
 from serve_app.client.commands import app
 from serve_app.keys import app as keys_app
 
 app.add_typer(keys_app)
+app.command(cls=shared.Command, epilog=bulk.EPILOG)(bulk.batch)
 
 
 @app.command(cls=shared.Command)

@@ -36,10 +36,11 @@ from interchange.stages import (
     PcmBlock,
     RecognitionOptions,
     Source,
+    Speakers,
     VoiceSample,
     Window,
 )
-from interchange.transcript import Turn, WindowTranscript
+from interchange.transcript import WindowTranscript
 from serve_app.transcription.events import Event, Resume
 from serve_app.transcription.request import TranscriptionRequest
 from serve_app.transcription.transcriber import Transcriber
@@ -108,8 +109,8 @@ class RayDiarization:
             self._blocks.append(await asyncio.to_thread(ray.put, block.samples))
         self._seconds += len(block.samples) / SAMPLE_RATE
 
-    async def turns(self) -> tuple[Turn, ...]:
-        found: tuple[Turn, ...] = await _repeat(
+    async def speakers(self) -> Speakers:
+        found: Speakers = await _repeat(
             "speaker diarization",
             lambda: self._diarize.remote(self._blocks, self._seconds, self._options),
         )
@@ -177,7 +178,10 @@ async def _repeat(stage: str, call: Callable[[], Any]) -> Any:
                 try:
                     return await response
                 except asyncio.CancelledError:
-                    response.cancel()
+                    # What a deployment answers is cancelled by itself, what an actor does by Ray.
+                    ray.cancel(response) if isinstance(
+                        response, ray.ObjectRef
+                    ) else response.cancel()
                     raise
         except _LOST as lost:
             await _before_another_try(stage, attempt, lost)

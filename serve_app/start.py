@@ -88,10 +88,10 @@ def main(
     try:
         profile = load(profile_path(config), port)
         check_port(profile.http_options.host, profile.http_options.port)
-        with _cluster(dashboard=dashboard, logs=logs, metrics_port=metrics_port):
+        with local_cluster(dashboard=dashboard, logs=logs, metrics_port=metrics_port):
             for number in _SIGNALS:  # Ray put a handler of its own
                 signal.signal(number, _stop)
-            _deploy(profile)
+            deploy(profile)
             _announce(profile)
             _watch(profile)
     except StartFailed as error:
@@ -156,7 +156,10 @@ def check_port(host: str, port: int) -> None:
 
 
 @contextmanager
-def _cluster(*, dashboard: bool, logs: bool, metrics_port: int) -> Iterator[None]:
+def local_cluster(
+    *, dashboard: bool = False, logs: bool = False, metrics_port: int = 0
+) -> Iterator[None]:
+    """Ray on this machine, for as long as the block lasts. Raises StartFailed."""
     typer.echo("Starting Ray")
     give_way()
     _stay_on_loopback()
@@ -165,6 +168,19 @@ def _cluster(*, dashboard: bool, logs: bool, metrics_port: int) -> Iterator[None
             yield from _ray(folder, dashboard=dashboard, logs=logs, metrics_port=metrics_port)
     except FolderRefused as error:
         raise StartFailed(str(error)) from error
+
+
+@contextmanager
+def joined_cluster(address: str) -> Iterator[None]:
+    """The Ray of that address, for as long as the block lasts. Raises StartFailed."""
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
+    except (ConnectionError, ValueError) as error:
+        raise StartFailed(f"No Ray cluster answers at {address}: {error}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
 
 
 def _ray(folder: Path, *, dashboard: bool, logs: bool, metrics_port: int) -> Iterator[None]:
@@ -220,7 +236,8 @@ def _drain(deadline: float) -> None:
         time.sleep(_POLL_S)
 
 
-def _deploy(profile: ServeDeploySchema) -> None:
+def deploy(profile: ServeDeploySchema) -> None:
+    """Start the graph on the Ray that this process is in, and wait for it. Raises StartFailed."""
     started = time.monotonic()
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     typer.echo("Starting the stages: their models load and warm up")

@@ -15,8 +15,7 @@ from deployments.diarization.outstanding import Outstanding
 from deployments.diarization.pipeline import Diarizer
 from deployments.memory import measure_memory
 from interchange import measures
-from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16, VoiceSample
-from interchange.transcript import Turn
+from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16, Speakers, VoiceSample
 from serve_app import replica
 
 
@@ -45,29 +44,29 @@ class SpeakerDiarizer:
 
     async def diarize(
         self, blocks: list[ray.ObjectRef], seconds: float, options: DiarizationOptions
-    ) -> tuple[Turn, ...]:
-        """Turns of a recording of so many seconds, whose blocks (int16, mono, 16 kHz) lie in the
-        object store.
+    ) -> Speakers:
+        """The speakers of a recording of so many seconds, whose blocks (int16, mono, 16 kHz) lie in
+        the object store.
 
-        Cancelling the call stops the work within a batch. Raises what `Diarizer.turns` raises.
+        Cancelling the call stops the work within a batch. Raises what `Diarizer.speakers` raises.
         """
         cancelled = threading.Event()
         with self._outstanding.recording(seconds, options.priority):
-            work = self._thread.submit(self._turns, blocks, options, cancelled)
+            work = self._thread.submit(self._speakers, blocks, options, cancelled)
             try:
                 return await asyncio.wrap_future(work)
             finally:
                 cancelled.set()
 
-    def _turns(
+    def _speakers(
         self, blocks: list[ray.ObjectRef], options: DiarizationOptions, cancelled: threading.Event
-    ) -> tuple[Turn, ...]:
+    ) -> Speakers:
         waveform = _joined(blocks)
         seconds = len(waveform) / SAMPLE_RATE
         with self._outstanding.work(seconds):
-            turns = self._diarizer.turns(waveform, options, cancelled)
+            found = self._diarizer.speakers(waveform, options, cancelled)
         measures.DIARIZED_AUDIO.record(seconds)
-        return turns
+        return found
 
     async def voice(self, samples: Int16) -> VoiceSample:
         """The voice in a recording of one person. Raises what `Diarizer.voice` raises."""

@@ -18,6 +18,7 @@ from serve_app.http.services import HttpConfig, Services, StreamingTranscriber, 
 from serve_app.jobs.attended import WholeTranscriber
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.database import Database
+from serve_app.jobs.store.profiles import ProfileStore
 from serve_app.live.service import LiveService
 from serve_app.transcription.admission import Admission
 from serve_app.transcription.events import (
@@ -185,12 +186,16 @@ class FakeReadiness:
 
 
 def job_frontend(
-    transcriber: WholeTranscriber, folder: Path, *, notify: Callable[[], None] = lambda: None
+    transcriber: WholeTranscriber,
+    folder: Path,
+    *,
+    database: Database | None = None,
+    notify: Callable[[], None] = lambda: None,
 ) -> JobFrontend:
     """The real one, over SQLite and blobs in a folder; it looks for changes all the time."""
-    settings = JobSettings(database_url=f"sqlite:///{folder}/jobs.sqlite", poll_s=0.01)
+    database = database or Database(f"sqlite:///{folder}/jobs.sqlite")
     blobs = BlobStore(f"file://{folder}/blobs")
-    return JobFrontend(settings, Database(settings.database_url), blobs, transcriber, notify)
+    return JobFrontend(JobSettings(poll_s=0.01), database, blobs, transcriber, notify)
 
 
 def live_service(settings: LiveSettings | None = None) -> LiveService:
@@ -208,6 +213,7 @@ def services(
     voices: FakeVoices | None = None,
     live: LiveService | None = None,
     admission: Admission | None = None,
+    profiles: ProfileStore | None = None,
 ) -> Services:
     return Services(
         config=config or HttpConfig(model=MODEL),
@@ -216,6 +222,7 @@ def services(
         voices=voices or FakeVoices(),
         readiness=readiness or FakeReadiness(),
         jobs=jobs,
+        profiles=profiles,
         admission=admission or Admission(30, 10),
         watch=StageWatch(readiness or FakeReadiness()),
         live=live or live_service(),

@@ -49,7 +49,17 @@ Channels = Annotated[
     ChannelUse,
     Field(
         description="`separate` recognizes each channel by itself, as of a call with a person in "
-        "each: a speaker is a channel then. Not in OpenAI's API."
+        "each: a speaker is a channel then. `mix` takes them as one. `auto` separates them where "
+        "they hold different people. Not in OpenAI's API."
+    ),
+]
+
+
+SpeakerEmbeddings = Annotated[
+    bool,
+    Field(
+        description="Answer each speaker's voice too, as numbers that are near each other for the "
+        "same person. Not in OpenAI's API."
     ),
 ]
 
@@ -65,6 +75,15 @@ SpeakerName = Annotated[str, Field(max_length=100), AfterValidator(_one_line)]
 SpeakerNames = Annotated[
     tuple[SpeakerName, ...],
     Field(description="What is written for SPEAKER_00, SPEAKER_01 and so on. Not in OpenAI's API."),
+]
+
+
+Identify = Annotated[
+    bool,
+    Field(
+        description="Look for those of whom this key has made a voice profile (`/v1/speakers`): "
+        "where they speak they are called by their names. Not in OpenAI's API."
+    ),
 ]
 
 

@@ -165,7 +165,7 @@ class _DiarizedBody(_Body):
         self._numbered = DiarizedSegments(form.given_names)
 
     def segment(self, segment: Segment) -> Iterator[Message]:
-        if segment.speaker is not None:  # by its channel
+        if segment.speaker is not None and not self._waiting:  # by its channel
             yield from self._final(segment)
             return
         self._waiting.append(segment)
@@ -174,6 +174,7 @@ class _DiarizedBody(_Body):
 
     def turns(self, turns: tuple[Turn, ...]) -> Iterator[Message]:
         self._turns = named(turns, self._form.speaker_names)
+        self._numbered.found(self._turns)
         yield from self._assigned(self._turns)
 
     def _assigned(self, turns: tuple[Turn, ...]) -> Iterator[Message]:

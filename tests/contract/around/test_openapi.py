@@ -30,6 +30,11 @@ ROUTES = {
     ("post", "/v1/jobs/{job_id}/cancel"),
     ("get", "/v1/jobs/{job_id}/deliveries"),
     ("post", "/v1/jobs/{job_id}/deliveries/{delivery_id}/redeliver"),
+    ("post", "/v1/speakers"),
+    ("get", "/v1/speakers"),
+    ("get", "/v1/speakers/{speaker_id}"),
+    ("patch", "/v1/speakers/{speaker_id}"),
+    ("delete", "/v1/speakers/{speaker_id}"),
     ("get", "/health"),
     ("get", "/ready"),
 }
@@ -135,8 +140,10 @@ def test_the_original_dialect(document: Any) -> None:
         "timestamp": "chunk",
         "diarise_audio": False,
         "is_async": False,
-        "channels": "mix",
+        "channels": "auto",
         "known_speakers": [],
+        "identify": False,
+        "speaker_embeddings": False,
     }
 
 

@@ -117,10 +117,74 @@ class RayService(Kind):
     spec: Annotated[RayServiceSpec, BeforeValidator(_camel_case)]
 
 
+class SubmitterConfig(Kind):
+    backoff_limit: int | None = None
+
+
+class RayJobSpec(Kind):
+    entrypoint: str
+    ray_cluster_spec: RayClusterSpec
+    backoff_limit: int | None = None
+    active_deadline_seconds: int | None = None
+    shutdown_after_job_finishes: bool | None = None
+    ttl_seconds_after_finished: int | None = None
+    submission_mode: Literal["K8sJobMode", "HTTPMode", "InteractiveMode", "SidecarMode"] | None = (
+        None
+    )
+    submitter_pod_template: client.V1PodTemplateSpec | None = None
+    submitter_config: SubmitterConfig | None = None
+
+
+class RayJob(Kind):
+    api_version: Literal["ray.io/v1"]
+    kind: Literal["RayJob"]
+    metadata: client.V1ObjectMeta
+    spec: Annotated[RayJobSpec, BeforeValidator(_camel_case)]
+
+
+class Relabeling(Kind):
+    action: Literal["replace", "keep", "drop", "labelmap"]
+    source_labels: list[str]
+    target_label: str | None = None
+    regex: str | None = None
+
+
+class PodMetricsEndpoint(Kind):
+    port: str
+    interval: str
+    path: str | None = None
+    relabelings: list[Relabeling] | None = None
+
+
+class PodMonitorSpec(Kind):
+    selector: client.V1LabelSelector
+    pod_metrics_endpoints: list[PodMetricsEndpoint]
+
+
+class PodMonitor(Kind):
+    """Of the Prometheus Operator."""
+
+    api_version: Literal["monitoring.coreos.com/v1"]
+    kind: Literal["PodMonitor"]
+    metadata: client.V1ObjectMeta
+    spec: Annotated[PodMonitorSpec, BeforeValidator(_camel_case)]
+
+
 class Image(Kind):
     name: str
     new_name: str
     new_tag: str
+
+
+class PatchTarget(Kind):
+    kind: str
+    name: str
+
+
+class Patch(Kind):
+    target: PatchTarget
+    path: str | None = None
+    patch: str | None = None
 
 
 class Kustomization(Kind):
@@ -128,11 +192,23 @@ class Kustomization(Kind):
     kind: Literal["Kustomization"]
     resources: list[str]
     images: list[Image]
+    patches: list[Patch] | None = None
+    components: list[str] | None = None
+
+
+class Component(Kind):
+    api_version: Literal["kustomize.config.k8s.io/v1alpha1"]
+    kind: Literal["Component"]
+    patches: list[Patch]
 
 
 KINDS: dict[str, Any] = {
     "RayService": RayService,
+    "RayJob": RayJob,
+    "PodMonitor": PodMonitor,
     "Kustomization": Kustomization,
+    "Component": Component,
+    "NetworkPolicy": Annotated[client.V1NetworkPolicy, BeforeValidator(_camel_case)],
     "PersistentVolumeClaim": Annotated[
         client.V1PersistentVolumeClaim, BeforeValidator(_camel_case)
     ],

@@ -119,7 +119,7 @@ def test_the_lock_has_what_the_image_is_built_around() -> None:
     lock = dict(line.split("==") for line in lines if "==" in line)
     assert (
         lock["ray"]
-        == read("configs/kuberay/rayservice.yaml")["spec"]["rayClusterConfig"]["rayVersion"]
+        == read("configs/kuberay/base/rayservice.yaml")["spec"]["rayClusterConfig"]["rayVersion"]
     )
     # FlashAttention 2.8 is C++17, and torch's headers want C++20 from 2.14 on.
     assert lock["torch"].startswith("2.13.")
@@ -131,7 +131,7 @@ def test_the_lock_has_what_the_image_is_built_around() -> None:
 def test_labels_agree_with_the_project_and_with_kuberay() -> None:
     (words,) = of("gpu", "LABEL")
     labels = {name: value.strip('"') for name, value in zip(words[::2], words[1::2], strict=True)}
-    cluster = read("configs/kuberay/rayservice.yaml")["spec"]["rayClusterConfig"]
+    cluster = read("configs/kuberay/base/rayservice.yaml")["spec"]["rayClusterConfig"]
     assert labels["org.opencontainers.image.version"] == __version__
     assert labels["io.ray.version"] == cluster["rayVersion"]
     assert labels["io.python.version"] == "${PYTHON_VERSION}"
@@ -151,7 +151,7 @@ def test_the_image_runs_a_profile_without_privileges(stage: str) -> None:
     ports = {read(profile)["http_options"]["port"] for profile in PROFILES}
     assert ports == {8000}
     # The user of the image is the one of the pods.
-    head = read("configs/kuberay/rayservice.yaml")["spec"]["rayClusterConfig"]["headGroupSpec"]
+    head = read("configs/kuberay/base/rayservice.yaml")["spec"]["rayClusterConfig"]["headGroupSpec"]
     assert head["template"]["spec"]["securityContext"]["runAsUser"] == 1000
 
 

@@ -22,8 +22,9 @@ from tests.unit.configs.strict import ROOT, NoDuplicates, read, unknown_keys
 FOLDER = ROOT / "configs/kuberay"
 
 DOCUMENTS: dict[str, dict[str, Any]] = {
-    f"{document['kind']} in {path.name}, {index}": document
-    for path in sorted(FOLDER.glob("*.yaml"))
+    f"{document['kind']} in {path.relative_to(FOLDER)}, {index}": document
+    for path in sorted(FOLDER.rglob("*.yaml"))
+    if path.name != "patch.yaml"
     for index, document in enumerate(yaml.load_all(path.read_text(), NoDuplicates))
 }
 
@@ -34,7 +35,7 @@ def of_kind(kind: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def service() -> dict[str, Any]:
-    return read("configs/kuberay/rayservice.yaml")
+    return read("configs/kuberay/base/rayservice.yaml")
 
 
 @pytest.fixture
@@ -94,8 +95,8 @@ def worker_pod(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_kustomize_lists_every_file() -> None:
-    listed = read("configs/kuberay/kustomization.yaml")["resources"]
-    there = {path.name for path in FOLDER.glob("*.yaml")} - {"kustomization.yaml"}
+    listed = read("configs/kuberay/base/kustomization.yaml")["resources"]
+    there = {path.name for path in (FOLDER / "base").glob("*.yaml")} - {"kustomization.yaml"}
     assert set(listed) == there
 
 
@@ -113,7 +114,7 @@ def test_versions_agree(
     assert cluster["rayVersion"] == importlib.metadata.version("ray")
     (image,) = {pod["containers"][0]["image"] for pod in pods(cluster)}
     assert image == f"rayscribe:{__version__}"
-    (renamed,) = read("configs/kuberay/kustomization.yaml")["images"]
+    (renamed,) = read("configs/kuberay/base/kustomization.yaml")["images"]
     assert f"{renamed['name']}:{renamed['newTag']}" == image
     labels = service["metadata"]["labels"]
     assert labels["app.kubernetes.io/version"] == __version__

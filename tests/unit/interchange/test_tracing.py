@@ -6,17 +6,17 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Status, StatusCode
 
-from interchange import tracing
 from interchange.errors import UndecodableRecording
-from interchange.trace_export import Discreet, to_collector
-from interchange.tracing import SCOPE, span
+from interchange.tracing import spans
+from interchange.tracing.export import Discreet, to_collector
+from interchange.tracing.spans import SCOPE, span
 
 
 @pytest.fixture
 def exporter(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(Discreet(exporter)))
-    monkeypatch.setattr(tracing, "_TRACER", provider.get_tracer(SCOPE))
+    monkeypatch.setattr(spans, "_TRACER", provider.get_tracer(SCOPE))
     yield exporter
     provider.shutdown()
 

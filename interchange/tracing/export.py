@@ -7,7 +7,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import Status
 
-from interchange.tracing import SCOPE
+from interchange.tracing.spans import SCOPE
 
 _SAID = ("exception.message", "exception.stacktrace")
 """Sentences about recordings may stand there."""

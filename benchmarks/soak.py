@@ -1,0 +1,217 @@
+"""Does memory stay flat under a mixed load, and no file behind? `make soak ARGS="--minutes 60"`.
+
+Clients send recordings, read event streams, hand in jobs and delete them, go away in the middle,
+cancel, and send what is no recording, without pause. Each minute the memory of every process is
+taken. In the end none may hold more than at half time, but for 3 %, and neither the storage nor the
+folder for temporary files may hold anything.
+"""
+
+import itertools
+import random
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx2
+import psutil
+import typer
+
+from benchmarks.measuring import results
+from benchmarks.measuring.recordings import repeated
+from benchmarks.measuring.tables import percent, table
+from benchmarks.systems.graph_client import GraphClient, running_graph
+from tests.support.speech import SAMPLE
+
+MOST_GROWTH = 0.03
+
+_LEAST_BYTES = 50e6
+"""What holds less is not judged: a page more or less is several percent of it."""
+
+_SETTLE_S = 60.0
+"""A cancelled recording's files are gone within seconds, a deleted job's with its row."""
+
+_ENDED = {"completed", "failed", "cancelled"}
+
+
+@dataclass
+class Load:
+    """What the clients did; `faults` are answers that nobody may get."""
+
+    done: Counter[str] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+
+
+class Clients:
+    """Each method is one client's one call. Raises httpx2's errors, and AssertionError."""
+
+    def __init__(self, graph: GraphClient, short: Path, long: Path) -> None:
+        self._http = graph.http
+        self._graph = graph
+        self._short = short
+        self._long = long
+
+    def sync(self) -> None:
+        expect(self._graph.upload(self._short, speakers="true"), 200, 429)
+
+    def stream(self) -> None:
+        with self._short.open("rb") as file, self._streamed(file) as response:
+            for _ in response.iter_lines():
+                pass
+
+    def leave(self) -> None:
+        """Go away after the first line, or the first seconds."""
+        with self._long.open("rb") as file, self._streamed(file) as response:
+            next(response.iter_lines(), None)
+
+    def job(self) -> None:
+        self._follow(self._submit(self._short))
+
+    def cancel(self) -> None:
+        job = self._submit(self._long)
+        time.sleep(random.uniform(0, 3))
+        self._http.post(f"{job}/cancel")
+        self._follow(job)
+
+    def bad(self) -> None:
+        content = random.choice([b"", b"<html>" * 1000, b"RIFF" + bytes(1000), bytes(10_000)])
+        files = {"file": ("bad.wav", content)}
+        form = {"model": "whisper-1"}
+        expect(self._http.post("/v1/audio/transcriptions", data=form, files=files), 400, 422, 429)
+
+    def _streamed(self, file: Any) -> Any:
+        form = {"model": "whisper-1", "stream": "true"}
+        return self._http.stream(
+            "POST", "/v1/audio/transcriptions", data=form, files={"file": ("a.wav", file)}
+        )
+
+    def _submit(self, recording: Path) -> str:
+        with recording.open("rb") as file:
+            response = self._http.post("/v1/jobs", files={"file": file})
+        expect(response, 200, 201, 202)
+        return str(response.headers["location"])
+
+    def _follow(self, job: str) -> None:
+        while self._http.get(job).json()["status"] not in _ENDED:
+            time.sleep(0.5)
+        expect(self._http.delete(job), 200, 204)
+
+
+def expect(response: httpx2.Response, *statuses: int) -> None:
+    assert response.status_code in statuses, f"{response.status_code}: {response.text[:300]}"
+
+
+def keep_calling(name: str, call: Callable[[], None], load: Load) -> None:
+    while not load.over.is_set():
+        try:
+            call()
+            load.done[name] += 1
+        except (AssertionError, httpx2.HTTPError) as error:
+            load.faults.append(f"{name}: {error!r}")
+            time.sleep(1)
+
+
+def memory(root: int) -> dict[str, int]:
+    """Bytes by what processes are called; those of one name together, shared pages by share."""
+    found: Counter[str] = Counter()
+    for process in _tree(root):
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            full = process.memory_full_info()
+            found[_name(process)] += int(getattr(full, "pss", 0) or full.rss)
+    return dict(found)
+
+
+def _tree(root: int) -> Iterator[psutil.Process]:
+    with suppress(psutil.NoSuchProcess):
+        yield (process := psutil.Process(root))
+        yield from process.children(recursive=True)
+
+
+def _name(process: psutil.Process) -> str:
+    words = process.cmdline() or [process.name()]
+    if words[0].startswith("ray::"):
+        return str(words[0]).split(".")[0].removeprefix("ray::")
+    modules = itertools.pairwise(words)
+    return str(next((after for word, after in modules if word == "-m"), Path(words[0]).name))
+
+
+def growth(minutes: list[dict[str, int]]) -> dict[str, float]:
+    """By name, how much more is held in the end than at half time, each by two minutes' mean."""
+    half, end = _mean(minutes[len(minutes) // 2 :][:2]), _mean(minutes[-2:])
+    return {name: end[name] / half[name] - 1 for name in end if half.get(name, 0) >= _LEAST_BYTES}
+
+
+def _mean(minutes: list[dict[str, int]]) -> dict[str, float]:
+    names = set[str]().union(*minutes)
+    return {name: sum(each.get(name, 0) for each in minutes) / len(minutes) for name in names}
+
+
+def main(
+    minutes: Annotated[int, typer.Option(min=4, help="How long.")] = 60,
+    clients: Annotated[int, typer.Option(min=1, help="Of each kind.")] = 1,
+) -> None:
+    """Print what grew; exit 1 where something did, was left over, or was answered wrongly."""
+    load = Load()
+    with tempfile.TemporaryDirectory(prefix="rayscribe-soak-") as name:
+        temporary = Path(name) / "tmp"
+        temporary.mkdir()
+        long = repeated(SAMPLE, 10, Path(name) / "long.mkv")
+        storage = Path(name) / "storage"
+        env = {"TMPDIR": str(temporary), "RAYSCRIBE_STORAGE": f"file://{storage}"}
+        with running_graph(env=env) as graph:
+            calls = Clients(graph, SAMPLE, long)
+            kinds = (calls.sync, calls.stream, calls.leave, calls.job, calls.cancel, calls.bad)
+            threads = [
+                threading.Thread(target=keep_calling, args=(call.__name__, call, load))
+                for call in kinds
+                for _ in range(clients)
+            ]
+            for thread in threads:
+                thread.start()
+            taken = []
+            for minute in range(minutes):
+                time.sleep(60)
+                taken.append(memory(graph.service.process.pid))
+                total = sum(taken[-1].values()) / 1e6
+                typer.echo(f"minute {minute + 1}: {total:.0f} MB, {dict(load.done)}")
+            load.over.set()
+            for thread in threads:
+                thread.join()
+            time.sleep(_SETTLE_S)
+            left = [str(path) for path in _files(storage, temporary)]
+    grown = growth(taken)
+    _report(taken, grown, left, load)
+    found = {"minutes": taken, "growth": grown, "left": left, "done": load.done}
+    typer.echo(f"Written to {results.write('soak', found | {'faults': load.faults})}")
+    if left or load.faults or max(grown.values()) > MOST_GROWTH:
+        raise typer.Exit(1)
+
+
+def _files(storage: Path, temporary: Path) -> Iterator[Path]:
+    """Recordings and whatever else was to be gone."""
+    for folder in (storage, temporary):
+        yield from (path for path in folder.rglob("*") if path.is_file() and path.name != ".clock")
+
+
+def _report(
+    taken: list[dict[str, int]], grown: dict[str, float], left: list[str], load: Load
+) -> None:
+    last = taken[-1]
+    rows: list[list[Any]] = [
+        [name, round(size / 1e6), percent(grown.get(name))]
+        for name, size in sorted(last.items(), key=lambda each: -each[1])
+    ]
+    typer.echo("\n" + table(["processes", "MB in the end", "since half time"], rows))
+    typer.echo(f"Left over: {', '.join(left) or 'nothing'}.")
+    for fault in load.faults[:20]:
+        typer.echo(fault, err=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,1 @@
+"""Bulk work without HTTP: many recordings in, tables of transcripts out. Knows no Ray."""
