@@ -18,7 +18,13 @@ from deployments.models.resolve import gated
 from interchange.blobs import BlobStore
 from interchange.stages import SpeechDetection
 from serve_app import replica
-from serve_app.handles import RaySpeakerDiarizer, RaySpeechRecognizer, ray_transcriber, ray_voices
+from serve_app.handles import (
+    RayAudioLoader,
+    RaySpeakerDiarizer,
+    RaySpeechRecognizer,
+    ray_transcriber,
+    ray_voices,
+)
 from serve_app.http.app import create_app
 from serve_app.http.intake.watch import StageWatch
 from serve_app.http.services import HttpConfig, Services
@@ -115,6 +121,7 @@ class Ingress:
             ),
             transcriber=transcriber,
             uploads=blobs,
+            remote=RayAudioLoader(loader),
             voices=ray_voices(loader, diarizer),
             jobs=JobFrontend(
                 settings.jobs, database, blobs, transcriber, notify=lambda: _wake(jobs)

@@ -7,9 +7,10 @@ from contextlib import aclosing
 from ray import serve
 
 from configs.settings import Settings
+from deployments.audio.fetching.relay import Relay
 from deployments.audio.loader import Loader
 from deployments.autoscaling import Demand
-from interchange.stages import LoadEvent, LoadOptions, Source
+from interchange.stages import LoadEvent, LoadOptions, RemoteFile, Source, UrlSource
 from serve_app import replica
 
 
@@ -25,7 +26,7 @@ from serve_app import replica
     graceful_shutdown_timeout_s=60,
 )
 class AudioLoader:
-    """Fetches, decodes and cuts recordings."""
+    """Fetches, decodes and cuts recordings, and passes them on to who plays them."""
 
     def __init__(self, settings: Settings) -> None:
         replica.begin()
@@ -33,6 +34,7 @@ class AudioLoader:
         self._loader.check()
         self._decoders = settings.audio.decoders
         self._open = 0
+        self._relay = Relay(settings)
 
     async def load(self, source: Source, options: LoadOptions) -> AsyncIterator[LoadEvent]:
         """Stream the events of one recording; call it by a handle with `stream=True`."""
@@ -49,6 +51,14 @@ class AudioLoader:
         is others' affair, so what counts is how many there are."""
         here = self._open
         return Demand(soon=here / self._decoders, in_time=0, steady=0, pieces=here).stats()
+
+    async def relay(
+        self, source: UrlSource, start: int, most: int
+    ) -> AsyncIterator[RemoteFile | bytes]:
+        """Stream a piece of a recording as its server has it; call it with `stream=True`."""
+        async with aclosing(self._relay.relay(source, start, most)) as events:
+            async for event in events:
+                yield event
 
     async def check_health(self) -> None:
         """Raises when voice activity detection does not run or the disk cannot be written."""

@@ -13,7 +13,7 @@ from typing import Annotated, BinaryIO, Protocol
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from interchange.stages import BlobSource, Source, VoiceSample
+from interchange.stages import BlobSource, RecordingRelay, Source, VoiceSample
 from interchange.transcript import Transcript
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.profiles import ProfileStore
@@ -103,6 +103,7 @@ class Services:
     config: HttpConfig
     transcriber: StreamingTranscriber
     uploads: Uploads
+    remote: RecordingRelay
     voices: Voices
     readiness: Readiness
     jobs: JobFrontend

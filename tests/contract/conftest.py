@@ -14,6 +14,7 @@ from serve_app.jobs.store.database import Database
 from serve_app.jobs.store.profiles import ProfileStore
 from tests.fakes.services import (
     FakeReadiness,
+    FakeRelay,
     FakeTranscriber,
     FakeUploads,
     FakeVoices,
@@ -37,6 +38,11 @@ def uploads() -> FakeUploads:
 @pytest.fixture
 def voices() -> FakeVoices:
     return FakeVoices()
+
+
+@pytest.fixture
+def remote() -> FakeRelay:
+    return FakeRelay()
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +81,7 @@ def make_client(
     transcriber: FakeTranscriber,
     uploads: FakeUploads,
     voices: FakeVoices,
+    remote: FakeRelay,
 ) -> Iterator[MakeClient]:
     """Builds a client of an app over the fakes, with the configuration of the test's choice."""
     with ExitStack() as stack:
@@ -85,12 +92,17 @@ def make_client(
             *,
             keeps_voices: bool = True,
         ) -> TestClient:
-            profiles = ProfileStore(database) if keeps_voices else None
             given = services(
-                jobs, transcriber, uploads, readiness, config, voices=voices, profiles=profiles
+                jobs,
+                transcriber,
+                uploads,
+                readiness,
+                config,
+                voices=voices,
+                remote=remote,
+                profiles=ProfileStore(database) if keeps_voices else None,
             )
-            app = create_app(given)
-            return stack.enter_context(TestClient(app))
+            return stack.enter_context(TestClient(create_app(given)))
 
         yield make
 

@@ -11,7 +11,14 @@ from typing import BinaryIO
 from configs.settings import JobSettings, LiveSettings
 from interchange.blobs import BlobStore
 from interchange.errors import RayscribeError
-from interchange.stages import BlobSource, Source, VoiceSample
+from interchange.stages import (
+    BlobSource,
+    RecordingRelay,
+    RemoteFile,
+    Source,
+    UrlSource,
+    VoiceSample,
+)
 from interchange.transcript import Quality, Segment, Transcript, Turn, Word
 from serve_app.http.intake.watch import StageWatch
 from serve_app.http.services import HttpConfig, Services, StreamingTranscriber, Uploads
@@ -156,6 +163,37 @@ class FakeUploads:
 
 
 @dataclass
+class FakeRelay:
+    """A remote server with one recording; `asked` has what was asked of it, `error` is what the
+    call with the number `error_at` raises."""
+
+    content: bytes = b""
+    file: RemoteFile = field(default_factory=lambda: RemoteFile("audio/mpeg", None, ranged=False))
+    error: RayscribeError | None = None
+    error_at: int = 0
+    asked: list[tuple[Source, int, int]] = field(default_factory=list)
+    closed: int = 0
+
+    def has(self, content: bytes, kind: str = "audio/mpeg", *, ranged: bool = True) -> None:
+        self.content, self.file = content, RemoteFile(kind, len(content), ranged)
+
+    async def relay(
+        self, source: UrlSource, start: int, most: int
+    ) -> AsyncGenerator[RemoteFile | bytes, None]:
+        self.asked.append((source, start, most))
+        if self.error is not None and len(self.asked) == self.error_at + 1:
+            raise self.error
+        try:
+            yield self.file
+            part = self.content[start : start + most]
+            for at in range(0, len(part), 1 << 18):
+                yield part[at : at + (1 << 18)]
+                await asyncio.sleep(0)  # as a transfer does, where it can be cancelled
+        finally:
+            self.closed += 1
+
+
+@dataclass
 class FakeVoices:
     """Hears one voice in every recording, or an error; `asked` has what it was asked."""
 
@@ -213,12 +251,14 @@ def services(
     voices: FakeVoices | None = None,
     live: LiveService | None = None,
     admission: Admission | None = None,
+    remote: RecordingRelay | None = None,
     profiles: ProfileStore | None = None,
 ) -> Services:
     return Services(
         config=config or HttpConfig(model=MODEL),
         transcriber=transcriber or FakeTranscriber(),
         uploads=uploads or FakeUploads(),
+        remote=remote or FakeRelay(),
         voices=voices or FakeVoices(),
         readiness=readiness or FakeReadiness(),
         jobs=jobs,

@@ -65,7 +65,8 @@ class JobAnswer(BaseModel):
     task_id: str = Field(description="Its name for `/status` and in webhooks.")
     name: str = Field(description="The recording's file name, or the end of its address.")
     has_recording: bool = Field(
-        description="Whether it was uploaded and is kept: `/recording` gives it."
+        description="Whether it was uploaded and is kept; if not, `/recording` passes on what its "
+        "URL has."
     )
     options: AskedOptions = Field(description="What it was asked to do.")
     metadata: Mapping[str, str] = Field(description="The client's own, as it was sent.")
