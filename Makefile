@@ -29,7 +29,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve sample weights test test-page unit lint types format accuracy bench bench-gpu gpu-bundle gpu-check observe attack soak batch-proof chaos fuzz clients lock clean
+.PHONY: help serve sample weights test test-page unit lint types format accuracy bench bench-gpu gpu-bundle gpu-check observe simulate attack soak batch-proof chaos fuzz clients lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -87,6 +87,9 @@ gpu-check: ## Check recognition on a GPU without network: BUNDLE=gpu-bundle, ARG
 
 observe: weights $(VENV)/.installed-bench ## Show each panel and alert beside a running graph: ARGS="--seconds 60"
 	@$(BIN)/python -m benchmarks.observe $(ARGS)
+
+simulate: $(VENV)/.installed-bench ## Compare policies of autoscaling over a simulated day: ARGS="--real" for bursts
+	@$(BIN)/python -m benchmarks.simulation $(ARGS)
 
 batch-proof: weights $(VENV)/.installed-s3 ## Prove bulk work: its speed, kills, S3, a million files: ARGS="--only speed"
 	@PYTHONPATH=$(VENV)/s3 $(BIN)/python -m benchmarks.batch_proof $(ARGS)

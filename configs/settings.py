@@ -131,6 +131,19 @@ class AdmissionSettings(Section):
     )
 
 
+class AutoscalingSettings(Section):
+    """How many replicas there are where a profile names `deployments.autoscaling:by_seconds`."""
+
+    wanted_wait_s: PositiveFloat = Field(
+        10,
+        description="Seconds that somebody may wait for a stage; more audio than is worked off in "
+        "that time asks for more replicas.",
+    )
+    bulk_wait_s: PositiveFloat = Field(
+        600, description="The same for jobs, which nobody watches: everything that waits."
+    )
+
+
 class RecognitionSettings(Section):
     """The Whisper model and how it is run."""
 
@@ -304,6 +317,7 @@ class Settings(BaseSettings):
     fetch: FetchSettings = FetchSettings()
     audio: AudioSettings = AudioSettings()
     admission: AdmissionSettings = AdmissionSettings()
+    autoscaling: AutoscalingSettings = AutoscalingSettings()
     recognition: RecognitionSettings = RecognitionSettings()
     diarization: DiarizationSettings = DiarizationSettings()
     speakers: SpeakerSettings = SpeakerSettings()

@@ -185,3 +185,17 @@ class Unavailable(_RetryLater, ServerError):
 
 class StoreUnavailable(Unavailable):
     code = "store_unavailable"
+
+
+def first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error to report of a task group's: ours before any other, the first of those."""
+    flat = _flatten(errors)
+    return next((error for error in flat if isinstance(error, RayscribeError)), flat[0])
+
+
+def _flatten(errors: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    return [
+        leaf
+        for error in errors.exceptions
+        for leaf in (_flatten(error) if isinstance(error, BaseExceptionGroup) else [error])
+    ]

@@ -186,7 +186,8 @@ class RecognitionOptions:
     code ("en"), None to detect it, among `languages` where any are given. `prompt` is text
     that the transcript should read as if it followed. `temperature` is where decoding starts.
     `batch_size` caps how many windows of this request may be decoded at once. `logprobs` asks
-    for the tokens of each segment with their log-probabilities.
+    for the tokens of each segment with their log-probabilities. `in_flight` is how many windows of
+    the request are in recognition, wherever, with this one.
     """
 
     request_id: str
@@ -199,6 +200,7 @@ class RecognitionOptions:
     priority: Priority = "interactive"
     batch_size: int | None = None
     logprobs: bool = False
+    in_flight: int = 1
 
 
 class SpeechRecognizer(Protocol):
@@ -243,6 +245,7 @@ class DiarizationOptions:
     min_speakers: int | None = None
     max_speakers: int | None = None
     known: tuple[Voice, ...] = ()
+    priority: Priority = "interactive"
 
 
 @dataclass(frozen=True, slots=True)

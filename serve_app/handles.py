@@ -8,9 +8,11 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import ray
+from ray import serve
 from ray.exceptions import (
     ActorDiedError,
     ActorUnavailableError,
@@ -25,6 +27,7 @@ from ray.serve.handle import DeploymentHandle
 from interchange.errors import QueueFull, RayscribeError, ServerError, Unavailable
 from interchange.room import no_room
 from interchange.stages import (
+    SAMPLE_RATE,
     Diarization,
     DiarizationOptions,
     Int16,
@@ -40,6 +43,8 @@ from interchange.stages import (
     Window,
 )
 from interchange.transcript import WindowTranscript
+from serve_app.transcription.events import Event, Resume
+from serve_app.transcription.request import TranscriptionRequest
 from serve_app.transcription.transcriber import Transcriber
 from serve_app.transcription.voices import VoiceReader
 
@@ -128,14 +133,17 @@ class RayDiarization:
         self._diarize = handle.diarize
         self._options = options
         self._blocks: list[ray.ObjectRef] = []
+        self._seconds = 0.0
 
     async def feed(self, block: PcmBlock) -> None:
         with _our_errors("speaker diarization"):
             self._blocks.append(await asyncio.to_thread(ray.put, block.samples))
+        self._seconds += len(block.samples) / SAMPLE_RATE
 
     async def speakers(self) -> Speakers:
         found: Speakers = await _repeat(
-            "speaker diarization", lambda: self._diarize.remote(self._blocks, self._options)
+            "speaker diarization",
+            lambda: self._diarize.remote(self._blocks, self._seconds, self._options),
         )
         return found
 
@@ -154,13 +162,29 @@ class RaySpeakerDiarizer:
         return found
 
 
+class RayTranscriber(Transcriber):
+    """Its calls have an id in the logs of all stages: that of the HTTP request that they are for,
+    which Serve hands on, or that of the job."""
+
+    async def transcribe(
+        self, request: TranscriptionRequest, resume: Resume | None = None
+    ) -> AsyncGenerator[Event, None]:
+        caller = serve.context._get_serve_request_context()
+        if not caller.request_id:
+            named = replace(caller, request_id=request.id)
+            serve.context._serve_request_context.set(named)
+        async with aclosing(super().transcribe(request, resume)) as events:
+            async for event in events:
+                yield event
+
+
 def ray_transcriber(
     loader: DeploymentHandle,
     recognizer: DeploymentHandle,
     diarizer: DeploymentHandle,
     windows_in_flight: int,
 ) -> Transcriber:
-    return Transcriber(
+    return RayTranscriber(
         RayAudioLoader(loader),
         RaySpeechRecognizer(recognizer),
         RaySpeakerDiarizer(diarizer),

@@ -9,7 +9,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from ray import serve
 from ray.serve.handle import DeploymentHandle
-from ray.serve.schema import ReplicaState
+from ray.serve.schema import DeploymentStatus, DeploymentStatusOverview, ReplicaState
 
 from configs.secrets import Secrets
 from configs.settings import Settings
@@ -58,10 +58,7 @@ class ServeReadiness:
     async def stages(self) -> Mapping[str, bool]:
         status = await asyncio.to_thread(serve.status)
         deployments = status.applications[self._app_name].deployments
-        return {
-            stage: deployments[stage].replica_states.get(ReplicaState.RUNNING, 0) > 0
-            for stage in self._stages
-        }
+        return {stage: _up(deployments[stage]) for stage in self._stages}
 
 
 @serve.deployment(
@@ -145,6 +142,14 @@ class Ingress:
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return create_app(self._services)
+
+
+def _up(deployment: DeploymentStatusOverview) -> bool:
+    """Whether a replica is up, or there is none because none is needed: the next request wakes
+    one."""
+    scaled = {DeploymentStatus.HEALTHY, DeploymentStatus.UPSCALING, DeploymentStatus.DOWNSCALING}
+    running = deployment.replica_states.get(ReplicaState.RUNNING, 0) > 0
+    return running or deployment.status in scaled
 
 
 def _folders(storage: str) -> tuple[Path, ...]:

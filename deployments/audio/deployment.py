@@ -9,6 +9,7 @@ from ray import serve
 from configs.settings import Settings
 from deployments.audio.fetching.relay import Relay
 from deployments.audio.loader import Loader
+from deployments.autoscaling import Demand
 from interchange.stages import LoadEvent, LoadOptions, RemoteFile, Source, UrlSource
 from serve_app import replica
 
@@ -31,13 +32,25 @@ class AudioLoader:
         replica.begin()
         self._loader = Loader(settings, stands_back=True)
         self._loader.check()
+        self._decoders = settings.audio.decoders
+        self._open = 0
         self._relay = Relay(settings)
 
     async def load(self, source: Source, options: LoadOptions) -> AsyncIterator[LoadEvent]:
         """Stream the events of one recording; call it by a handle with `stream=True`."""
-        async with aclosing(self._loader.load(source, options)) as events:
-            async for event in events:
-                yield event
+        self._open += 1
+        try:
+            async with aclosing(self._loader.load(source, options)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            self._open -= 1
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """For `deployments.autoscaling.by_seconds`, where a profile names it: how long a load takes
+        is others' affair, so what counts is how many there are."""
+        here = self._open
+        return Demand(soon=here / self._decoders, in_time=0, steady=0, pieces=here).stats()
 
     async def relay(
         self, source: UrlSource, start: int, most: int

@@ -10,6 +10,8 @@ from ray import serve
 
 from configs.secrets import Secrets
 from configs.settings import Settings
+from deployments.autoscaling import Demand
+from deployments.diarization.outstanding import Outstanding
 from deployments.diarization.pipeline import Diarizer
 from deployments.memory import measure_memory
 from interchange import measures
@@ -32,36 +34,50 @@ class SpeakerDiarizer:
 
     def __init__(self, settings: Settings) -> None:
         replica.begin()
+        self._waits = settings.autoscaling
+        self._outstanding = Outstanding()
         self._diarizer = Diarizer(settings.diarization, Secrets().hub_token)
         self._diarizer.warm_up()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="diarization")
         # Somebody waits for a voice: it goes beside the recording in work, and is short.
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="voices")
 
-    async def diarize(self, blocks: list[ray.ObjectRef], options: DiarizationOptions) -> Speakers:
-        """The speakers of the recording whose blocks (int16, mono, 16 kHz) lie in the object store.
+    async def diarize(
+        self, blocks: list[ray.ObjectRef], seconds: float, options: DiarizationOptions
+    ) -> Speakers:
+        """The speakers of a recording of so many seconds, whose blocks (int16, mono, 16 kHz) lie in
+        the object store.
 
         Cancelling the call stops the work within a batch. Raises what `Diarizer.speakers` raises.
         """
         cancelled = threading.Event()
-        work = self._thread.submit(self._speakers, blocks, options, cancelled)
-        try:
-            return await asyncio.wrap_future(work)
-        finally:
-            cancelled.set()
+        with self._outstanding.recording(seconds, options.priority):
+            work = self._thread.submit(self._speakers, blocks, options, cancelled)
+            try:
+                return await asyncio.wrap_future(work)
+            finally:
+                cancelled.set()
 
     def _speakers(
         self, blocks: list[ray.ObjectRef], options: DiarizationOptions, cancelled: threading.Event
     ) -> Speakers:
         waveform = _joined(blocks)
-        found = self._diarizer.speakers(waveform, options, cancelled)
-        measures.DIARIZED_AUDIO.record(len(waveform) / SAMPLE_RATE)
+        seconds = len(waveform) / SAMPLE_RATE
+        with self._outstanding.work(seconds):
+            found = self._diarizer.speakers(waveform, options, cancelled)
+        measures.DIARIZED_AUDIO.record(seconds)
         return found
 
     async def voice(self, samples: Int16) -> VoiceSample:
         """The voice in a recording of one person. Raises what `Diarizer.voice` raises."""
         work = self._beside.submit(self._diarizer.voice, samples)
         return await asyncio.wrap_future(work)
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """For `deployments.autoscaling.by_seconds`, where a profile names it."""
+        waits = self._waits
+        load = self._outstanding.load()
+        return Demand.of(load, waits.wanted_wait_s, waits.bulk_wait_s).stats()
 
     async def check_health(self) -> None:
         """Raises where a recording in work shows no sign of life."""

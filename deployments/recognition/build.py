@@ -21,7 +21,7 @@ from deployments.recognition.fair_queue import FairQueue
 from deployments.recognition.model.whisper import WhisperModel
 from interchange.errors import ServerError
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("ray.serve")
 
 
 def build_engine(settings: RecognitionSettings, token: str | None = None) -> Engine:

@@ -4,6 +4,7 @@ from ray import serve
 
 from configs.secrets import Secrets
 from configs.settings import Settings
+from deployments.autoscaling import Demand
 from deployments.memory import measure_memory
 from deployments.recognition.build import build_engine
 from deployments.scheduling import compute
@@ -28,11 +29,18 @@ class SpeechRecognizer:
     def __init__(self, settings: Settings) -> None:
         replica.begin()
         compute()
+        self._waits = settings.autoscaling
         self._engine = build_engine(settings.recognition, Secrets().hub_token)
         self._engine.start()
 
     async def recognize(self, window: Window, options: RecognitionOptions) -> WindowTranscript:
         return await self._engine.queue.recognize(window, options)
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """For `deployments.autoscaling.by_seconds`, where a profile names it."""
+        waits = self._waits
+        load = self._engine.queue.load()
+        return Demand.of(load, waits.wanted_wait_s, waits.bulk_wait_s).stats()
 
     async def check_health(self) -> None:
         """Raises where the engine's thread has ended or no longer moves."""

@@ -18,9 +18,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from deployments.autoscaling import Load, Part
 from interchange import measures
 from interchange.errors import QueueFull
-from interchange.stages import SAMPLE_RATE, RecognitionOptions, Window
+from interchange.pace import Flow, Pace
+from interchange.stages import SAMPLE_RATE, Priority, RecognitionOptions, Window
 from interchange.transcript import WindowTranscript
 
 HEAD_START_S = 60.0
@@ -53,7 +55,10 @@ class Ticket:
 @dataclass(eq=False, slots=True)
 class _Request:
     waiting: deque[Ticket] = field(default_factory=deque)
+    priority: Priority = "interactive"
     served_s: float = 0.0
+    left_s: float = 0.0
+    in_flight: int = 1
     running: int = 0
     last_taken: float = 0.0
 
@@ -74,6 +79,7 @@ class FairQueue:
         self._closed: Exception | None = None
         self._changed = threading.Condition()
         self._throughput = _Throughput(clock)
+        self._pace, self._leaving = Pace(clock), Flow(clock)
 
     # ---------------------------------------------------------------- the callers' side
 
@@ -93,7 +99,10 @@ class FairQueue:
             # A window that waits alone is never too much: it could otherwise never be served.
             if self._windows and self._audio_s + ticket.audio_s > self._max_audio_s:
                 raise self._full()
-            self._request(options.request_id).waiting.append(ticket)
+            request = self._request(options.request_id)
+            request.waiting.append(ticket)
+            request.left_s += ticket.audio_s
+            request.in_flight, request.priority = options.in_flight, options.priority
             self._count(ticket, 1)
             self._changed.notify_all()
         ticket.future.add_done_callback(lambda _: self._forget(ticket))
@@ -118,6 +127,8 @@ class FairQueue:
                 request.last_taken = self._clock()
                 measures.WINDOW_WAIT.record(request.last_taken - ticket.enqueued_at)
                 taken.append(ticket)
+            if not self._windows:
+                self._pace.enough(False)
         return taken
 
     def give_back(self, ticket: Ticket) -> None:
@@ -126,7 +137,9 @@ class FairQueue:
             request = self._request(ticket.options.request_id)
             request.running -= 1
             request.served_s -= ticket.audio_s
-            if not ticket.departed:
+            if ticket.departed:
+                request.left_s -= ticket.audio_s
+            else:
                 request.waiting.appendleft(ticket)
                 self._count(ticket, 1)
             self._drop_if_idle(ticket.options.request_id)
@@ -134,9 +147,15 @@ class FairQueue:
     def finish(self, ticket: Ticket, outcome: WindowTranscript | Exception) -> None:
         """Answer a window that was taken, or let go of one whose caller departed."""
         with self._changed:
-            self._requests[ticket.options.request_id].running -= 1
+            request = self._requests[ticket.options.request_id]
+            request.running -= 1
+            request.left_s -= ticket.audio_s
             self._drop_if_idle(ticket.options.request_id)
             self._throughput.add(ticket.audio_s)
+            self._leaving.add(ticket.audio_s)
+            self._pace.done(ticket.audio_s)
+            # Only from here on: the first of a batch is done when all of it has waited long.
+            self._pace.enough(self._windows > 0)
         if not ticket.future.set_running_or_notify_cancel():
             return
         if isinstance(outcome, Exception):
@@ -167,6 +186,25 @@ class FairQueue:
     def audio_s(self) -> float:
         """Seconds of audio that wait."""
         return self._audio_s
+
+    def load(self) -> Load:
+        """What waits and what is under way, and how fast it goes."""
+        parts: dict[Priority, list[Part]] = {"interactive": [], "bulk": []}
+        pieces = 0
+        with self._changed:
+            for request in self._requests.values():
+                here = len(request.waiting) + request.running
+                # Windows of this request may be at other replicas as well.
+                part = Part(request.left_s, min(here / request.in_flight, 1.0))
+                parts[request.priority].append(part)
+                pieces += here
+            return Load(
+                hurried=parts["interactive"],
+                patient=parts["bulk"],
+                pieces=pieces,
+                leaving=self._leaving.per_s,
+                rate=self._pace.rate,
+            )
 
     # ------------------------------------------------------------------------- inside
 
@@ -202,6 +240,7 @@ class FairQueue:
             request = self._requests.get(ticket.options.request_id)
             if request is not None and ticket in request.waiting:
                 request.waiting.remove(ticket)
+                request.left_s -= ticket.audio_s
                 self._count(ticket, -1)
                 self._drop_if_idle(ticket.options.request_id)
 

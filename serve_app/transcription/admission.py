@@ -16,6 +16,7 @@ from contextvars import ContextVar
 
 from interchange import measures
 from interchange.errors import QueueFull, RecognitionFailed
+from interchange.pace import Pace
 from interchange.transcript import Transcript
 from serve_app.transcription.events import Event, Progress, Resume, TranscriptReady, WindowDone
 from serve_app.transcription.request import TranscriptionRequest
@@ -30,12 +31,6 @@ _TURN_S = 30.0
 
 _SATURATED_S = 60.0
 """From so much waiting audio on the graph is taken to work as fast as it can."""
-
-_SAMPLE_S = 5.0
-"""How long it has to do so before its rate counts."""
-
-_WEIGHT = 0.3
-"""Of the newest rate, against those before it."""
 
 _MARGIN = 0.8
 """Of the longest wait, what is reckoned with: rates differ from minute to minute."""
@@ -115,16 +110,23 @@ class Admission:
         *,
         always_s: float = 0.0,
     ) -> None:
-        self.rate = rate
+        self._pace = Pace(clock)
+        self._expected = rate
         self._always_s = always_s
         self._max_wait_s = max_wait_s * _MARGIN
         self.clock = clock
         self.usage = Usage(clock)
         self._places: set[Place] = set()
         self._told_until = -math.inf
-        self._since: float | None = None
-        self._saturated_s = 0.0
-        self._sample = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Seconds of audio that are worked off in a second, as measured or as expected."""
+        return self._pace.rate or self._expected
+
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        self._pace.rate = rate
 
     @property
     def waiting_s(self) -> float:
@@ -167,20 +169,11 @@ class Admission:
     # ------------------------------------------------------------------- measuring
 
     def _look_at_the_clock(self) -> None:
-        """Count the time in which the graph had all the audio it could take."""
-        now = self.clock()
-        if self._since is not None:
-            self._saturated_s += now - self._since
-        self._since = now if self.waiting_s >= _SATURATED_S else None
-        if self._saturated_s >= _SAMPLE_S and self._sample > 0:
-            measured = self._sample / self._saturated_s
-            self.rate += _WEIGHT * (measured - self.rate)
-            self._saturated_s = self._sample = 0.0
+        self._pace.enough(self.waiting_s >= _SATURATED_S)
 
     def _worked_off(self, seconds: float) -> None:
         self._look_at_the_clock()
-        if self._since is not None:
-            self._sample += seconds
+        self._pace.done(seconds)
 
     def _left(self, place: Place) -> None:
         if place not in self._places:

@@ -6,6 +6,7 @@ them are known.
 """
 
 import asyncio
+import logging
 import math
 import time
 from collections import defaultdict
@@ -13,7 +14,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from interchange import measures
-from interchange.errors import ClientError, QueueFull, RayscribeError, RecognitionFailed
+from interchange.errors import ClientError, QueueFull, RecognitionFailed, first_of
 from interchange.stages import (
     Apart,
     AudioLoader,
@@ -26,6 +27,7 @@ from interchange.stages import (
     SpeechRecognizer,
     Window,
 )
+from interchange.tracing.spans import span
 from interchange.transcript import Quality, Segment, Transcript, Turn, WindowTranscript
 from serve_app.transcription.backlog import Backlog
 from serve_app.transcription.channels import FirstSpeech, People, Voices, said_by, speech_of
@@ -41,6 +43,8 @@ from serve_app.transcription.events import (
 from serve_app.transcription.language_votes import UNDETERMINED, LanguageVotes
 from serve_app.transcription.request import TranscriptionRequest
 from serve_app.transcription.speakers import assign, label, name_of, named
+
+log = logging.getLogger("ray.serve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,7 @@ class RecordingFlow:
             asyncio.Queue()
         )
         self.room = asyncio.Semaphore(stages.windows_in_flight)
+        self.in_flight = 0
 
     async def run(self) -> None:
         """Until the transcript is out. Cancelling stops all the work.
@@ -102,8 +107,10 @@ class RecordingFlow:
         Raises the errors of `interchange.errors`.
         """
         outcome = "failed"
+        request = self.request
         try:
-            await self._run()
+            with span("recording", priority=request.priority, speakers=request.speakers):
+                await self._run()
             outcome = "completed"
         except ClientError:
             outcome = "refused"
@@ -113,6 +120,9 @@ class RecordingFlow:
             raise
         finally:
             measures.RECORDINGS.record(outcome=outcome)
+            took = time.monotonic() - self.began
+            named = {"recording": request.id}
+            log.info("A recording %s after %.1f s.", outcome, took, extra=named)
 
     async def _run(self) -> None:
         diarization: Diarization | None = None
@@ -123,9 +133,10 @@ class RecordingFlow:
                 group.create_task(self._load(group, diarization))
                 group.create_task(self._emit())
         except BaseExceptionGroup as errors:
-            raise _first(errors) from errors
+            raise first_of(errors) from errors
         self.stage_seconds["total"] = time.monotonic() - self.began
-        transcript = self._transcript()
+        with span("merge", windows=len(self.windows)):
+            transcript = self._transcript()
         _measure(transcript)
         self.events.put_nowait(TranscriptReady(transcript))
 
@@ -136,18 +147,22 @@ class RecordingFlow:
         with Backlog() as backlog:
             starter = group.create_task(self._start_windows(group, windows))
             options = self.request.loading(pcm=diarization is not None)
-            async with aclosing(self.stages.loader.load(self.request.source, options)) as events:
-                async for event in events:
-                    match event:
-                        case Window():
-                            self._note(event)
-                            self.loaded_until = max(self.loaded_until, event.end)
-                            await self._hand_over(event, windows, backlog, diarization is not None)
-                        case PcmBlock() if diarization is not None:
-                            await diarization.feed(event)
-                        case Loaded():
-                            self.loaded = event
-                            self.loaded_until = event.duration
+            load = self.stages.loader.load(self.request.source, options)
+            with span("load") as loading:
+                async with aclosing(load) as events:
+                    async for event in events:
+                        match event:
+                            case Window():
+                                self._note(event)
+                                self.loaded_until = max(self.loaded_until, event.end)
+                                park = diarization is not None
+                                await self._hand_over(event, windows, backlog, park)
+                            case PcmBlock() if diarization is not None:
+                                await diarization.feed(event)
+                            case Loaded():
+                                self.loaded = event
+                                self.loaded_until = event.duration
+                                loading.set_attribute("audio_s", event.duration)
             self.stage_seconds["load"] = time.monotonic() - self.began
             self._progress()
             if diarization is not None and self._ask_diarizer:
@@ -191,6 +206,7 @@ class RecordingFlow:
         """Start each window's recognition as soon as there is room."""
         while (window := await windows.get()) is not None:
             await self.room.acquire()
+            self.in_flight += 1
             self.tasks.put_nowait((window, group.create_task(self._recognize(window))))
         self.tasks.put_nowait(None)
 
@@ -201,7 +217,8 @@ class RecordingFlow:
         # The recording behind a URL can have changed since it was cut.
         if finished is not None and (finished.start, finished.end) == (window.start, window.end):
             return finished
-        result = await self._when_there_is_room(window, self.options)
+        with span("window", index=window.index, audio_s=window.end - window.start):
+            result = await self._when_there_is_room(window, self.options)
         self._done(result)
         return result
 
@@ -236,7 +253,8 @@ class RecordingFlow:
         what was accepted is finished."""
         while True:
             try:
-                return await self.stages.recognizer.recognize(window, options)
+                asked = replace(options, in_flight=self.in_flight)
+                return await self.stages.recognizer.recognize(window, asked)
             except QueueFull as full:
                 if not self.windows:
                     raise
@@ -248,6 +266,7 @@ class RecordingFlow:
             window, task = started
             result = await self._agree(window, await task)
             self.room.release()
+            self.in_flight -= 1
             self.windows.append(result)
             self.recognized_until = max(self.recognized_until, result.end)
             # Windows come in order of their start.
@@ -296,7 +315,8 @@ class RecordingFlow:
 
     async def _diarize(self, diarization: Diarization) -> None:
         began = time.monotonic()
-        found = await diarization.speakers()
+        with span("diarize"):
+            found = await diarization.speakers()
         self.turns, self.voices = found.turns, found.voices
         self.stage_seconds["diarize"] = time.monotonic() - began
         if not self.spoken:  # else they are not all there is to know of who speaks
@@ -371,17 +391,3 @@ def _measure(transcript: Transcript) -> None:
         measures.REAL_TIME_FACTOR.record(factor)
     for became in measures.BECAME:
         measures.RECORDING_AUDIO.record(getattr(transcript.quality, became), became=became)
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error to report of a task group's: ours before any other, the first of those."""
-    flat = list(_flatten(errors))
-    return next((error for error in flat if isinstance(error, RayscribeError)), flat[0])
-
-
-def _flatten(errors: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    return [
-        leaf
-        for error in errors.exceptions
-        for leaf in (_flatten(error) if isinstance(error, BaseExceptionGroup) else [error])
-    ]

@@ -72,5 +72,9 @@ class TranscriptionRequest:
     @property
     def diarization(self) -> DiarizationOptions:
         return DiarizationOptions(
-            self.num_speakers, self.min_speakers, self.max_speakers, self.known_speakers
+            self.num_speakers,
+            self.min_speakers,
+            self.max_speakers,
+            self.known_speakers,
+            self.priority,
         )

@@ -8,7 +8,7 @@ import torch
 
 from deployments.recognition.device import out_of_memory
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("ray.serve")
 
 Capture = Literal["auto", "off", "cuda_graph"]
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from deployments.recognition.fair_queue import FairQueue
 from interchange.errors import Unavailable
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("ray.serve")
 
 IDLE_S = 0.5
 """How often an engine without work looks whether it should stop."""

@@ -21,7 +21,7 @@ from interchange.errors import ClientError, Unavailable
 from interchange.stages import SAMPLE_RATE, RecognitionOptions, Window
 from interchange.transcript import WindowTranscript
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("ray.serve")
 
 SHARED_STEP = 4
 """Of so many steps one is for all rows, and the others are for those of clips, if there are any
@@ -257,7 +257,8 @@ class WhisperEngine(Engine, Generic[Slot]):
         if isinstance(error, ClientError):
             self.queue.finish(ticket, error)
             return
-        log.error("Window %d failed.", ticket.window.index, exc_info=error)
+        whose = {"recording": ticket.options.request_id}
+        log.error("Window %d failed.", ticket.window.index, exc_info=error, extra=whose)
         self.queue.finish(ticket, failed(ticket, f"Recognition failed: {error}"))
 
     def abandon(self, error: Exception) -> None:

@@ -7,6 +7,7 @@ from ray.serve.config import AutoscalingConfig
 from ray.serve.schema import ServeDeploySchema
 
 from configs.settings import Settings
+from deployments.autoscaling import by_seconds
 from tests.unit.configs.strict import PROFILES, read, unknown_keys
 
 STAGES = ("Ingress", "AudioLoader", "SpeechRecognizer", "SpeakerDiarizer", "JobManager")
@@ -84,7 +85,18 @@ def test_each_stage_says_all_its_limits(profile: dict[str, Any]) -> None:
         assert 1 <= least <= most
         if scaling := deployment.get("autoscaling_config"):
             # A target above what a replica takes could never be reached.
-            assert scaling["target_ongoing_requests"] <= deployment["max_ongoing_requests"]
+            target = scaling.get("target_ongoing_requests")
+            assert target is None or target <= deployment["max_ongoing_requests"]
+            assert ("policy" in scaling) != (target is not None)
+
+
+def test_stages_that_scale_do_so_by_seconds_of_audio(profile: dict[str, Any]) -> None:
+    stages = deployments(profile)
+    for name in ("AudioLoader", "SpeechRecognizer", "SpeakerDiarizer"):
+        if scaling := stages[name].get("autoscaling_config"):
+            policy = AutoscalingConfig(**scaling).policy
+            assert policy.policy_function == f"{by_seconds.__module__}:{by_seconds.__name__}"
+            assert policy.get_policy().__name__ == by_seconds.__name__
 
 
 def test_what_an_ingress_lets_in_is_never_turned_away_later(profile: dict[str, Any]) -> None:

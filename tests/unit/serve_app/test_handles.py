@@ -6,14 +6,17 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from ray import serve
 from ray.exceptions import ActorDiedError, ObjectStoreFullError, OutOfDiskError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
 from interchange.errors import QueueFull, Unavailable
-from interchange.stages import RecognitionOptions, RemoteFile, UrlSource
-from serve_app.handles import RayAudioLoader, RaySpeechRecognizer
-from tests.fakes.stages import window, words_of
+from interchange.stages import RecognitionOptions, RemoteFile, UrlSource, Window
+from interchange.transcript import WindowTranscript
+from serve_app.handles import RayAudioLoader, RaySpeechRecognizer, RayTranscriber
+from serve_app.transcription.request import TranscriptionRequest
+from tests.fakes.stages import FakeDiarizer, FakeLoader, FakeRecognizer, window, words_of
 
 OPTIONS = RecognitionOptions(request_id="r")
 WINDOW = window(0)
@@ -142,3 +145,19 @@ async def _at_once(_: float) -> None:
 async def test_a_full_disk_under_ray_is_a_503(full: Exception) -> None:
     with pytest.raises(Unavailable, match="no room left"):
         await recognizer(lambda: Response(full)).recognize(WINDOW, OPTIONS)
+
+
+@pytest.mark.parametrize(("before", "then"), [("", "job-7"), ("of-the-request", "of-the-request")])
+async def test_calls_have_the_id_of_their_request_or_of_their_job(before: str, then: str) -> None:
+    """Serve writes it into the log of each stage."""
+    serve.context._serve_request_context.set(serve.context._RequestContext(request_id=before))
+    named: list[str] = []
+
+    class Named(FakeRecognizer):
+        async def recognize(self, window: Window, options: RecognitionOptions) -> WindowTranscript:
+            named.append(serve.context._get_serve_request_context().request_id)
+            return await super().recognize(window, options)
+
+    subject = RayTranscriber(FakeLoader([WINDOW]), Named(), FakeDiarizer())
+    await subject.run(TranscriptionRequest("job-7", UrlSource("http://recordings.test/a.wav")))
+    assert named == [then]

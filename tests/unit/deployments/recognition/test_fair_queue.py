@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deployments.autoscaling import Load, Part
 from deployments.recognition.fair_queue import BULK_PATIENCE_S, HEAD_START_S, FairQueue, Ticket
 from interchange import measures
 from interchange.errors import QueueFull, Unavailable
@@ -447,3 +448,56 @@ def test_failures_and_departures_are_not_counted_as_done(clock: Clock) -> None:
         leaving.future.cancel()
         queue.finish(leaving, transcript(leaving))
     assert figures.of(measures.RECOGNIZED_AUDIO) == []
+
+
+# --------------------------------------------------------------------------- what there is to do
+
+
+def test_the_load_is_what_waits_and_what_is_under_way(clock: Clock) -> None:
+    queue = FairQueue(3600, clock)
+    put(queue, "a")
+    put(queue, "b", 10, priority="bulk")
+    departed = put(queue, "a", 5)
+    bulk = [Part(10, 1)]
+    assert queue.load() == Load([Part(35, 1)], bulk, 3, 0, None)
+    departed.future.cancel()
+    first, second = queue.take(2)
+    assert queue.load() == Load([Part(30, 1)], bulk, 2, 0, None)
+    queue.give_back(second)
+    assert queue.load() == Load([Part(30, 1)], bulk, 2, 0, None)
+    queue.finish(first, transcript(first))
+    assert queue.load() == Load([], bulk, 1, 0.5, None)
+    (again,) = queue.take(1)
+    again.future.cancel()
+    queue.give_back(again)
+    assert queue.load() == Load([], [], 0, 0.5, None)
+
+
+def test_a_recordings_part_here_is_its_share_of_what_is_in_flight(clock: Clock) -> None:
+    queue = FairQueue(3600, clock)
+    for in_flight in (1, 5, 8):
+        queue.put(window(), RecognitionOptions("a", in_flight=in_flight))
+    assert queue.load().hurried == [Part(90, 3 / 8)]
+    queue.take(1)
+    assert queue.load().hurried == [Part(90, 3 / 8)]
+
+
+def test_the_rate_is_measured_while_windows_wait(clock: Clock) -> None:
+    queue = FairQueue(36_000, clock)
+    fill(queue, "a", 6)
+    for ticket in queue.take(2):
+        clock.now += 60  # the first of a batch is done when the whole batch is
+        queue.finish(ticket, transcript(ticket))
+    assert queue.load().rate == 0.5
+    for _ in range(2):
+        (ticket,) = queue.take(1)
+        clock.now += 6
+        queue.finish(ticket, transcript(ticket))
+    rate = queue.load().rate
+    serve(queue, 2)
+    clock.now += 3600
+    put(queue, "b", 1)
+    serve(queue, 1)
+    assert queue.load().rate == rate
+    assert rate is not None
+    assert rate > 0.5

@@ -1,8 +1,12 @@
 import asyncio
+from collections import Counter
 from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from interchange import measures
 from interchange.errors import (
@@ -22,6 +26,7 @@ from interchange.stages import (
     Voice,
     Window,
 )
+from interchange.tracing import spans as tracing
 from interchange.transcript import Turn, WindowTranscript, Word
 from serve_app.transcription.events import (
     Event,
@@ -549,3 +554,40 @@ async def test_how_a_recording_ends_is_measured() -> None:
                 await events_of(transcriber(FakeLoader([window(0)], error=error)))
     assert figures.of(measures.RECORDINGS, outcome="refused") == [1]
     assert figures.of(measures.RECORDINGS, outcome="failed") == [1]
+
+
+# ---------------------------------------------------------------------------- told of itself
+
+
+async def test_one_recording_is_one_trace_with_a_span_for_each_stage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(tracing, "_TRACER", provider.get_tracer("test"))
+    loader = FakeLoader([window(0), window(1)])
+    await events_of(transcriber(loader, diarizer=FakeDiarizer((Turn(0, 20, "S"),))), WITH_SPEAKERS)
+    spans = exporter.get_finished_spans()
+    assert Counter(each.name for each in spans) == Counter(
+        {"recording": 1, "load": 1, "window": 2, "diarize": 1, "merge": 1}
+    )
+    (recording,) = (each for each in spans if each.name == "recording")
+    assert recording.context is not None
+    for each in spans:
+        if each is not recording:
+            assert each.parent is not None
+            assert each.parent.span_id == recording.context.span_id, each.name
+
+
+async def test_a_window_says_how_many_of_its_recording_are_in_recognition() -> None:
+    gate = asyncio.Event()
+    recognizer = FakeRecognizer(gate=gate)
+    subject = transcriber(FakeLoader([window(n) for n in range(5)]), recognizer, in_flight=3)
+    work = asyncio.create_task(subject.run(REQUEST))
+    while recognizer.running < 3:
+        await asyncio.sleep(0)
+    gate.set()
+    await work
+    told = [options.in_flight for _, options in recognizer.calls]
+    assert max(told[:3]) == 3
+    assert all(1 <= each <= 3 for each in told)

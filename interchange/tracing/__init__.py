@@ -1,0 +1,1 @@
+"""What the time of one recording went into, for whoever collects traces."""
