@@ -4,8 +4,8 @@ The transcriber knows the stages by these Protocols only: in a replica they are 
 in a unit test plain objects.
 """
 
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
@@ -21,8 +21,9 @@ Int16 = npt.NDArray[np.int16]
 
 Task = Literal["transcribe", "translate"]
 Priority = Literal["interactive", "bulk"]
-ChannelUse = Literal["mix", "separate"]
-"""Whether all channels are recognized as one, or each by itself."""
+ChannelUse = Literal["auto", "mix", "separate"]
+"""Whether all channels are recognized as one, each by itself, or so where they hold different
+people."""
 
 
 # ------------------------------------------------------------------------------- loading
@@ -61,14 +62,14 @@ class LoadOptions:
     """`pcm` asks for the whole waveform beside the windows: diarization needs it.
 
     `first_window_s` bounds the first window further than the others, for a listener who waits.
-    `detection` None means the service's own. `channel` asks for one channel by itself, without what
-    it only repeats of others; None for what all of them say.
+    `detection` None means the service's own. `channels` says what becomes of several; the waveform
+    is the mix whatever it says.
     """
 
     pcm: bool = False
     first_window_s: float | None = None
     detection: SpeechDetection | None = None
-    channel: int | None = None
+    channels: ChannelUse = "mix"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,8 @@ class Window:
     `offset` is the sample of the recording at which `samples` (mono, 16 kHz, read-only after a
     hop) begins. `speech` lists (start, end) in samples from the window's own start, in order,
     not overlapping: where voice activity was found. A `faint` window has none, and may hold
-    speech all the same: its words have to be surer than others. `channel` is None where it holds
-    what all channels say.
+    speech all the same: its words have to be surer than others. `channel` is the one that it holds
+    by itself, None where it holds what all channels say.
     """
 
     index: int
@@ -107,11 +108,13 @@ class PcmBlock:
 
 
 @dataclass(frozen=True, slots=True)
-class Channels:
-    """The first event where one channel is asked for: how many there are, 1 where at most one has
-    anything of its own to say."""
+class Apart:
+    """A stretch of a recording, in seconds, in which each of so many channels was cut into windows
+    by itself."""
 
-    count: int
+    start: float
+    end: float
+    channels: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,21 +123,23 @@ class Loaded:
 
     `speech` is how many seconds of `duration` voice activity was found in; `notes` are
     sentences for the user, such as that the file ended early. `waveform` is for who draws the
-    recording.
+    recording. `apart` lists where channels were heard each by itself, in order.
     """
 
     duration: float
     speech: float
     notes: tuple[str, ...] = ()
     waveform: Waveform | None = None
+    apart: tuple[Apart, ...] = ()
 
 
-LoadEvent = Channels | Window | PcmBlock | Loaded
+LoadEvent = Window | PcmBlock | Loaded
 
 
 class AudioLoader(Protocol):
     def load(self, source: Source, options: LoadOptions) -> AsyncGenerator[LoadEvent, None]:
-        """Fetch, decode and cut a recording; windows come while the rest still loads.
+        """Fetch, decode and cut a recording; windows come while the rest still loads, in order of
+        their start.
 
         Closing the generator stops the download and the decoding. The same source and options
         give the same windows each time. Raises ClientError for a source that cannot be fetched or
@@ -213,19 +218,29 @@ class DiarizationOptions:
     known: tuple[Voice, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Speakers:
+    """Who talks when in a recording, by start, and the embedding of each speaker's voice.
+
+    Speakers are named SPEAKER_00, SPEAKER_01, … in order of appearance, those whose voice is known
+    by its name. Without turns where nobody speaks.
+    """
+
+    turns: tuple[Turn, ...] = ()
+    voices: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
 class Diarization(Protocol):
-    """One recording on its way to its speaker turns."""
+    """One recording on its way to its speakers."""
 
     async def feed(self, block: PcmBlock) -> None:
         """Hand over the next block."""
         ...
 
-    async def turns(self) -> tuple[Turn, ...]:
-        """Say that all blocks were fed, and wait for the turns, in order of their start.
+    async def speakers(self) -> Speakers:
+        """Say that all blocks were fed, and wait for the speakers.
 
-        Speakers are named SPEAKER_00, SPEAKER_01, … in order of appearance, those whose voice
-        is known by its name. Empty where nobody speaks. Raises DiarizationFailed, and
-        InvalidOption for voices that another model heard.
+        Raises DiarizationFailed, and InvalidOption for voices that another model heard.
         """
         ...
 

@@ -35,7 +35,8 @@ class Segment:
     """A stretch of text between two of Whisper's timestamps. `text` keeps its leading space.
 
     `spelled` has its tokens with their log-probabilities, where these were asked for; their bytes
-    are the text's.
+    are the text's. `channel` is the one that it was heard in by itself, None where channels were
+    mixed.
     """
 
     start: float
@@ -50,6 +51,7 @@ class Segment:
     words: tuple[Word, ...] = ()
     speaker: str | None = None
     spelled: tuple[Token, ...] = ()
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,10 @@ class Quality:
 
     `decoded_again` is the part of `transcribed` that needed a second decoding. `silence_score`
     is how probably nobody speaks in the silent seconds, in mean: 1 where voice activity found
-    none, and what the model gave for silence where it was asked. `notes` are sentences for the
-    user on what is missing, such as that the file ended early.
+    none, and what the model gave for silence where it was asked. `channels` is how many were
+    recognized each by itself, and have their seconds each, be it in a part of the recording; 1
+    where all were taken as one. `notes` are sentences for the user on what is missing, such as that
+    the file ended early, and on what was done.
     """
 
     transcribed: float = 0.0
@@ -100,14 +104,21 @@ class Quality:
     silence_score: float = 1.0
     decoded_again: float = 0.0
     failed: float = 0.0
+    channels: int = 1
     notes: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, windows: Sequence[WindowTranscript], duration: float, notes: tuple[str, ...] = ()
+        cls,
+        windows: Sequence[WindowTranscript],
+        duration: float,
+        notes: tuple[str, ...] = (),
+        apart: Sequence[tuple[float, int]] = (),
     ) -> "Quality":
         """The account of a recording of so many seconds, all of whose windows are given; `notes`
-        is what loading had to say."""
+        is what loading had to say, `apart` for how many seconds how many channels were heard each
+        by itself."""
+        duration += sum(seconds * (channels - 1) for seconds, channels in apart)
         transcribed = sum(w.end - w.start for w in windows if w.segments and not w.failed)
         failed = sum(w.end - w.start for w in windows if w.failed)
         again = sum(w.end - w.start for w in windows if w.segments and w.decoded_again)
@@ -123,6 +134,7 @@ class Quality:
             silence_score=max(0.0, 1 - doubt / silent) if silent else 1.0,
             decoded_again=again,
             failed=failed,
+            channels=max((channels for _, channels in apart), default=1),
             notes=(*notes, *_on_failed(windows), *_on_prompt(windows)),
         )
 
@@ -159,7 +171,8 @@ class Waveform:
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """A whole recording. `turns` is None where speakers were not asked for, and `waveform` for a
-    recording that was transcribed before there was one.
+    recording that was transcribed before there was one. `voices` has the embedding of each
+    speaker's voice, where these were asked for.
 
     `stage_seconds` has the wall time of each stage: load, recognize, diarize, total.
     """
@@ -171,6 +184,7 @@ class Transcript:
     quality: Quality = field(default_factory=Quality)
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
     waveform: Waveform | None = None
+    voices: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def text(self) -> str:

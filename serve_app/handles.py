@@ -33,10 +33,11 @@ from interchange.stages import (
     PcmBlock,
     RecognitionOptions,
     Source,
+    Speakers,
     VoiceSample,
     Window,
 )
-from interchange.transcript import Turn, WindowTranscript
+from interchange.transcript import WindowTranscript
 from serve_app.transcription.transcriber import Transcriber
 from serve_app.transcription.voices import VoiceReader
 
@@ -101,8 +102,8 @@ class RayDiarization:
         with _our_errors("speaker diarization"):
             self._blocks.append(await asyncio.to_thread(ray.put, block.samples))
 
-    async def turns(self) -> tuple[Turn, ...]:
-        found: tuple[Turn, ...] = await _repeat(
+    async def speakers(self) -> Speakers:
+        found: Speakers = await _repeat(
             "speaker diarization", lambda: self._diarize.remote(self._blocks, self._options)
         )
         return found

@@ -26,7 +26,8 @@ _LOUDEST = 8.0  # of full scale, which a mix may exceed for a while
 
 
 class Mixer(Protocol):
-    """Makes one channel of (channels, samples), in pieces of any size."""
+    """Makes of (channels, samples), in pieces of any size, what is cut into windows: one channel,
+    or rows of which the first one is that (`channels.division`)."""
 
     def feed(self, piece: Float32) -> Iterator[Float32]: ...
 
@@ -36,9 +37,10 @@ class Mixer(Protocol):
 class Decoder:
     """One pass over a file: over all its parts, of each the first track that can be decoded.
 
-    Iterate over it once for blocks of BLOCK samples (float32, 16 kHz, mono; the last one may be
-    shorter); `mixer` makes one channel of several. A fault in the middle ends or thins the
-    recording and leaves a sentence in `notes`; where nothing at all could be decoded it raises.
+    Iterate over it once for blocks of BLOCK samples (float32, 16 kHz; the last one, and the last
+    of a shape, may be shorter): (samples,) or what else `mixer` makes of several channels. A fault
+    in the middle ends or thins the recording and leaves a sentence in `notes`; where nothing at all
+    could be decoded it raises.
 
     Raises UndecodableRecording, NoAudioStream, RecordingTooLong, and what reading raises.
     """
@@ -64,24 +66,28 @@ class Decoder:
     def __iter__(self) -> Iterator[Float32]:
         held: list[Float32] = []
         size = 0
-        with closing(self._mono()) as pieces:
+        with closing(self._mixed()) as pieces:
             for piece in pieces:
-                self._samples += len(piece)
+                self._samples += piece.shape[-1]
                 if self._samples > self._limit:
                     raise RecordingTooLong(
                         f"The recording is longer than the {self._limit_s:g} s that this service "
                         "takes; send it in parts."
                     )
+                if held and held[0].shape[:-1] != piece.shape[:-1]:
+                    if size:
+                        yield _block(held)
+                    held, size = [], 0
                 held.append(piece)
-                size += len(piece)
+                size += piece.shape[-1]
                 while size >= BLOCK:
-                    joined = np.concatenate(held)
-                    yield np.clip(joined[:BLOCK], -1.0, 1.0)
-                    held, size = [joined[BLOCK:]], size - BLOCK
+                    joined = _block(held)
+                    yield joined[..., :BLOCK]
+                    held, size = [joined[..., BLOCK:]], size - BLOCK
         if size:
-            yield np.clip(np.concatenate(held), -1.0, 1.0)
+            yield _block(held)
 
-    def _mono(self) -> Generator[Float32]:
+    def _mixed(self) -> Generator[Float32]:
         failure: UndecodableRecording | None = None
         damaged = False
         number = 0
@@ -153,8 +159,12 @@ class Decoder:
             )
 
 
+def _block(pieces: list[Float32]) -> Float32:
+    return np.clip(np.concatenate(pieces, axis=-1), -1.0, 1.0)
+
+
 class _Mix:
-    """Mono from pieces of any size; channels are mixed anew where the kind of audio changes."""
+    """What is made of pieces of any size, anew where the kind of audio changes."""
 
     def __init__(self, mixer: Callable[[int], Mixer]) -> None:
         self._mixer = mixer
@@ -169,7 +179,7 @@ class _Mix:
         # Float formats can hold what would spoil everything downstream: NaN, infinity, 1e38.
         if not np.abs(samples).max() <= _LOUDEST:
             samples = np.clip(np.nan_to_num(samples), -_LOUDEST, _LOUDEST)
-        if len(samples) == 1 and self._mixer is Downmix:
+        if len(samples) == 1:
             yield samples[0]
             return
         self._mix = self._mix or self._mixer(len(samples))

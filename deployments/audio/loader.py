@@ -7,21 +7,20 @@ import struct
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing, closing, suppress
-from functools import partial
-from itertools import chain, islice
+from itertools import islice
 from typing import BinaryIO, Protocol
 
 import numpy as np
 
 from configs.settings import Settings
-from deployments.audio.channels.downmix import Downmix
-from deployments.audio.channels.separation import OPENING_S, Census, Separation
+from deployments.audio.channels.division import mixer
 from deployments.audio.child.children import shared_children
 from deployments.audio.child.decoding import Decoding
 from deployments.audio.decode import Mixer
 from deployments.audio.fetching.fetch import fetch
 from deployments.audio.fetching.places import SMALL_BYTES, Places
 from deployments.audio.fetching.spool import LoadCancelled, Spool
+from deployments.audio.lines import Lines
 from deployments.audio.loudness import PeakMeter
 from deployments.audio.segmentation import PcmBlocks, Segmenter
 from deployments.audio.speech.voice_activity import shared_network
@@ -32,8 +31,9 @@ from interchange.network import AddressGuard
 from interchange.room import Room
 from interchange.stages import (
     SAMPLE_RATE,
+    Apart,
     BlobSource,
-    Channels,
+    ChannelUse,
     Float32,
     Loaded,
     LoadEvent,
@@ -141,21 +141,14 @@ class Loader:
                 spool.fail(LoadCancelled())  # unless it failed already: the first reason counts
 
     def _from_blobs(self, source: BlobSource, options: LoadOptions, decoding: Decoding) -> Events:
-        census = Census()
         with self._files.open(source) as file:
-            decoder = decoding.decoder(file, _mixer(options, census))
-            blocks = iter(decoder)
-            if options.channel is not None:
-                blocks = yield from _counted(blocks, census)
-            yield from self._events(blocks, decoder.notes, options, decoding, lambda: True)
+            decoder = decoding.decoder(file, mixer(options.channels))
+            yield from self._events(decoder, decoder.notes, options, decoding, lambda: True)
 
     def _from_spool(self, spool: Spool, options: LoadOptions, decoding: Decoding) -> Events:
         notes: list[str] = []
         try:
-            census = Census()
-            blocks = self._decode(spool, notes, decoding, _mixer(options, census))
-            if options.channel is not None:
-                blocks = yield from _counted(blocks, census)
+            blocks = self._decode(spool, notes, decoding, mixer(options.channels))
             yield from self._events(blocks, notes, options, decoding, lambda: spool.complete)
         except UndecodableRecording as error:
             spool.check()
@@ -214,28 +207,30 @@ class Loader:
         Until the recording is `complete` the next block may be long in coming, and somebody
         waits for the first windows: all that can be said of a block is said at once then.
         """
-        segmenter = Segmenter(self._network, self._settings.audio, options, self._pool)
+        lines = Lines(self._network, self._settings.audio, options, self._pool)
         waveform = PcmBlocks() if options.pcm else None
         will_stand_back = self._stands_back and waveform is None
         meter = PeakMeter()
         for block in blocks:
             if decoding.stopped:
                 raise LoadCancelled
-            meter.feed(block)
+            mix = block if block.ndim == 1 else block[0]
+            meter.feed(mix)
             if waveform is not None:
-                yield from waveform.feed(block)
-            elif will_stand_back and segmenter.samples > _FIRST:
+                yield from waveform.feed(mix)
+            elif will_stand_back and lines.samples > _FIRST:
                 will_stand_back = False
                 stand_back()
                 decoding.stand_back()
-                segmenter.use(self._patient_pool)
-            early = segmenter.samples < _EARLY
-            yield from segmenter.feed(block, at_once=early or not complete())
+                lines.use(self._patient_pool)
+            early = lines.samples < _EARLY
+            yield from lines.feed(block, at_once=early or not complete())
         if waveform is not None:
             yield from waveform.flush()
-        yield from segmenter.flush()
-        duration, speech = segmenter.samples / SAMPLE_RATE, segmenter.speech / SAMPLE_RATE
-        yield Loaded(duration, speech, tuple(notes), meter.waveform())
+        yield from lines.flush()
+        duration, speech = lines.samples / SAMPLE_RATE, lines.speech / SAMPLE_RATE
+        said = (*notes, *_on_channels(lines.apart, duration, options.channels))
+        yield Loaded(duration, speech, said, meter.waveform(), lines.apart)
 
 
 async def _threaded(
@@ -262,14 +257,21 @@ async def _threaded(
         thread.shutdown(wait=False)
 
 
-def _mixer(options: LoadOptions, census: Census) -> Callable[[int], Mixer]:
-    return Downmix if options.channel is None else partial(Separation, options.channel, census)
-
-
-def _counted(
-    blocks: Iterator[Float32], census: Census
-) -> Generator[LoadEvent, None, Iterator[Float32]]:
-    """Says how many channels there are, by the first minute, and gives the blocks back."""
-    opening = list(islice(blocks, OPENING_S))
-    yield Channels(census.count)
-    return chain(opening, blocks)
+def _on_channels(apart: tuple[Apart, ...], duration: float, use: ChannelUse) -> Iterator[str]:
+    """What is said of how channels were taken."""
+    if not apart:
+        if use == "separate":
+            yield (
+                "No two channels hold different speech: the recording was recognized as if it had "
+                "one."
+            )
+        return
+    several = f"The {max(each.channels for each in apart)} channels hold different speech"
+    seconds = sum(each.end - each.start for each in apart)
+    if seconds < duration:
+        yield (
+            f"{several} for {seconds:.1f} s, from {apart[0].start:.1f} s on, and were recognized "
+            "separately there; elsewhere they were mixed."
+        )
+    else:
+        yield f"{several} and were recognized separately."

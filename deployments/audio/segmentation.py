@@ -84,6 +84,13 @@ class Segmenter:
         """Samples fed so far."""
         return self._buffer.end
 
+    @property
+    def frontier(self) -> int:
+        """The sample before which no window begins that is still to come."""
+        pending = self._planner.needed_from
+        settled = self._finder.settled - self._lead
+        return settled if pending is None else min(settled, pending)
+
     def use(self, pool: Executor) -> None:
         """Find speech in the threads of another pool from here on."""
         self._activity.pool = pool
@@ -94,9 +101,7 @@ class Segmenter:
         for frames in self._activity.feed(block, at_once=at_once):
             yield from self._windows(self._plan(frames))
         yield from self._windows(self._planner.advance(self._finder.settled))
-        pending = self._planner.needed_from
-        settled = self._finder.settled - self._lead
-        self._buffer.drop_before(settled if pending is None else min(settled, pending))
+        self._buffer.drop_before(self.frontier)
 
     def flush(self) -> Iterator[Window]:
         """The windows that the end of the recording settles."""

@@ -13,8 +13,7 @@ from configs.settings import Settings
 from deployments.diarization.pipeline import Diarizer
 from deployments.memory import measure_memory
 from interchange import measures
-from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16, VoiceSample
-from interchange.transcript import Turn
+from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16, Speakers, VoiceSample
 from serve_app import replica
 
 
@@ -39,27 +38,25 @@ class SpeakerDiarizer:
         # Somebody waits for a voice: it goes beside the recording in work, and is short.
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="voices")
 
-    async def diarize(
-        self, blocks: list[ray.ObjectRef], options: DiarizationOptions
-    ) -> tuple[Turn, ...]:
-        """Turns of the recording whose blocks (int16, mono, 16 kHz) lie in the object store.
+    async def diarize(self, blocks: list[ray.ObjectRef], options: DiarizationOptions) -> Speakers:
+        """The speakers of the recording whose blocks (int16, mono, 16 kHz) lie in the object store.
 
-        Cancelling the call stops the work within a batch. Raises what `Diarizer.turns` raises.
+        Cancelling the call stops the work within a batch. Raises what `Diarizer.speakers` raises.
         """
         cancelled = threading.Event()
-        work = self._thread.submit(self._turns, blocks, options, cancelled)
+        work = self._thread.submit(self._speakers, blocks, options, cancelled)
         try:
             return await asyncio.wrap_future(work)
         finally:
             cancelled.set()
 
-    def _turns(
+    def _speakers(
         self, blocks: list[ray.ObjectRef], options: DiarizationOptions, cancelled: threading.Event
-    ) -> tuple[Turn, ...]:
+    ) -> Speakers:
         waveform = _joined(blocks)
-        turns = self._diarizer.turns(waveform, options, cancelled)
+        found = self._diarizer.speakers(waveform, options, cancelled)
         measures.DIARIZED_AUDIO.record(len(waveform) / SAMPLE_RATE)
-        return turns
+        return found
 
     async def voice(self, samples: Int16) -> VoiceSample:
         """The voice in a recording of one person. Raises what `Diarizer.voice` raises."""

@@ -1,4 +1,4 @@
-"""From a whole recording to its speaker turns. Knows no Ray."""
+"""From a whole recording to its speakers. Knows no Ray."""
 
 import os
 import threading
@@ -15,7 +15,7 @@ import torch
 from configs.settings import DiarizationSettings
 from deployments.models.resolve import resolve
 from interchange.errors import DiarizationFailed, InvalidOption, Unavailable
-from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16, Voice, VoiceSample
+from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16, Speakers, Voice, VoiceSample
 from interchange.transcript import Turn
 
 # pyannote tells its makers how long the recordings are unless it is told not to.
@@ -37,11 +37,11 @@ without batches, takes well under a minute (`bundled.MAX_CLUSTERED`)."""
 
 
 class Cancelled(Exception):
-    """The caller no longer wants the turns."""
+    """The caller no longer wants the speakers."""
 
 
 class Diarizer:
-    """The loaded pipeline. It takes one recording at a time: `turns` must not be called from
+    """The loaded pipeline. It takes one recording at a time: `speakers` must not be called from
     two threads at once; `voice` may be called beside it."""
 
     def __init__(self, settings: DiarizationSettings, token: str | None = None) -> None:
@@ -61,7 +61,7 @@ class Diarizer:
     def warm_up(self) -> None:
         """Do once what the first recording would otherwise wait for."""
         noise = np.random.default_rng(0).normal(0, 100, SAMPLE_RATE).astype(np.int16)
-        self.turns(noise, DiarizationOptions())
+        self.speakers(noise, DiarizationOptions())
 
     def check(self) -> None:
         """Raises Unavailable where a recording in work has not moved for too long."""
@@ -76,18 +76,27 @@ class Diarizer:
         cancelled: threading.Event | None = None,
         on_progress: Progress | None = None,
     ) -> tuple[Turn, ...]:
-        """Speaker turns in order of their start; empty where nobody speaks.
+        """The turns of `speakers`."""
+        return self.speakers(waveform, options, cancelled, on_progress).turns
 
-        `waveform` is the whole recording, mono at 16 kHz; it is not copied. Speakers are
-        SPEAKER_00, SPEAKER_01, … in order of appearance, but for those whose voice is known:
-        they have its name. `on_progress` is told of each batch.
+    def speakers(
+        self,
+        waveform: Int16,
+        options: DiarizationOptions,
+        cancelled: threading.Event | None = None,
+        on_progress: Progress | None = None,
+    ) -> Speakers:
+        """Who talks when, and the voice of each.
+
+        `waveform` is the whole recording, mono at 16 kHz; it is not copied. `on_progress` is told
+        of each batch.
         Raises Cancelled within a batch once `cancelled` is set, InvalidOption for bounds that
         contradict each other, DiarizationFailed otherwise.
         """
         _check(options)
         self._check_voices(options.known)
         if len(waveform) == 0:
-            return ()
+            return Speakers()
 
         def progress(stage: str, done: int, total: int) -> None:
             self._moved_at = time.monotonic()
@@ -111,7 +120,10 @@ class Diarizer:
         finally:
             self._moved_at = None
         names = named(found.voices, options.known, self._pipeline.voices.same)
-        return _turns(found, names, len(waveform) / SAMPLE_RATE)
+        turns = _turns(found, names, len(waveform) / SAMPLE_RATE)
+        return Speakers(
+            turns, {name: tuple(found.voices[number].tolist()) for number, name in names.items()}
+        )
 
     def voice(self, waveform: Int16) -> VoiceSample:
         """The voice of a recording of one person, mono at 16 kHz. Raises DiarizationFailed."""
@@ -154,15 +166,16 @@ def _check(options: DiarizationOptions) -> None:
         )
 
 
-def _turns(found: Found, known: dict[int, str], duration: float) -> tuple[Turn, ...]:
-    """Turns within the recording, by start, with strangers numbered as they appear."""
-    names = dict(known)
+def _turns(found: Found, names: dict[int, str], duration: float) -> tuple[Turn, ...]:
+    """Turns within the recording, by start, with strangers numbered as they appear; `names` are
+    those who are known, and have the strangers' numbers added."""
+    known = len(names)
     turns = []
     for each in sorted(found.spoken, key=lambda each: (each.start, each.end)):
         start, end = max(0.0, each.start), min(duration, each.end)
         # Chunks are padded to their length: a turn may begin behind a recording's end.
         if start < end:
-            label = f"SPEAKER_{len(names) - len(known):02d}"
+            label = f"SPEAKER_{len(names) - known:02d}"
             turns.append(Turn(start, end, names.setdefault(each.speaker, label)))
     return tuple(turns)
 

@@ -209,7 +209,7 @@ def _sentence(outcome: Outcome) -> str:
     match outcome.kind:
         case "done":
             notes = "".join(f" {note}" for note in outcome.notes)
-            return f"{name}: {files}{f' — but:{notes}' if notes else ''}"
+            return f"{name}: {files}{f' — note:{notes}' if notes else ''}"
         case "skipped":
             return f"{name}: skipped, as {files} is there; --force makes it again"
         case _:

@@ -17,8 +17,13 @@ class QualityAccount(BaseModel):
         description="Seconds of the transcribed that needed another decoding."
     )
     failed: float = Field(description="Seconds with speech that could not be recognized.")
+    channels: int = Field(
+        description="How many channels were recognized each by itself, and have their seconds "
+        "each; 1 where all were taken as one."
+    )
     notes: list[str] = Field(
-        description="Sentences on what is missing, such as that the file ended early."
+        description="Sentences on what is missing, such as that the file ended early, and on what "
+        "was decided, such as that channels were recognized separately."
     )
 
 

@@ -1,95 +1,144 @@
-"""Channels recognized each by itself."""
+"""Who speaks where channels are recognized each by itself: there a channel is a speaker."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 
-from interchange.errors import InvalidOption
-from interchange.stages import AudioLoader, Channels, Loaded, LoadEvent, LoadOptions, Source, Window
-from interchange.transcript import Segment, Turn
+import numpy as np
 
-MOST_CHANNELS = 8
+from interchange.stages import SAMPLE_RATE, Apart, Int16, Window
+from interchange.transcript import Segment, Turn, Word
+from serve_app.transcription.speakers import assign, is_label, label
+
+Voices = Mapping[str, tuple[float, ...]]
+"""Embeddings by speaker."""
+
+_VOICE_S = 60
 _PAUSE_S = 0.5
 """A turn goes on over shorter ones."""
 
 
-class SeparateChannels:
-    """Loads each channel of a recording, as often as it has channels.
-
-    A recording in which one channel at most has anything to say is loaded as any other.
-    """
-
-    def __init__(self, loader: AudioLoader) -> None:
-        self._loader = loader
-
-    async def load(self, source: Source, options: LoadOptions) -> AsyncGenerator[LoadEvent, None]:
-        """First how many channels there are, then the windows of one channel after the other, in
-        one count; the same each time. Raises what loading raises, and InvalidOption for too many
-        channels.
-        """
-        alone = replace(options, pcm=False)
-        channel, channels, windows = 0, 1, 0
-        ends: list[Loaded] = []
-        # One at a time: whoever held a place in the loader and waited for another could wait for
-        # somebody who does the same.
-        while channel < channels:
-            load = self._loader.load(source, replace(alone, channel=channel))
-            async with aclosing(load) as events:
-                async for event in events:
-                    if isinstance(event, Loaded):
-                        ends.append(event)
-                    elif isinstance(event, Window):
-                        yield replace(event, index=windows, channel=channel)
-                        windows += 1
-                    elif isinstance(event, Channels) and channel == 0:
-                        channels = event.count
-                        _check(channels)
-                        yield event
-                        if channels == 1:
-                            break
-            channel += 1
-        if channels == 1:
-            async with aclosing(self._loader.load(source, options)) as events:
-                async for event in events:
-                    yield event
-            return
-        yield Loaded(
-            duration=max(each.duration for each in ends),
-            speech=sum(each.speech for each in ends),
-            notes=tuple(dict.fromkeys(note for each in ends for note in each.notes)),
-        )
-
-
-def _check(channels: int) -> None:
-    if channels > MOST_CHANNELS:
-        raise InvalidOption(
-            f"The recording has {channels} channels, and at most {MOST_CHANNELS} can be "
-            "recognized separately; leave 'channels' out.",
-            "channels",
-        )
-
-
-def label(channel: int) -> str:
-    """Who speaks in a channel."""
-    return f"SPEAKER_{channel:02d}"
-
-
-def said_by(segment: Segment, speaker: str) -> Segment:
+def said_by(segment: Segment, speaker: str | None) -> Segment:
     words = tuple(replace(word, speaker=speaker) for word in segment.words)
     return replace(segment, speaker=speaker, words=words)
 
 
-def turns_of(segments: list[Segment]) -> tuple[Turn, ...]:
+def turns_of(segments: Iterable[Segment]) -> tuple[Turn, ...]:
     """Who speaks when, of segments with their speakers, by start."""
+    parts: list[Segment | Word] = []
+    for segment in segments:
+        parts += segment.words or (segment,)
     open_turns: dict[str, Turn] = {}
     found: list[Turn] = []
-    for segment in sorted(segments, key=lambda each: each.start):
-        assert segment.speaker is not None
-        turn = open_turns.get(segment.speaker)
-        if turn is not None and segment.start - turn.end < _PAUSE_S:
-            open_turns[turn.speaker] = replace(turn, end=max(turn.end, segment.end))
+    for part in sorted(parts, key=lambda each: each.start):
+        assert part.speaker is not None
+        turn = open_turns.get(part.speaker)
+        if turn is not None and part.start - turn.end < _PAUSE_S:
+            open_turns[turn.speaker] = replace(turn, end=max(turn.end, part.end))
             continue
         if turn is not None:
             found.append(turn)
-        open_turns[segment.speaker] = Turn(segment.start, segment.end, segment.speaker)
-    return tuple(sorted([*found, *open_turns.values()], key=lambda turn: (turn.start, turn.end)))
+        open_turns[part.speaker] = Turn(part.start, part.end, part.speaker)
+    return _in_order([*found, *open_turns.values()])
+
+
+def _in_order(turns: Iterable[Turn]) -> tuple[Turn, ...]:
+    return tuple(sorted(turns, key=lambda turn: (turn.start, turn.end, turn.speaker)))
+
+
+def speech_of(window: Window) -> Iterator[Turn]:
+    """When somebody speaks in the window of a channel."""
+    assert window.channel is not None
+    for start, end in window.speech:
+        times = (window.offset + start) / SAMPLE_RATE, (window.offset + end) / SAMPLE_RATE
+        yield Turn(*times, label(window.channel))
+
+
+class FirstSpeech:
+    """The first minute of speech of one channel, to know a voice by."""
+
+    def __init__(self) -> None:
+        self._parts: list[Int16] = []
+        self._room = _VOICE_S * SAMPLE_RATE
+
+    def add(self, window: Window) -> None:
+        for start, end in window.speech:
+            part = window.samples[start : min(end, start + self._room)]
+            self._parts.append(part)
+            self._room -= len(part)
+
+    @property
+    def samples(self) -> Int16:
+        return np.concatenate(self._parts) if self._parts else np.zeros(0, np.int16)
+
+
+class People:
+    """Who speaks in a recording of which channels were apart, in a part or all of it.
+
+    `diarized` are the turns of the mix, of which what lies outside `apart` counts; `spoken` says
+    when somebody speaks in each channel, by which the diarizer's speakers are those of channels
+    where they are the same people. A channel has the name of a voice that is known; strangers who
+    are of no channel are numbered behind them.
+    """
+
+    def __init__(
+        self, diarized: Sequence[Turn], spoken: Sequence[Turn], apart: Sequence[Apart]
+    ) -> None:
+        people = _same_people(diarized, spoken)
+        self._called = {channel: who for who, channel in people.items() if not is_label(who)}
+        self._labels = {who: channel if is_label(who) else who for who, channel in people.items()}
+        free = map(label, count(max(each.channels for each in apart)))
+        outside = _outside(diarized, apart)
+        for turn in outside:
+            if turn.speaker not in self._labels:
+                stranger = is_label(turn.speaker)
+                self._labels[turn.speaker] = next(free) if stranger else turn.speaker
+        self._outside = [replace(turn, speaker=self._labels[turn.speaker]) for turn in outside]
+
+    def told(self, segments: Sequence[Segment]) -> tuple[tuple[Segment, ...], tuple[Turn, ...]]:
+        """The segments with their speakers, and the turns of all."""
+        by_channel = [
+            said_by(each, self._of(each.channel)) for each in segments if each.channel is not None
+        ]
+        mixed = assign([each for each in segments if each.channel is None], self._outside)
+        together = sorted([*by_channel, *mixed], key=lambda each: each.start)
+        return tuple(together), _in_order([*turns_of(by_channel), *self._outside])
+
+    def voices(self, diarized: Voices, channels: Mapping[int, tuple[float, ...]]) -> Voices:
+        """The voices of a diarizer's speakers and of channels, by who they are."""
+        found = {self._labels[who]: voice for who, voice in diarized.items() if who in self._labels}
+        return found | {self._of(channel): voice for channel, voice in channels.items()}
+
+    def _of(self, channel: int) -> str:
+        return self._called.get(label(channel), label(channel))
+
+
+def _same_people(diarized: Sequence[Turn], channels: Sequence[Turn]) -> Mapping[str, str]:
+    """Which of a diarizer's speakers are those of channels, one to one: by how long both are heard
+    to talk at once, the longest first."""
+    together: defaultdict[tuple[str, str], float] = defaultdict(float)
+    for one in diarized:
+        for other in channels:
+            overlap = min(one.end, other.end) - max(one.start, other.start)
+            if overlap > 0:
+                together[one.speaker, other.speaker] += overlap
+    found: dict[str, str] = {}
+    for speaker, channel in sorted(together, key=lambda pair: (-together[pair], pair)):
+        if speaker not in found and channel not in found.values():
+            found[speaker] = channel
+    return found
+
+
+def _outside(turns: Iterable[Turn], apart: Sequence[Apart]) -> tuple[Turn, ...]:
+    """What of turns lies where channels are mixed."""
+    left = list(turns)
+    for span in apart:
+        cut: list[Turn] = []
+        for turn in left:
+            if turn.start < min(turn.end, span.start):
+                cut.append(replace(turn, end=min(turn.end, span.start)))
+            if turn.end > max(turn.start, span.end):
+                cut.append(replace(turn, start=max(turn.start, span.end)))
+        left = cut
+    return _in_order(left)

@@ -6,16 +6,19 @@ them are known.
 """
 
 import asyncio
+import math
 import time
+from collections import defaultdict
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from interchange import measures
 from interchange.errors import ClientError, QueueFull, RayscribeError, RecognitionFailed
 from interchange.stages import (
+    Apart,
     AudioLoader,
-    Channels,
     Diarization,
+    Int16,
     Loaded,
     PcmBlock,
     RecognitionOptions,
@@ -23,9 +26,9 @@ from interchange.stages import (
     SpeechRecognizer,
     Window,
 )
-from interchange.transcript import Quality, Segment, Transcript, WindowTranscript
+from interchange.transcript import Quality, Segment, Transcript, Turn, WindowTranscript
 from serve_app.transcription.backlog import Backlog
-from serve_app.transcription.channels import SeparateChannels, label, said_by, turns_of
+from serve_app.transcription.channels import FirstSpeech, People, Voices, said_by, speech_of
 from serve_app.transcription.events import (
     Event,
     Progress,
@@ -37,7 +40,7 @@ from serve_app.transcription.events import (
 )
 from serve_app.transcription.language_votes import UNDETERMINED, LanguageVotes
 from serve_app.transcription.request import TranscriptionRequest
-from serve_app.transcription.speakers import assign, named
+from serve_app.transcription.speakers import assign, label, name_of, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +74,19 @@ class RecordingFlow:
         # Segments in order of time, and those that one of another channel may yet precede.
         self.segments: list[Segment] = []
         self.held: list[Segment] = []
-        self.channels = 1
-        self.turns = self.resume.turns if request.speakers else None
+        # Whether any window is of the mix, and when somebody speaks in each channel by itself.
+        self.mixed = False
+        self.spoken: list[Turn] = []
+        # An earlier try kept no voices.
+        known = request.speakers and not request.speaker_embeddings
+        self.turns = self.resume.turns if known else None
+        self.voices: Voices = {}
+        # Of channels: what their voices are known by, and these.
+        self.first_speech: defaultdict[int, FirstSpeech] = defaultdict(FirstSpeech)
+        self.heard: dict[int, tuple[float, ...]] = {}
         self.loaded: Loaded | None = None
         self.loaded_until = 0.0
+        self.recognized_until = 0.0
         self.all_recognized = False
         self.began = time.monotonic()
         self.stage_seconds: dict[str, float] = {}
@@ -124,13 +136,11 @@ class RecordingFlow:
         with Backlog() as backlog:
             starter = group.create_task(self._start_windows(group, windows))
             options = self.request.loading(pcm=diarization is not None)
-            async with aclosing(self._loader.load(self.request.source, options)) as events:
+            async with aclosing(self.stages.loader.load(self.request.source, options)) as events:
                 async for event in events:
                     match event:
-                        case Channels(count):
-                            self.channels = count
-                            diarization = None if count > 1 else diarization
                         case Window():
+                            self._note(event)
                             self.loaded_until = max(self.loaded_until, event.end)
                             await self._hand_over(event, windows, backlog, diarization is not None)
                         case PcmBlock() if diarization is not None:
@@ -140,17 +150,28 @@ class RecordingFlow:
                             self.loaded_until = event.duration
             self.stage_seconds["load"] = time.monotonic() - self.began
             self._progress()
-            if diarization is not None:
+            if diarization is not None and self._ask_diarizer:
                 group.create_task(self._diarize(diarization))
+            for channel, speech in self.first_speech.items():
+                group.create_task(self._hear(channel, speech.samples))
             while backlog:
                 await windows.put(backlog.get())
             await windows.put(None)
             await starter
 
+    def _note(self, window: Window) -> None:
+        """Keep in mind who speaks in a window, if that is to be known."""
+        if window.channel is None:
+            self.mixed = True
+            return
+        self.spoken += speech_of(window)
+        if self.request.speaker_embeddings:
+            self.first_speech[window.channel].add(window)
+
     @property
-    def _loader(self) -> AudioLoader:
-        loader = self.stages.loader
-        return SeparateChannels(loader) if self.request.channels == "separate" else loader
+    def _ask_diarizer(self) -> bool:
+        """Whether anybody has to be told by voice: not where each channel has a speaker."""
+        return self.mixed or not self.spoken or bool(self.request.known_speakers)
 
     async def _hand_over(
         self, window: Window, windows: asyncio.Queue[Window | None], backlog: Backlog, park: bool
@@ -228,6 +249,9 @@ class RecordingFlow:
             result = await self._agree(window, await task)
             self.room.release()
             self.windows.append(result)
+            self.recognized_until = max(self.recognized_until, result.end)
+            # Windows come in order of their start.
+            self._hand_out(window.start)
             self.held += [self._of_channel(each, window.channel) for each in result.segments]
             if window.channel is None:
                 self._hand_out()
@@ -237,22 +261,32 @@ class RecordingFlow:
         self.all_recognized = True
         self._progress()
 
-    def _hand_out(self) -> None:
+    def _hand_out(self, before: float = math.inf) -> None:
         """The segments that none of another channel can precede any more."""
-        ready = sorted(self.held, key=lambda each: each.start) if self.channels > 1 else self.held
-        self.held = []
+        self.held.sort(key=lambda each: each.start)
+        ready = [each for each in self.held if each.start < before]
+        del self.held[: len(ready)]
         self.segments += ready
+        # A channel may yet get the name of a voice that is known.
+        withheld = bool(self.request.known_speakers)
         for segment in ready:
-            self.events.put_nowait(SegmentReady(segment))
+            said = said_by(segment, None) if withheld else self._called(segment)
+            self.events.put_nowait(SegmentReady(said))
 
     def _of_channel(self, segment: Segment, channel: int | None) -> Segment:
-        if channel is None or not self.request.speakers:
+        if channel is None:
             return segment
-        names = self.request.speaker_names
-        return said_by(segment, names[channel] if channel < len(names) else label(channel))
+        heard = replace(segment, channel=channel)
+        return said_by(heard, label(channel)) if self.request.speakers else heard
+
+    def _called(self, segment: Segment) -> Segment:
+        """A segment with the name that its speaker was given."""
+        if segment.speaker is None:
+            return segment
+        return said_by(segment, name_of(segment.speaker, self.request.speaker_names))
 
     def _progress(self) -> None:
-        recognized = self.windows[-1].end if self.windows else 0.0
+        recognized = self.recognized_until
         total = self.loaded.duration if self.loaded else None
         if self.all_recognized and total is not None:
             recognized = total  # nobody speaks after the last window
@@ -262,9 +296,16 @@ class RecordingFlow:
 
     async def _diarize(self, diarization: Diarization) -> None:
         began = time.monotonic()
-        self.turns = await diarization.turns()
+        found = await diarization.speakers()
+        self.turns, self.voices = found.turns, found.voices
         self.stage_seconds["diarize"] = time.monotonic() - began
-        self.events.put_nowait(TurnsReady(self.turns))
+        if not self.spoken:  # else they are not all there is to know of who speaks
+            self.events.put_nowait(TurnsReady(self.turns))
+
+    async def _hear(self, channel: int, samples: Int16) -> None:
+        voice = await self.stages.diarizer.voice(samples)
+        if voice.seconds:
+            self.heard[channel] = voice.embedding
 
     # ------------------------------------------------------------------- result
 
@@ -274,28 +315,47 @@ class RecordingFlow:
         failed = [window for window in self.windows if window.failed]
         if failed and len(failed) == len(self.windows):
             raise RecognitionFailed(f"No part of the recording was recognized: {failed[0].failed}")
-        segments = tuple(self.segments)
-        if self.turns and not segments and not failed:
+        loaded = self.loaded
+        if self.turns and not self.segments and not failed:
             # Music and ringing sound like somebody to diarization; nobody said a word.
             self.turns = ()
-        turns = self.turns
-        if self.channels > 1 and self.request.speakers:
-            turns = turns_of(self.segments)
-        elif turns is not None:
-            turns = named(turns, self.request.speaker_names)
-            segments = assign(segments, turns)
+        segments, turns, voices = self._speakers(loaded.apart)
         return Transcript(
             segments=segments,
             language=self._language(),
-            duration=self.loaded.duration,
+            duration=loaded.duration,
             turns=turns,
-            # Each channel has its seconds.
             quality=Quality.of(
-                self.windows, self.loaded.duration * self.channels, self.loaded.notes
+                self.windows,
+                loaded.duration,
+                loaded.notes,
+                [(each.end - each.start, each.channels) for each in loaded.apart],
             ),
             stage_seconds=self.stage_seconds,
-            waveform=self.loaded.waveform,
+            waveform=loaded.waveform,
+            voices=voices,
         )
+
+    def _speakers(
+        self, apart: tuple[Apart, ...]
+    ) -> tuple[tuple[Segment, ...], tuple[Turn, ...] | None, Voices]:
+        """Who says what, the turns, None where nobody asked, and the voices that were asked for."""
+        segments = tuple(self.segments)
+        if not self.request.speakers:
+            return segments, None, {}
+        names = self.request.speaker_names
+        turns, voices = self.turns or (), self.voices
+        if not apart:
+            turns = named(turns, names)
+            segments = assign(segments, turns)
+        else:
+            people = People(turns, self.spoken, apart)
+            segments, turns = people.told(segments)
+            segments = tuple(map(self._called, segments))
+            turns, voices = named(turns, names), people.voices(voices, self.heard)
+        if not self.request.speaker_embeddings:
+            return segments, turns, {}
+        return segments, turns, {name_of(who, names): voice for who, voice in voices.items()}
 
     def _language(self) -> str:
         if self.request.language:

@@ -21,7 +21,8 @@ class TranscriptionRequest:
 
     The first of `speaker_names` is written for SPEAKER_00, the second for SPEAKER_01, and so on;
     `known_speakers` are called by their names. With `channels` separate each channel is
-    recognized by itself, and a speaker is a channel.
+    recognized by itself, and a speaker is a channel; with auto it is where channels hold different
+    people. `speaker_embeddings` asks for each speaker's voice.
     """
 
     id: str
@@ -36,6 +37,7 @@ class TranscriptionRequest:
     max_speakers: int | None = None
     speaker_names: tuple[str, ...] = ()
     known_speakers: tuple[Voice, ...] = ()
+    speaker_embeddings: bool = False
     prompt: str | None = None
     temperature: float = 0.0
     priority: Priority = "interactive"
@@ -43,11 +45,11 @@ class TranscriptionRequest:
     logprobs: bool = False
     first_window_s: float | None = None
     detection: SpeechDetection | None = None
-    channels: ChannelUse = "mix"
+    channels: ChannelUse = "auto"
 
     def loading(self, *, pcm: bool) -> LoadOptions:
         """`pcm` says whether the whole waveform is needed beside the windows."""
-        return LoadOptions(pcm, self.first_window_s, self.detection)
+        return LoadOptions(pcm, self.first_window_s, self.detection, self.channels)
 
     @property
     def recognition(self) -> RecognitionOptions:

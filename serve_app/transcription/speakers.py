@@ -44,13 +44,28 @@ class Utterance:
     text: str
 
 
+def label(number: int) -> str:
+    """What a speaker without a name is called."""
+    return f"SPEAKER_{number:02d}"
+
+
+def is_label(speaker: str) -> bool:
+    return speaker.startswith("SPEAKER_")
+
+
 def named(turns: Sequence[Turn], names: Sequence[str]) -> tuple[Turn, ...]:
     """Turns with the first of `names` for SPEAKER_00, the second for SPEAKER_01, and so on.
 
     Speakers beyond the last name keep their labels; names beyond the last speaker are not used.
     """
-    labels = {f"SPEAKER_{number:02d}": name for number, name in enumerate(names)}
-    return tuple(replace(turn, speaker=labels.get(turn.speaker, turn.speaker)) for turn in turns)
+    return tuple(replace(turn, speaker=name_of(turn.speaker, names)) for turn in turns)
+
+
+def name_of(speaker: str, names: Sequence[str]) -> str:
+    """The one of `names` that is written for a speaker's label, or else the speaker."""
+    number = speaker.removeprefix("SPEAKER_")
+    known = number != speaker and number.isdecimal() and int(number) < len(names)
+    return names[int(number)] if known else speaker
 
 
 def assign(segments: Sequence[Segment], turns: Sequence[Turn]) -> tuple[Segment, ...]:

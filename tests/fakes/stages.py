@@ -7,7 +7,7 @@ import numpy as np
 
 from interchange.stages import (
     SAMPLE_RATE,
-    Channels,
+    Apart,
     Diarization,
     DiarizationOptions,
     Int16,
@@ -17,6 +17,7 @@ from interchange.stages import (
     PcmBlock,
     RecognitionOptions,
     Source,
+    Speakers,
     VoiceSample,
     Window,
 )
@@ -24,26 +25,28 @@ from interchange.transcript import Segment, Turn, WindowTranscript, Word
 from serve_app.transcription.transcriber import Transcriber
 
 
-def window(index: int, seconds: float = 10.0, start: float | None = None) -> Window:
+def window(
+    index: int, seconds: float = 10.0, start: float | None = None, channel: int | None = None
+) -> Window:
     offset = round((index * seconds if start is None else start) * SAMPLE_RATE)
     samples = np.full(round(seconds * SAMPLE_RATE), index, dtype=np.int16)
-    return Window(index, offset, samples, ((0, len(samples)),))
+    return Window(index, offset, samples, ((0, len(samples)),), channel=channel)
 
 
 class FakeLoader:
-    """Yields what it was given; `closed` tells that its consumer let go of it. Its `channels` have
-    the windows in turn."""
+    """Yields what it was given; `closed` tells that its consumer let go of it."""
 
     def __init__(
         self,
         windows: Sequence[Window],
         error: Exception | None = None,
         notes: tuple[str, ...] = (),
+        apart: tuple[Apart, ...] = (),
     ) -> None:
         self.windows = windows
         self.error = error
         self.notes = notes
-        self.channels = 1
+        self.apart = apart
         self.loads: list[tuple[Source, LoadOptions]] = []
         self.yielded = 0
         self.closed = False
@@ -52,9 +55,7 @@ class FakeLoader:
         self.loads.append((source, options))
         self.yielded = 0
         try:
-            if options.channel is not None:
-                yield Channels(self.channels)
-            for each in self.windows[options.channel or 0 :: self.channels]:
+            for each in self.windows:
                 if options.pcm:
                     yield PcmBlock(each.samples)
                 self.yielded += 1
@@ -63,7 +64,7 @@ class FakeLoader:
             if self.error is not None:
                 raise self.error
             duration = max((each.end for each in self.windows), default=3.0)
-            yield Loaded(duration=duration, speech=duration, notes=self.notes)
+            yield Loaded(duration=duration, speech=duration, notes=self.notes, apart=self.apart)
         finally:
             self.closed = True
 
@@ -121,9 +122,13 @@ class FakeDiarizer:
     ) -> None:
         self.heard = heard
         self.answer = turns
+        who = dict.fromkeys(turn.speaker for turn in turns)
+        self.voices = {speaker: (float(number),) for number, speaker in enumerate(who)}
         self.error = error
         self.options: DiarizationOptions | None = None
         self.samples_fed = 0
+        self.heard_seconds: list[float] = []
+        self.asked = False
 
     def begin(self, options: DiarizationOptions) -> Diarization:
         self.options = options
@@ -134,13 +139,15 @@ class FakeDiarizer:
 
     async def voice(self, samples: Int16) -> VoiceSample:
         self.samples_fed += len(samples)
+        self.heard_seconds.append(len(samples) / SAMPLE_RATE)
         return self.heard
 
-    async def turns(self) -> tuple[Turn, ...]:
+    async def speakers(self) -> Speakers:
+        self.asked = True
         await asyncio.sleep(0)
         if self.error is not None:
             raise self.error
-        return self.answer
+        return Speakers(self.answer, self.voices)
 
 
 def graph(

@@ -33,6 +33,7 @@ from interchange.stages import (
     PcmBlock,
     RecognitionOptions,
     Source,
+    Speakers,
     Window,
 )
 from interchange.transcript import Segment, Turn, Waveform, WindowTranscript, Word
@@ -130,12 +131,14 @@ class TurnTaker(FakeDiarizer):
     def begin(self, options: DiarizationOptions) -> Diarization:
         return TurnTaker()
 
-    async def turns(self) -> tuple[Turn, ...]:
+    async def speakers(self) -> Speakers:
         end = self.samples_fed / SAMPLE_RATE
         starts = np.arange(0, end, _TURN_S)
-        return tuple(
-            Turn(float(start), min(end, float(start) + _TURN_S), f"SPEAKER_0{index % 2}")
-            for index, start in enumerate(starts)
+        return Speakers(
+            tuple(
+                Turn(float(start), min(end, float(start) + _TURN_S), f"SPEAKER_0{index % 2}")
+                for index, start in enumerate(starts)
+            )
         )
 
 

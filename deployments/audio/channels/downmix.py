@@ -1,6 +1,6 @@
 """From several channels to one, without losing what any of them says."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -24,10 +24,14 @@ class Downmix:
     """Mixes the channels of one recording: who speaks is heard, from wherever they speak.
 
     What comes out is up to two steps behind what was fed, so that a word's beginning is known
-    for one. It depends on the samples alone, not on how they are cut into pieces.
+    for one. It depends on the samples alone, not on how they are cut into pieces. `watch` is told
+    of each step before it is mixed: what its meters say, and its samples (channels, STEP).
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(
+        self, channels: int, watch: Callable[[Meters, Float32], None] | None = None
+    ) -> None:
+        self._watch = watch
         self._metering = Metering(channels)
         self._gains = Gains(channels)
         self._sum = PhasedSum(channels)
@@ -54,6 +58,8 @@ class Downmix:
 
     def _advance(self, samples: Float32) -> Iterator[Float32]:
         after = _Step(samples, self._metering.read(samples))
+        if self._watch is not None:
+            self._watch(after.meters, samples)
         self._gains.follow(after.meters)
         if self._now is not None:
             yield self._mix(self._now, after)

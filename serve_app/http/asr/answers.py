@@ -11,7 +11,8 @@ from interchange.transcript import Transcript, Word
 from serve_app.http.asr.options import AsrOptions
 from serve_app.transcription.events import Event, WindowDone
 from serve_app.transcription.formats import render
-from serve_app.transcription.formats.document import seconds, verbose_document
+from serve_app.transcription.formats.document import seconds, spoken_by, verbose_document
+from serve_app.transcription.formats.talk import Overlaps
 from serve_app.transcription.language_names import language_name
 from serve_app.transcription.language_votes import UNDETERMINED
 
@@ -52,8 +53,9 @@ def _language(code: str, probability: float) -> DetectedLanguage:
 def _document(transcript: Transcript, options: AsrOptions) -> dict[str, Any]:
     segments = verbose_document(transcript)["segments"]
     if options.word_timestamps:
+        overlaps = Overlaps(transcript.turns or ())
         for entry, segment in zip(segments, transcript.segments, strict=True):
-            entry["words"] = [_word(word) for word in segment.words]
+            entry["words"] = [_word(word, overlaps) for word in segment.words]
     notes = list(transcript.quality.notes)
     return {
         "text": transcript.text,
@@ -63,11 +65,11 @@ def _document(transcript: Transcript, options: AsrOptions) -> dict[str, Any]:
     }
 
 
-def _word(word: Word) -> dict[str, Any]:
+def _word(word: Word, overlaps: Overlaps) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "word": word.text,
         "start": seconds(word.start),
         "end": seconds(word.end),
         "probability": word.probability,
     }
-    return entry | {"speaker": word.speaker} if word.speaker else entry
+    return entry | spoken_by(word, overlaps) if word.speaker else entry

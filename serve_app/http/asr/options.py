@@ -33,7 +33,7 @@ class AsrOptions(Encoding):
     num_speakers: SpeakerCount = None
     min_speakers: SpeakerCount = None
     max_speakers: SpeakerCount = None
-    channels: Channels = "mix"
+    channels: Channels = "auto"
     output: Output = "txt"
 
     _bounds = model_validator(mode="after")(ordered_bounds)

@@ -104,7 +104,12 @@ async def detect_language(
     source = await _recording(services, request, stack, options)
     # One window at a time: the first one says it nearly always.
     wanted = transcription_request(
-        source, AsrOptions(), task="transcribe", words=False, speakers=False, batch_size=1
+        source,
+        AsrOptions(channels="mix"),
+        task="transcribe",
+        words=False,
+        speakers=False,
+        batch_size=1,
     )
     return await while_connected(request, detected(services.transcriber.transcribe(wanted)))
 

@@ -49,7 +49,17 @@ Channels = Annotated[
     ChannelUse,
     Field(
         description="`separate` recognizes each channel by itself, as of a call with a person in "
-        "each: a speaker is a channel then. Not in OpenAI's API."
+        "each: a speaker is a channel then. `mix` takes them as one. `auto` separates them where "
+        "they hold different people. Not in OpenAI's API."
+    ),
+]
+
+
+SpeakerEmbeddings = Annotated[
+    bool,
+    Field(
+        description="Answer each speaker's voice too, as numbers that are near each other for the "
+        "same person. Not in OpenAI's API."
     ),
 ]
 

@@ -41,11 +41,12 @@ class AskedOptions(BaseModel):
     num_speakers: int | None = Field(description="How many there are, if that is known.")
     min_speakers: int | None = Field(description="How many there are at least.")
     max_speakers: int | None = Field(description="How many there are at most.")
-    channels: ChannelUse = Field(description="Whether each channel is heard by itself.")
+    channels: ChannelUse = Field(description="Whether each channel is recognized by itself.")
     speaker_names: tuple[str, ...] = Field(description="What is written for SPEAKER_00 and so on.")
     known_speakers: tuple[Annotated[str, BeforeValidator(_name)], ...] = Field(
         description="The names of the voices that were given."
     )
+    speaker_embeddings: bool = Field(description="Whether the result has the speakers' voices.")
     prompt: str | None = Field(description="What the transcript reads as following.")
     temperature: float = Field(description="Where decoding starts.")
     batch_size: int | None = Field(description="How many of its windows may share a batch.")

@@ -19,6 +19,7 @@ from serve_app.http.intake.options import (
     Language,
     LanguageCode,
     SpeakerCount,
+    SpeakerEmbeddings,
     SpeakerNames,
     Webhook,
     ordered_bounds,
@@ -30,7 +31,7 @@ from serve_app.jobs.job import NewJob
 
 _LISTS = ("languages", "speaker_names")
 _OBJECTS = ("metadata", "webhook", "known_speakers")
-_LATER = ("channels", "speaker_names", "known_speakers", "metadata")
+_LATER = ("channels", "speaker_names", "known_speakers", "speaker_embeddings", "metadata")
 """Options that came after the first release."""
 
 Metadata = Annotated[
@@ -61,9 +62,10 @@ class JobOptions(BaseModel):
     num_speakers: SpeakerCount = None
     min_speakers: SpeakerCount = None
     max_speakers: SpeakerCount = None
-    channels: Channels = "mix"
+    channels: Channels = "auto"
     speaker_names: SpeakerNames = ()
     known_speakers: KnownSpeakers = ()
+    speaker_embeddings: SpeakerEmbeddings = False
     prompt: str | None = Field(None, description="Text that the transcript reads as following.")
     temperature: float = Field(
         0.0, ge=0, le=1, description="Where decoding starts; 0 is greedy, hotter on failure."
@@ -87,6 +89,8 @@ class JobOptions(BaseModel):
             raise wrong("speaker_names", "'speaker_names' needs 'speakers' to be true")
         if not self.speakers and self.known_speakers:
             raise wrong("known_speakers", "'known_speakers' needs 'speakers' to be true")
+        if not self.speakers and self.speaker_embeddings:
+            raise wrong("speaker_embeddings", "'speaker_embeddings' needs 'speakers' to be true")
         return self
 
     def to_job(
@@ -107,6 +111,7 @@ class JobOptions(BaseModel):
             languages=self.languages,
             speaker_names=self.speaker_names,
             known_speakers=known,
+            speaker_embeddings=self.speaker_embeddings,
             prompt=self.prompt,
             temperature=self.temperature,
             priority="bulk",

@@ -39,9 +39,9 @@ def media_type(response_format: str) -> str:
 
 
 def notes(transcript: Transcript) -> dict[str, list[str]]:
-    """What an answer without an account of quality says where something is missing."""
-    missing = list(transcript.quality.notes)
-    return {"notes": missing} if missing else {}
+    """What an answer without an account of quality says of its notes, where there are any."""
+    sentences = list(transcript.quality.notes)
+    return {"notes": sentences} if sentences else {}
 
 
 def token_usage(transcript: Transcript) -> dict[str, Any]:
@@ -110,10 +110,11 @@ class DiarizedSegments:
             "start": seconds(segment.start),
             "end": seconds(segment.end),
             "text": segment.text.strip(),
-            "speaker": self._speaker(segment.speaker),
+            "speaker": self.letter(segment.speaker),
         }
 
-    def _speaker(self, label: str | None) -> str:
+    def letter(self, label: str | None) -> str:
+        """What a speaker is called here."""
         if label is not None and not label.startswith("SPEAKER_"):
             return label
         if label not in self._letters:
@@ -133,11 +134,14 @@ def speaker_letter(index: int) -> str:
 
 def _diarized(transcript: Transcript, names: tuple[str, ...]) -> dict[str, Any]:
     numbered = DiarizedSegments(names)
+    segments = [numbered.next(segment) for segment in transcript.segments]
+    voices = {numbered.letter(who): list(voice) for who, voice in transcript.voices.items()}
     return {
         "task": "transcribe",
         "duration": seconds(transcript.duration),
         "text": text(transcript),
-        "segments": [numbered.next(segment) for segment in transcript.segments],
+        "segments": segments,
+        **({"speaker_embeddings": voices} if voices else {}),
         "usage": usage(transcript),
         **notes(transcript),
     }
@@ -148,7 +152,16 @@ def _diarized(transcript: Transcript, names: tuple[str, ...]) -> dict[str, Any]:
 
 Notes = Annotated[
     list[str] | None,
-    Field(description="Only where something is missing: what. Not in OpenAI's API."),
+    Field(
+        description="Only where something is missing, or channels were recognized separately: "
+        "that. Not in OpenAI's API."
+    ),
+]
+
+
+Voices = Annotated[
+    dict[str, list[float]] | None,
+    Field(description="The voice of each speaker, only where asked for. Not in OpenAI's API."),
 ]
 
 
@@ -182,6 +195,11 @@ class WordTimes(BaseModel):
     start: float = Field(description="Seconds from the start of the recording.")
     end: float = Field(description="Seconds from the start of the recording.")
     speaker: str | None = Field(None, description="Only where speakers were asked for.")
+    overlap: bool | None = Field(
+        None,
+        description="Whether somebody else talks at the same time; only where speakers were asked "
+        "for. Not in OpenAI's API.",
+    )
 
 
 class VerboseSegment(BaseModel):
@@ -197,7 +215,17 @@ class VerboseSegment(BaseModel):
         description="How much shorter its text gets when compressed: repetition shows in it."
     )
     no_speech_prob: float = Field(description="The probability that nobody speaks in its window.")
+    channel: int | None = Field(
+        None,
+        description="The channel that it was heard in, from 0; only where channels were recognized "
+        "separately. Not in OpenAI's API.",
+    )
     speaker: str | None = Field(None, description="Only where speakers were asked for.")
+    overlap: bool | None = Field(
+        None,
+        description="Whether somebody else talks during one of its words; only where speakers were "
+        "asked for. Not in OpenAI's API.",
+    )
 
 
 class SpeakerTurn(BaseModel):
@@ -221,8 +249,16 @@ class VerboseAnswer(BaseModel):
         None, description="The text with times, unless only words were asked for."
     )
     speakers: list[SpeakerTurn] | None = Field(
-        None, description="Only where speakers were asked for. Not in OpenAI's API."
+        None,
+        description="Who talks when, by start; turns of several may overlap. Only where speakers "
+        "were asked for. Not in OpenAI's API.",
     )
+    speaker_seconds: dict[str, float] | None = Field(
+        None,
+        description="How long each speaker talks. Only where speakers were asked for. Not in "
+        "OpenAI's API.",
+    )
+    speaker_embeddings: Voices = None
     quality: QualityAccount = Field(description="Not in OpenAI's API.")
     usage: Usage = Field(description="What was worked on.")
 
@@ -245,5 +281,6 @@ class DiarizedAnswer(BaseModel):
     duration: float = Field(description="Seconds of audio.")
     text: str = Field(description="The whole text.")
     segments: list[DiarizedSegment] = Field(description="What each speaker says.")
+    speaker_embeddings: Voices = None
     usage: Usage = Field(description="What was worked on.")
     notes: Notes = None

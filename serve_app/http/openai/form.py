@@ -14,6 +14,7 @@ from serve_app.http.intake.options import (
     Language,
     LanguageCode,
     SpeakerCount,
+    SpeakerEmbeddings,
     SpeakerNames,
     ordered_bounds,
 )
@@ -60,8 +61,13 @@ class TranslationForm(BaseModel):
     num_speakers: SpeakerCount = None
     min_speakers: SpeakerCount = None
     max_speakers: SpeakerCount = None
-    channels: Channels = "mix"
+    channels: Channels = "auto"
     speaker_names: SpeakerNames = Field((), alias="speaker_names[]")
+    speaker_embeddings: SpeakerEmbeddings = Field(
+        False,
+        description="With `verbose_json` and `diarized_json`: answer each speaker's voice too, as "
+        "numbers that are near each other for the same person. Not in OpenAI's API.",
+    )
     progress: bool = Field(
         False,
         description="With `stream`: also send `transcript.progress` events, and the whole answer "
@@ -84,6 +90,12 @@ class TranslationForm(BaseModel):
             raise wrong("outputs", "'outputs[]' needs 'progress' to be true")
         if self.speaker_names and not self.wants_speakers:
             raise wrong("speaker_names", "'speaker_names[]' needs 'speakers' to be true")
+        if self.speaker_embeddings and not (self.wants_speakers and self.has_voices):
+            raise wrong(
+                "speaker_embeddings",
+                "this answer has no place for 'speaker_embeddings'; ask for 'diarized_json', or "
+                "for 'verbose_json' with 'speakers', and with 'stream' for 'progress' too",
+            )
         return self
 
     def to_request(self, source: Source, known: tuple[Voice, ...] = ()) -> TranscriptionRequest:
@@ -96,6 +108,7 @@ class TranslationForm(BaseModel):
             languages=self.allowed_languages,
             speaker_names=self.speaker_names,
             known_speakers=known,
+            speaker_embeddings=self.speaker_embeddings,
             prompt=self.hints,
             temperature=self.temperature,
             logprobs=self.wants_logprobs,
@@ -126,6 +139,13 @@ class TranslationForm(BaseModel):
     def wants_words(self) -> bool:
         """Subtitles are cut between words, so they need their times."""
         return not {"srt", "vtt"}.isdisjoint({self.response_format, *self.outputs})
+
+    @property
+    def has_voices(self) -> bool:
+        """Whether there is a place for voices in the answer."""
+        written = {self.response_format, *self.outputs}
+        whole = self.progress or not self.stream
+        return whole and not written.isdisjoint({"verbose_json", "diarized_json"})
 
     @property
     def wants_logprobs(self) -> bool:

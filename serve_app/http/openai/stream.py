@@ -165,7 +165,7 @@ class _DiarizedBody(_Body):
         self._numbered = DiarizedSegments(form.given_names)
 
     def segment(self, segment: Segment) -> Iterator[Message]:
-        if segment.speaker is not None:  # by its channel
+        if segment.speaker is not None and not self._waiting:  # by its channel
             yield from self._final(segment)
             return
         self._waiting.append(segment)

@@ -26,8 +26,13 @@ class Output(BaseModel):
     speakers: list[SpeakerChunk] | None = Field(
         None, description="The chunks by speaker; only with `diarise_audio`."
     )
+    speaker_embeddings: dict[str, list[float]] | None = Field(
+        None, description="The voice of each speaker; only with `speaker_embeddings`."
+    )
     notes: list[str] | None = Field(
-        None, description="Only where something of the recording is missing: what."
+        None,
+        description="Only where something of the recording is missing, or its channels were "
+        "recognized separately: that.",
     )
 
 
@@ -92,6 +97,7 @@ def output(transcript: Transcript, *, words: bool) -> Output:
         text=transcript.text,
         chunks=[Chunk(timestamp=_timestamp(piece), text=piece.text) for piece in pieces],
         speakers=None if transcript.turns is None else _with_speakers(pieces),
+        speaker_embeddings={who: list(voice) for who, voice in transcript.voices.items()} or None,
         notes=list(transcript.quality.notes) or None,
     )
 

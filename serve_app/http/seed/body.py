@@ -15,6 +15,7 @@ from serve_app.http.intake.options import (
     Channels,
     Language,
     SpeakerCount,
+    SpeakerEmbeddings,
     Webhook,
     ordered_bounds,
 )
@@ -39,7 +40,7 @@ def _part_of_a_path(task_id: str | None) -> str | None:
     return task_id
 
 
-_LATER = {"channels", "known_speakers"}
+_LATER = {"channels", "known_speakers", "speaker_embeddings"}
 """Options that came after the first release."""
 
 
@@ -78,8 +79,9 @@ class SeedRequest(BaseModel):
     num_speakers: SpeakerCount = None
     min_speakers: SpeakerCount = None
     max_speakers: SpeakerCount = None
-    channels: Channels = "mix"
+    channels: Channels = "auto"
     known_speakers: KnownSpeakers = ()
+    speaker_embeddings: SpeakerEmbeddings = False
 
     @model_validator(mode="before")
     @classmethod
@@ -94,6 +96,10 @@ class SeedRequest(BaseModel):
     def _known_speakers_speak(self) -> Self:
         if self.known_speakers and not self.diarise_audio:
             raise wrong("known_speakers", "'known_speakers' needs 'diarise_audio' to be true")
+        if self.speaker_embeddings and not self.diarise_audio:
+            raise wrong(
+                "speaker_embeddings", "'speaker_embeddings' needs 'diarise_audio' to be true"
+            )
         return self
 
     def to_job(self, known: tuple[Voice, ...] = ()) -> NewJob:
@@ -109,6 +115,7 @@ class SeedRequest(BaseModel):
             speakers=self.diarise_audio,
             batch_size=self.batch_size,
             known_speakers=known,
+            speaker_embeddings=self.speaker_embeddings,
         )
         # As it was before there was such an option, where it is not used.
         content = self.model_dump_json(exclude=_LATER - self.model_fields_set)

@@ -9,8 +9,9 @@ reader: the cue itself, an end within a sentence, a word left alone, too little 
 is filled up and then cut leaves such a word behind; the path does not.
 """
 
+import heapq
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from interchange.transcript import Transcript
@@ -51,12 +52,24 @@ class Cue:
 
 
 def cues(transcript: Transcript, label: Label | None = None) -> Iterator[Cue]:
-    """The cues of a transcript, in order; none begins before the one ahead of it has ended.
+    """The cues of a transcript, in order; none begins before the one ahead of it has ended, unless
+    the two are of two channels: who talks at the same time is read at the same time.
 
     `label` makes of a speaker's name what stands before the text.
     """
+    tracks: dict[int | None, list[Spoken]] = {}
+    for part in spoken(transcript):
+        tracks.setdefault(part.channel, []).append(part)
+    end = _milliseconds(transcript.duration)
+    yield from heapq.merge(
+        *(_track(each, label, end) for each in tracks.values()), key=lambda cue: cue.start
+    )
+
+
+def _track(stream: Iterable[Spoken], label: Label | None, end: int) -> Iterator[Cue]:
+    """The cues of one channel, or of the mix, of a recording that ends then."""
     ready: Cue | None = None
-    for run in _runs(spoken(transcript)):
+    for run in _runs(stream):
         for cue in _cut(run, label):
             start = max(cue.start, ready.end if ready else 0)
             cue = Cue(start, max(cue.end, start + 1), cue.lines, cue.speaker)  # noqa: PLW2901
@@ -64,10 +77,10 @@ def cues(transcript: Transcript, label: Label | None = None) -> Iterator[Cue]:
                 yield _lasting(ready, cue.start)
             ready = cue
     if ready:
-        yield _lasting(ready, max(ready.end, _milliseconds(transcript.duration)))
+        yield _lasting(ready, max(ready.end, end))
 
 
-def _runs(stream: Iterator[Spoken]) -> Iterator[list[Spoken]]:
+def _runs(stream: Iterable[Spoken]) -> Iterator[list[Spoken]]:
     """What one speaker says without a pause."""
     run: list[Spoken] = []
     for part in stream:

@@ -7,6 +7,7 @@ from typing import Any
 
 from interchange.stages import Task
 from interchange.transcript import Quality, Segment, Transcript, Word
+from serve_app.transcription.formats.talk import Overlaps, talk_seconds
 from serve_app.transcription.language_names import language_name
 
 
@@ -31,9 +32,11 @@ def verbose_document(
     """OpenAI's `verbose_json` with `words` and `segments` as asked for.
 
     Beyond OpenAI's fields it has `quality`, and where speakers were asked for `speakers` (the
-    turns) and a `speaker` on each segment and word.
+    turns), `speaker_seconds`, the `speaker` of each segment and word, and whether there is an
+    `overlap` with another one. `speaker_embeddings` where these were asked for; the `channel` of a
+    segment where channels were recognized separately.
     """
-    with_speakers = transcript.turns is not None
+    overlaps = None if transcript.turns is None else Overlaps(transcript.turns)
     document: dict[str, Any] = {
         "task": task,
         "language": language_name("en" if task == "translate" else transcript.language),
@@ -41,20 +44,32 @@ def verbose_document(
         "text": transcript.text.strip(),
     }
     if "word" in granularities:
-        document["words"] = [_word(word, with_speakers) for word in transcript.words]
+        document["words"] = [_word(word, overlaps) for word in transcript.words]
     if "segment" in granularities:
         document["segments"] = [
-            _segment(index, segment, with_speakers)
-            for index, segment in enumerate(transcript.segments)
+            _segment(index, segment, overlaps) for index, segment in enumerate(transcript.segments)
         ]
     if transcript.turns is not None:
         document["speakers"] = [
             {"start": seconds(turn.start), "end": seconds(turn.end), "speaker": turn.speaker}
             for turn in transcript.turns
         ]
+        talk = talk_seconds(transcript.turns)
+        document["speaker_seconds"] = {speaker: seconds(value) for speaker, value in talk.items()}
+    document |= speaker_embeddings(transcript)
     document["quality"] = quality_account(transcript.quality)
     document["usage"] = usage(transcript)
     return document
+
+
+def speaker_embeddings(transcript: Transcript) -> dict[str, Any]:
+    """The field of that name, where it was asked for."""
+    voices = transcript.voices
+    return (
+        {"speaker_embeddings": {who: list(voice) for who, voice in voices.items()}}
+        if voices
+        else {}
+    )
 
 
 def quality_account(quality: Quality) -> dict[str, Any]:
@@ -73,16 +88,21 @@ def seconds(value: float) -> float:
     return round(value, 3)
 
 
-def _word(word: Word, with_speakers: bool) -> dict[str, Any]:
+def spoken_by(part: Segment | Word, overlaps: Overlaps | None) -> dict[str, Any]:
+    """Who says it, where speakers were asked for."""
+    return {} if overlaps is None else {"speaker": part.speaker, "overlap": overlaps(part)}
+
+
+def _word(word: Word, overlaps: Overlaps | None) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "word": word.text.strip(),
         "start": seconds(word.start),
         "end": seconds(word.end),
     }
-    return entry | {"speaker": word.speaker} if with_speakers else entry
+    return entry | spoken_by(word, overlaps)
 
 
-def _segment(index: int, segment: Segment, with_speakers: bool) -> dict[str, Any]:
+def _segment(index: int, segment: Segment, overlaps: Overlaps | None) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "id": index,
         # In frames of 10 ms, as Whisper counts.
@@ -96,4 +116,6 @@ def _segment(index: int, segment: Segment, with_speakers: bool) -> dict[str, Any
         "compression_ratio": segment.compression_ratio,
         "no_speech_prob": segment.no_speech_prob,
     }
-    return entry | {"speaker": segment.speaker} if with_speakers else entry
+    if segment.channel is not None:
+        entry["channel"] = segment.channel
+    return entry | spoken_by(segment, overlaps)

@@ -10,7 +10,7 @@ from interchange.transcript import Transcript
 class Spoken:
     """A word, or a segment of which words are not known; `text` keeps its leading space.
 
-    `segment` counts Whisper's segments.
+    `segment` counts Whisper's segments. `channel` is the one that it was heard in by itself.
     """
 
     text: str
@@ -19,11 +19,19 @@ class Spoken:
     speaker: str | None
     language: str
     segment: int
+    channel: int | None = None
 
 
 def spoken(transcript: Transcript) -> Iterator[Spoken]:
     """All the text, in order."""
     for number, segment in enumerate(transcript.segments):
         for part in segment.words or (segment,):
-            speaker = part.speaker or segment.speaker
-            yield Spoken(part.text, part.start, part.end, speaker, segment.language, number)
+            yield Spoken(
+                part.text,
+                part.start,
+                part.end,
+                part.speaker or segment.speaker,
+                segment.language,
+                number,
+                segment.channel,
+            )

@@ -135,8 +135,9 @@ def test_the_original_dialect(document: Any) -> None:
         "timestamp": "chunk",
         "diarise_audio": False,
         "is_async": False,
-        "channels": "mix",
+        "channels": "auto",
         "known_speakers": [],
+        "speaker_embeddings": False,
     }
 
 

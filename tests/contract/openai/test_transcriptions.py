@@ -106,6 +106,7 @@ def test_verbose_json(client: TestClient) -> None:
         "silence_score": 1.0,
         "decoded_again": 0.0,
         "failed": 0.0,
+        "channels": 1,
         "notes": [],
     }
     assert "words" not in body

@@ -1,4 +1,5 @@
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -121,6 +122,37 @@ def test_the_centre_of_surround_is_heard_and_its_bass_is_not() -> None:
     planes[2] = noise(3)
     planes[3] = tone(3, 50)
     np.testing.assert_allclose(decode(encode(planes, "flac", "flac")), planes[2], atol=1e-3)
+
+
+class Doubling:
+    """Says the mix alone for 1.5 s, and then both channels beside it."""
+
+    def __init__(self, channels: int) -> None:
+        self._seen = 0
+
+    def feed(self, piece: Float32) -> Iterator[Float32]:
+        left = max(0, BLOCK * 3 // 2 - self._seen)
+        self._seen += piece.shape[1]
+        both = np.concatenate((piece.mean(axis=0, keepdims=True), piece))
+        yield from (part for part in (both[0, :left], both[:, left:]) if part.size)
+
+    def flush(self) -> Iterator[Float32]:
+        yield np.zeros((3, 5), np.float32)
+
+
+def test_what_a_mixer_makes_beside_the_mix_comes_in_blocks_too() -> None:
+    channels = np.stack((noise(3), -0.5 * noise(3)))
+    file = io.BytesIO(encode(channels, "flac", "flac"))
+    blocks = list(Decoder(file, max_duration_s=4, mixer=Doubling))
+    half = BLOCK // 2
+    assert [each.shape for each in blocks] == [
+        (BLOCK,), (half,), (3, BLOCK), (3, half + 5)
+    ]  # fmt: skip
+    whole = np.concatenate([each for each in blocks if each.ndim == 2], axis=1)
+    np.testing.assert_allclose(whole[1, :-5], channels[0, BLOCK + half :], atol=1e-4)
+    assert not whole[:, -5:].any()
+    with pytest.raises(RecordingTooLong):
+        list(Decoder(file, max_duration_s=2, mixer=Doubling))
 
 
 def test_the_duration_is_limited() -> None:

@@ -22,6 +22,7 @@ from deployments.audio.loader import Loader
 from interchange.errors import (
     AddressRefused,
     HarmfulRecording,
+    InvalidOption,
     NotFound,
     RecordingTooLong,
     ServerError,
@@ -34,8 +35,9 @@ from interchange.room import no_room
 from interchange.samples import as_float32
 from interchange.stages import (
     SAMPLE_RATE,
+    Apart,
     BlobSource,
-    Channels,
+    ChannelUse,
     Float32,
     Loaded,
     LoadEvent,
@@ -135,8 +137,9 @@ def assert_same(one: list[LoadEvent], other: list[LoadEvent]) -> None:
 
 
 @pytest.mark.parametrize("url", [False, True])
-async def test_a_channel_by_itself(
-    loader: Loader, serve: Serve, tmp_path: Path, call: Float32, *, url: bool
+@pytest.mark.parametrize("use", ["auto", "separate"])
+async def test_channels_by_themselves(
+    loader: Loader, serve: Serve, tmp_path: Path, call: Float32, use: ChannelUse, *, url: bool
 ) -> None:
     """Two who talk at the same time, a channel each; the second one later."""
     other = np.concatenate((np.zeros(10 * SAMPLE_RATE, np.float32), call[: -10 * SAMPLE_RATE]))
@@ -144,19 +147,48 @@ async def test_a_channel_by_itself(
     (tmp_path / "calls").write_bytes(data)
     address = await serve(in_parts(data, 3))
     source: Source = UrlSource(address) if url else BlobSource("calls", "calls")
-    alone = encode(call, "flac", "flac")
-    (tmp_path / "alone").write_bytes(alone)
-    expected = await load(loader, BlobSource("alone", "alone"))
-    counted, *first = await load(loader, source, channel=0)
-    assert counted == Channels(2)
-    assert [w.offset for w in windows(first)] == [w.offset for w in windows(expected)]
-    second = (await load(loader, source, channel=1))[1:]
-    assert windows(second)[0].offset >= 10 * SAMPLE_RATE
-    twice = encode(np.stack((call, call)), "flac", "flac")
-    (tmp_path / "twice").write_bytes(twice)
-    again = await load(loader, BlobSource("twice", "twice"), channel=1)
-    assert again[0] == Channels(1)
-    assert not windows(again), "the first channel said it"
+    events = await load(loader, source, channels=use, pcm=True)
+    found = windows(events)
+    for number, channel in enumerate((call, other)):
+        (tmp_path / "alone").write_bytes(encode(channel, "flac", "flac"))
+        expected = windows(await load(loader, BlobSource("alone", "alone")))
+        same = [each for each in found if each.channel == number]
+        assert [each.offset for each in same] == [each.offset for each in expected]
+        for one, alone in zip(same, expected, strict=True):
+            np.testing.assert_array_equal(one.samples, alone.samples)
+    assert [each.index for each in found] == list(range(len(found)))
+    assert [each.offset for each in found] == sorted(each.offset for each in found)
+    loaded = events[-1]
+    assert isinstance(loaded, Loaded)
+    assert loaded.apart == (Apart(0.0, loaded.duration, 2),)
+    assert loaded.notes == ("The 2 channels hold different speech and were recognized separately.",)
+    waveform = sum(len(each.samples) for each in events if isinstance(each, PcmBlock))
+    assert waveform == loaded.duration * SAMPLE_RATE, "the mix"
+
+
+async def test_one_recording_in_two_channels_is_one(
+    loader: Loader, tmp_path: Path, call: Float32
+) -> None:
+    (tmp_path / "twice").write_bytes(encode(np.stack((call, call)), "flac", "flac"))
+    source = BlobSource("twice", "twice")
+    mixed, auto, separate = [
+        await load(loader, source, channels=use) for use in ("mix", "auto", "separate")
+    ]
+    assert_same(mixed, auto)
+    assert {each.channel for each in windows(separate)} == {None}
+    assert isinstance(separate[-1], Loaded)
+    (note,) = separate[-1].notes
+    assert "recognized as if it had one" in note
+
+
+async def test_more_channels_than_can_be_separate_are_refused(
+    loader: Loader, tmp_path: Path
+) -> None:
+    (tmp_path / "many").write_bytes(encode(np.stack([tone(1)] * 9)))
+    source = BlobSource("many", "many")
+    with pytest.raises(InvalidOption, match="9 channels"):
+        await load(loader, source, channels="separate")
+    assert isinstance((await load(loader, source, channels="auto"))[-1], Loaded)
 
 
 async def test_an_upload_becomes_windows_of_its_speech(

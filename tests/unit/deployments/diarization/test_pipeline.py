@@ -70,6 +70,30 @@ def test_bounds_on_the_number_of_speakers(
     assert len(speakers(diarizer.turns(conversation, options))) == count
 
 
+@pytest.mark.parametrize(
+    "options", [DiarizationOptions(num_speakers=100), DiarizationOptions(min_speakers=100)]
+)
+@pytest.mark.parametrize("seconds", [2, 30])
+def test_more_speakers_than_can_be_heard(
+    diarizer: Diarizer, conversation: Int16, options: DiarizationOptions, seconds: int
+) -> None:
+    """As many as there may be, and no fault."""
+    said = conversation[8 * SAMPLE_RATE :][: seconds * SAMPLE_RATE]
+    found = diarizer.turns(said, options)
+    assert 1 <= len(speakers(found)) <= 100
+
+
+def test_every_speaker_has_a_voice(diarizer: Diarizer, conversation: Int16) -> None:
+    found = diarizer.speakers(conversation, ANY)
+    assert set(found.voices) == speakers(found.turns)
+    voices = {who: np.array(voice) for who, voice in found.voices.items()}
+    assert [voice @ voice for voice in voices.values()] == pytest.approx([1, 1], abs=1e-4)
+    longest = max((turn for turn in found.turns if turn.speaker == "SPEAKER_01"), key=length)
+    said = conversation[round(longest.start * SAMPLE_RATE) : round(longest.end * SAMPLE_RATE)]
+    alone = np.array(diarizer.voice(said).embedding)
+    assert alone @ voices["SPEAKER_01"] > alone @ voices["SPEAKER_00"] + 0.2
+
+
 def test_a_known_voice_has_its_name(diarizer: Diarizer, conversation: Int16) -> None:
     strangers = diarizer.turns(conversation, ANY)
     longest = max((turn for turn in strangers if turn.speaker == "SPEAKER_01"), key=length)

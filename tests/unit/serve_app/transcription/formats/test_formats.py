@@ -113,12 +113,45 @@ def test_json_has_everything() -> None:
         "start": 0.0,
         "end": 0.75,
         "speaker": "SPEAKER_00",
+        "overlap": False,
         "probability": 0.9,
     }
     assert document["speakers"] == [
         {"start": turn.start, "end": turn.end, "speaker": turn.speaker}
         for turn in DIALOGUE.turns or ()
     ]
+
+
+def test_json_says_who_talks_how_long_and_while_another_does() -> None:
+    turns = (Turn(0.0, 2.6, "SPEAKER_00"), Turn(1.9, 3.3, "SPEAKER_01"))
+    document = json.loads(render(replace(DIALOGUE, turns=turns), "json"))
+    assert [each["overlap"] for each in document["segments"]] == [False, True]
+    assert [each["overlap"] for each in document["words"]] == [False, False, True, True, False]
+    assert document["speaker_seconds"] == {"SPEAKER_00": 2.6, "SPEAKER_01": 1.4}
+    assert "speaker_embeddings" not in document
+    assert "channel" not in document["segments"][0]
+
+
+def test_json_has_voices_and_channels_where_there_are_any() -> None:
+    segments = tuple(replace(each, channel=1) for each in DIALOGUE.segments)
+    whole = replace(DIALOGUE, segments=segments, voices={"SPEAKER_01": (0.6, 0.8)})
+    document = json.loads(render(whole, "json"))
+    assert document["speaker_embeddings"] == {"SPEAKER_01": [0.6, 0.8]}
+    assert {each["channel"] for each in document["segments"]} == {1}
+
+
+@pytest.mark.parametrize("speakers", [("SPEAKER_00", "SPEAKER_01"), (None, None)])
+@pytest.mark.parametrize("name", ["srt", "vtt"])
+def test_who_talks_at_the_same_time_is_read_at_the_same_time(
+    name: str, speakers: tuple[str | None, str | None]
+) -> None:
+    one = replace(segment("I am talking all the while.", 0.0, 6.0, speakers[0]), channel=0)
+    other = replace(segment("Me too, for a bit.", 2.0, 4.0, speakers[1]), channel=1)
+    later = replace(segment("And again.", 8.0, 9.0, speakers[1]), channel=1)
+    parse = parse_srt if name == "srt" else parse_vtt
+    cues = parse(render(transcript(one, other, later), name))
+    assert [start for start, _, _ in cues] == [0.0, 2.0, 8.0]
+    assert [end for _, end, _ in cues[:2]] == [6.0, 4.0]
 
 
 def test_every_format_has_a_media_type() -> None:
