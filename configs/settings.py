@@ -201,6 +201,21 @@ class DiarizationSettings(Section):
     def cpu_threads(self) -> int:
         return self.threads or usable_cores()
 
+    @property
+    def voice_model(self) -> str:
+        """Which model hears voices: what one says of a voice means nothing to another."""
+        return "@".join(filter(None, (self.model, self.revision)))
+
+
+class SpeakerSettings(Section):
+    """People who are known by their voices."""
+
+    profiles: bool = Field(
+        False,
+        description="Whether `/v1/speakers` keeps voices under names, for requests with "
+        "`identify`. Voices are biometric data: see docs/diarization.md first.",
+    )
+
 
 def _network(text: str) -> Network:
     try:
@@ -291,6 +306,7 @@ class Settings(BaseSettings):
     admission: AdmissionSettings = AdmissionSettings()
     recognition: RecognitionSettings = RecognitionSettings()
     diarization: DiarizationSettings = DiarizationSettings()
+    speakers: SpeakerSettings = SpeakerSettings()
     jobs: JobSettings = JobSettings()
     live: LiveSettings = LiveSettings()
     webhooks: WebhookSettings = WebhookSettings()

@@ -148,6 +148,33 @@ class AudioLoader(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """What a server says of a recording that lies there.
+
+    `media_type` is empty where it names neither audio nor video, `size` in bytes, None where it is
+    not known. `ranged`: a part of it comes without what lies before.
+    """
+
+    media_type: str
+    size: int | None
+    ranged: bool
+
+
+class RecordingRelay(Protocol):
+    def relay(
+        self, source: UrlSource, start: int, most: int
+    ) -> AsyncGenerator[RemoteFile | bytes, None]:
+        """First what the remote server says of the recording, then its bytes from `start` on: at
+        most `most` of them, fewer at its end, none behind it.
+
+        Where the server gives no ranges, what lies before is fetched and passed over. Closing the
+        generator stops the transfer. Raises InvalidSource or one of its kinds, RecordingTooLarge,
+        and QueueFull where too much is passed on already.
+        """
+        ...
+
+
 # --------------------------------------------------------------------------- recognition
 
 

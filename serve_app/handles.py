@@ -7,7 +7,7 @@ windows, a window the same words), so a call whose replica died is made again on
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 import ray
@@ -32,8 +32,10 @@ from interchange.stages import (
     LoadOptions,
     PcmBlock,
     RecognitionOptions,
+    RemoteFile,
     Source,
     Speakers,
+    UrlSource,
     VoiceSample,
     Window,
 )
@@ -55,27 +57,56 @@ _LOST = (ActorDiedError, ActorUnavailableError, RayActorError)
 class RayAudioLoader:
     def __init__(self, handle: DeploymentHandle) -> None:
         self._load = handle.options(stream=True).load
+        self._relay = handle.options(stream=True).relay
 
     async def load(self, source: Source, options: LoadOptions) -> AsyncGenerator[LoadEvent, None]:
         delivered = 0
         for attempt in range(_TRIES):
             try:
-                with _our_errors("audio loading"):
-                    seen = 0
-                    response = self._load.remote(source, options)
-                    try:
-                        async for event in response:
-                            seen += 1
-                            # A second load repeats what the first delivered.
-                            if seen > delivered:
-                                delivered = seen
-                                yield event
-                    finally:
-                        response.cancel()
+                seen = 0
+                async with aclosing(_streamed(self._load, source, options)) as events:
+                    async for event in events:
+                        seen += 1
+                        # A second load repeats what the first delivered.
+                        if seen > delivered:
+                            delivered = seen
+                            yield event
             except _LOST as lost:
                 await _before_another_try("audio loading", attempt, lost)
             else:
                 return
+
+    async def relay(
+        self, source: UrlSource, start: int, most: int
+    ) -> AsyncGenerator[RemoteFile | bytes, None]:
+        described, end = False, start + most
+        for attempt in range(_TRIES):
+            try:
+                async with aclosing(_streamed(self._relay, source, start, end - start)) as events:
+                    async for event in events:
+                        if isinstance(event, bytes):
+                            start += len(event)
+                        elif described:
+                            continue
+                        described = True
+                        yield event
+            except _LOST as lost:
+                if start == end:
+                    return
+                await _before_another_try("audio loading", attempt, lost)
+            else:
+                return
+
+
+async def _streamed(method: Any, *args: object) -> AsyncGenerator[Any, None]:
+    """What the audio loader streams. Closing the generator stops its work."""
+    with _our_errors("audio loading"):
+        response = method.remote(*args)
+        try:
+            async for event in response:
+                yield event
+        finally:
+            response.cancel()
 
 
 class RaySpeechRecognizer:

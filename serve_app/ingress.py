@@ -18,13 +18,21 @@ from deployments.models.resolve import gated
 from interchange.blobs import BlobStore
 from interchange.stages import SpeechDetection
 from serve_app import replica
-from serve_app.handles import RaySpeakerDiarizer, RaySpeechRecognizer, ray_transcriber, ray_voices
+from serve_app.handles import (
+    RayAudioLoader,
+    RaySpeakerDiarizer,
+    RaySpeechRecognizer,
+    ray_transcriber,
+    ray_voices,
+)
 from serve_app.http.app import create_app
 from serve_app.http.intake.watch import StageWatch
 from serve_app.http.services import HttpConfig, Services
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.configured import configured_database
+from serve_app.jobs.store.profiles import ProfileStore
 from serve_app.live.service import LiveService
+from serve_app.profiles import Identifying
 from serve_app.transcription.admission import Admission, AdmittedTranscriber
 
 _STORE_WAIT_S = 1.5
@@ -85,8 +93,16 @@ class Ingress:
             settings.admission.expected_rate,
             always_s=settings.admission.always_s,
         )
+        database = configured_database(settings.jobs, secrets, wait_s=_STORE_WAIT_S)
+        profiles = ProfileStore(database) if settings.speakers.profiles else None
+        voice_model = settings.diarization.voice_model
         transcriber = AdmittedTranscriber(
-            ray_transcriber(loader, recognizer, diarizer, settings.windows_in_flight), admission
+            Identifying(
+                ray_transcriber(loader, recognizer, diarizer, settings.windows_in_flight),
+                profiles,
+                voice_model,
+            ),
+            admission,
         )
         readiness = ServeReadiness(
             serve.get_replica_context().app_name,
@@ -96,6 +112,7 @@ class Ingress:
         self._services = Services(
             config=HttpConfig(
                 model=settings.recognition.model,
+                voice_model=voice_model,
                 admin_key=secrets.admin_key,
                 keys_file=settings.keys_file,
                 fly_machine_id=secrets.fly_machine_id,
@@ -107,14 +124,12 @@ class Ingress:
             ),
             transcriber=transcriber,
             uploads=blobs,
+            remote=RayAudioLoader(loader),
             voices=ray_voices(loader, diarizer),
             jobs=JobFrontend(
-                settings.jobs,
-                configured_database(settings.jobs, secrets, wait_s=_STORE_WAIT_S),
-                blobs,
-                transcriber,
-                notify=lambda: _wake(jobs),
+                settings.jobs, database, blobs, transcriber, notify=lambda: _wake(jobs)
             ),
+            profiles=profiles,
             readiness=readiness,
             admission=admission,
             watch=StageWatch(readiness),

@@ -59,6 +59,7 @@ def running_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servic
         "RAYSCRIBE_JOBS__DATABASE_URL": f"sqlite:///{folder}/jobs.sqlite",
         "RAYSCRIBE_FETCH__READ_TIMEOUT_S": "3",
         "RAYSCRIBE_FETCH__MAX_BYTES": str(64 * 2**20),
+        "RAYSCRIBE_SPEAKERS__PROFILES": "true",
     }
     with (folder / "log").open("w") as log, service(log, env=env) as running:
         yield running

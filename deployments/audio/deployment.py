@@ -7,8 +7,9 @@ from contextlib import aclosing
 from ray import serve
 
 from configs.settings import Settings
+from deployments.audio.fetching.relay import Relay
 from deployments.audio.loader import Loader
-from interchange.stages import LoadEvent, LoadOptions, Source
+from interchange.stages import LoadEvent, LoadOptions, RemoteFile, Source, UrlSource
 from serve_app import replica
 
 
@@ -24,16 +25,25 @@ from serve_app import replica
     graceful_shutdown_timeout_s=60,
 )
 class AudioLoader:
-    """Fetches, decodes and cuts recordings."""
+    """Fetches, decodes and cuts recordings, and passes them on to who plays them."""
 
     def __init__(self, settings: Settings) -> None:
         replica.begin()
         self._loader = Loader(settings, stands_back=True)
         self._loader.check()
+        self._relay = Relay(settings)
 
     async def load(self, source: Source, options: LoadOptions) -> AsyncIterator[LoadEvent]:
         """Stream the events of one recording; call it by a handle with `stream=True`."""
         async with aclosing(self._loader.load(source, options)) as events:
+            async for event in events:
+                yield event
+
+    async def relay(
+        self, source: UrlSource, start: int, most: int
+    ) -> AsyncIterator[RemoteFile | bytes]:
+        """Stream a piece of a recording as its server has it; call it with `stream=True`."""
+        async with aclosing(self._relay.relay(source, start, most)) as events:
             async for event in events:
                 yield event
 

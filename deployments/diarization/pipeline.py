@@ -55,7 +55,7 @@ class Diarizer:
             # Speakers are near each other in few digits, of which TensorFloat has three.
             torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         self._pipeline = _load(settings, token, torch.device(device))
-        self._voices = "@".join(filter(None, (settings.model, settings.revision)))
+        self._voices = settings.voice_model
         self._moved_at: float | None = None
 
     def warm_up(self) -> None:

@@ -128,7 +128,7 @@ def batch(  # noqa: PLR0917 - each is an option by name
         "min_speakers": min_speakers,
         "max_speakers": max_speakers,
     }
-    shared.check_speakers(bounds, None, speakers=speakers)
+    shared.check_speakers(bounds, {}, speakers=speakers)
     if (min_speakers or 1) > (max_speakers or min_speakers or 1):
         raise typer.BadParameter("it is more than --max-speakers.", param_hint="'--min-speakers'")
     # Ray takes seconds to import, which no other command has to wait for.

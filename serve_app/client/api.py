@@ -50,12 +50,13 @@ class Client:
         data = {"model": "whisper-1", "stream": "true", "progress": "true", **options}
         route = "/v1/audio/translations" if translate else "/v1/audio/transcriptions"
         with ExitStack() as stack:
-            files = None
+            files: dict[str, Any]
             if isinstance(recording, Path):
                 file = stack.enter_context(opened(recording, on_upload))
                 files = {"file": (file_name(recording), file)}
             else:
-                data["url"] = recording
+                # In parts too: voices are more than a form of another kind may hold.
+                files = {"url": (None, recording)}
             try:
                 response = stack.enter_context(
                     self._http.stream("POST", route, data=data, files=files)

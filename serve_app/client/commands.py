@@ -13,7 +13,9 @@ from serve_app.client.jobs import commands as jobs_commands
 from serve_app.client.live.command import live
 from serve_app.client.output import tell, write
 from serve_app.client.progress import Board
-from serve_app.client.recordings import NoRecording, Recording, holds_several, recordings
+from serve_app.client.recordings import Recording, holds_several
+from serve_app.client.speakers import commands as speakers_commands
+from serve_app.client.speakers.references import references
 from serve_app.client.work import Wanted, Work, tasks, transcripts
 
 app = typer.Typer(
@@ -23,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(jobs_commands.app)
+app.add_typer(speakers_commands.app)
 app.command(cls=shared.Command, epilog=shared.EPILOG)(live)
 
 
@@ -86,6 +89,8 @@ def transcribe(  # noqa: PLR0917 - each is an option by name
     min_speakers: shared.MinSpeakers = None,
     max_speakers: shared.MaxSpeakers = None,
     speaker_names: shared.SpeakerNames = None,
+    known_speakers: shared.KnownSpeakers = None,
+    identify: shared.Identify = False,
     words: Annotated[
         bool, typer.Option("--words", help="With --format json: the time of each word.")
     ] = False,
@@ -115,9 +120,18 @@ def transcribe(  # noqa: PLR0917 - each is an option by name
         "min_speakers": min_speakers,
         "max_speakers": max_speakers,
     }
-    shared.check_speakers(bounds, speaker_names, speakers=speakers)
+    names = {
+        "--speaker-name": speaker_names,
+        "--known-speaker": known_speakers,
+        "--identify": identify,
+    }
+    shared.check_speakers(bounds, names, speakers=speakers)
+    if known_speakers and translate:
+        raise typer.BadParameter("it does not go with --translate.", param_hint="'--known-speaker'")
     shared.check_output(output)
-    found = _found(recording)
+    found = shared.sources(recording)
+    with shared.exit_codes():
+        known = references(known_speakers or [])
     if output is not None and output_dir is not None:
         raise typer.BadParameter("give this or --output-dir.", param_hint="'--output'")
     if force and output_dir is None:
@@ -133,6 +147,9 @@ def transcribe(  # noqa: PLR0917 - each is an option by name
         **({"prompt": prompt} if prompt else {}),
         **({"speakers": "true"} if speakers else {}),
         **({"speaker_names[]": speaker_names} if speaker_names else {}),
+        **({"known_speaker_names[]": [name for name, _ in known]} if known else {}),
+        **({"known_speaker_references[]": [voice for _, voice in known]} if known else {}),
+        **({"identify": "true"} if identify else {}),
         **({"timestamp_granularities[]": ["segment", "word"]} if words else {}),
         **{name: str(bound) for name, bound in bounds.items() if bound is not None},
     }
@@ -158,13 +175,6 @@ def models(
     with shared.exit_codes(), Client(url, api_key, timeout=timeout) as client:
         for model in client.models():
             typer.echo(model)
-
-
-def _found(arguments: list[str]) -> list[Recording]:
-    try:
-        return recordings(arguments)
-    except NoRecording as nothing:
-        raise typer.BadParameter(str(nothing), param_hint="'RECORDING...'") from nothing
 
 
 def _one(client: Client, recording: Recording, form: Format, wanted: Wanted) -> Any:

@@ -1,6 +1,6 @@
 """What all commands share: options, their checks, and exit codes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +10,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from serve_app.client.failures import ServiceFailure
 from serve_app.client.recordings import NoRecording, Recording, one_recording
+from serve_app.client.recordings import recordings as all_recordings
 
 EPILOG = "\n\n".join(
     (
@@ -70,6 +71,19 @@ SpeakerNames = Annotated[
         help="What to call SPEAKER_00; given again, SPEAKER_01, and so on.",
     ),
 ]
+KnownSpeakers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--known-speaker",
+        metavar="NAME=RECORDING",
+        help="Somebody by their voice: a file, or an http(s) address, in which only they talk; may "
+        "be repeated.",
+    ),
+]
+Identify = Annotated[
+    bool,
+    typer.Option("--identify", help="Name those whom `rayscribe speakers add` has made known."),
+]
 Prompt = Annotated[
     str | None, typer.Option(help="Names and style that the transcript should follow.")
 ]
@@ -96,6 +110,14 @@ def source(recording: str) -> Recording:
         raise typer.BadParameter(str(nothing), param_hint="'RECORDING'") from nothing
 
 
+def sources(recordings: list[str]) -> list[Recording]:
+    """The recordings behind these names. Raises BadParameter where there is none."""
+    try:
+        return all_recordings(recordings)
+    except NoRecording as nothing:
+        raise typer.BadParameter(str(nothing), param_hint="'RECORDING...'") from nothing
+
+
 def address(server: str) -> str:
     """The service's URL, without the /v1 that OpenAI's clients are given.
 
@@ -108,13 +130,15 @@ def address(server: str) -> str:
 
 
 def check_speakers(
-    bounds: dict[str, int | None], names: list[str] | None, *, speakers: bool
+    bounds: dict[str, int | None], names: Mapping[str, object], *, speakers: bool
 ) -> None:
-    """Raises BadParameter for a number or names of speakers whom nobody tells apart."""
+    """Raises BadParameter for a number or names of speakers whom nobody tells apart. `names` are
+    options and what was given for them."""
     if any(bounds.values()) and not speakers:
         raise typer.BadParameter("a number of speakers needs it.", param_hint="'--speakers'")
-    if names and not speakers:
-        raise typer.BadParameter("--speaker-name needs it.", param_hint="'--speakers'")
+    for option, given in names.items():
+        if given and not speakers:
+            raise typer.BadParameter(f"{option} needs it.", param_hint="'--speakers'")
 
 
 def check_output(output: Path | None) -> None:

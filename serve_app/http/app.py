@@ -22,16 +22,18 @@ from serve_app.http.openai.realtime import routes as realtime
 from serve_app.http.page.middleware import Page
 from serve_app.http.seed import routes as seed
 from serve_app.http.services import Services
+from serve_app.http.speakers import routes as speakers
 
 MAX_BODY_BYTES = 2**20
 """For every body that is not an upload."""
 
-_UPLOAD_PATHS = openai.UPLOAD_PATHS | asr.UPLOAD_PATHS | {jobs.PATH}
+_UPLOAD_PATHS = openai.UPLOAD_PATHS | asr.UPLOAD_PATHS | speakers.UPLOAD_PATHS | {jobs.PATH}
 
 _DESCRIPTION = """
 Speech to text with speakers. Three dialects of one service: `POST /` is
 insanely-fast-whisper-api's, `/v1/audio` is OpenAI's, `/asr` is whisper-asr-webservice's. Work that
-outlives its request are tasks in the first, and `/v1/jobs`.
+outlives its request are tasks in the first, and `/v1/jobs`. People are known by their voices in
+`/v1/speakers`.
 """
 
 
@@ -70,7 +72,7 @@ def create_app(services: Services) -> FastAPI:
     errors.install(app)
     docs.install(app, OPEN_PATHS)
     examples.install(app)
-    for surface in (seed, openai, realtime, asr, jobs, health):
+    for surface in (seed, openai, realtime, asr, jobs, speakers, health):
         app.include_router(surface.routes)
     return app
 
@@ -83,7 +85,7 @@ def _cors(origins: tuple[str, ...]) -> list[Middleware]:
         Middleware(
             CORSMiddleware,
             allow_origins=origins,
-            allow_methods=["GET", "POST", "DELETE"],
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=[
                 "authorization",
                 "x-admin-api-key",

@@ -1,8 +1,8 @@
 """What the HTTP app needs from the rest of the service.
 
 The graph and what surrounds it are Protocols: in the ingress they are Ray handles, in a contract
-test plain objects. Jobs need no graph to be accepted and looked at, so there they are the real
-ones, on a store of the test's own.
+test plain objects. Jobs and voice profiles need no graph to be kept and looked at, so there they
+are the real ones, on a store of the test's own.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
@@ -13,9 +13,10 @@ from typing import Annotated, BinaryIO, Protocol
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from interchange.stages import BlobSource, Source, VoiceSample
+from interchange.stages import BlobSource, RecordingRelay, Source, VoiceSample
 from interchange.transcript import Transcript
 from serve_app.jobs.frontend import JobFrontend
+from serve_app.jobs.store.profiles import ProfileStore
 from serve_app.live.service import LiveService
 from serve_app.transcription.admission import Admission
 from serve_app.transcription.events import Event
@@ -77,13 +78,14 @@ class HttpConfig:
     """`admin_key` is a key that may do all; an empty one counts. `keys_file` has further keys with
     scopes. With neither nobody needs a key.
 
-    `gated_without_token` says that the configured diarization model needs a hub token and
-    none is set. `max_upload_bytes` bounds an uploaded recording, `max_requests` how many requests
-    are at work at once, and a body that brings less than `min_upload_bytes_s` is cut off. Pages of
-    `cors_origins` may use the service.
+    `voice_model` hears voices. `gated_without_token` says that the configured diarization model
+    needs a hub token and none is set. `max_upload_bytes` bounds an uploaded recording,
+    `max_requests` how many requests are at work at once, and a body that brings less than
+    `min_upload_bytes_s` is cut off. Pages of `cors_origins` may use the service.
     """
 
     model: str
+    voice_model: str = ""
     admin_key: str | None = None
     keys_file: Path | None = None
     fly_machine_id: str | None = None
@@ -96,12 +98,16 @@ class HttpConfig:
 
 @dataclass(frozen=True, slots=True)
 class Services:
+    """`profiles` is None where they are turned off."""
+
     config: HttpConfig
     transcriber: StreamingTranscriber
     uploads: Uploads
+    remote: RecordingRelay
     voices: Voices
     readiness: Readiness
     jobs: JobFrontend
+    profiles: ProfileStore | None
     admission: Admission
     watch: Watch
     live: LiveService

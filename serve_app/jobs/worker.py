@@ -7,13 +7,16 @@ from configs.settings import Settings
 from interchange.blobs import BlobStore
 from interchange.network import AddressGuard
 from serve_app.jobs.runner.cleaner import Cleaner
-from serve_app.jobs.runner.job_try import ResumableTranscriber, RetryPolicy
+from serve_app.jobs.runner.job_try import RetryPolicy
 from serve_app.jobs.runner.lease_keeper import LeaseKeeper, owner_name
 from serve_app.jobs.runner.runner import Runner
 from serve_app.jobs.runner.webhook_sender import Render, WebhookSender
 from serve_app.jobs.store.configured import configured_database, configured_leases
 from serve_app.jobs.store.job_store import JobStore
 from serve_app.jobs.store.outbox import Outbox
+from serve_app.jobs.store.profiles import ProfileStore
+from serve_app.profiles import Identifying
+from serve_app.transcription.transcriber import ResumableTranscriber
 
 
 class JobWorker:
@@ -47,7 +50,11 @@ class JobWorker:
         )
         self._runner = Runner(
             leases,
-            transcriber,
+            Identifying(
+                transcriber,
+                ProfileStore(self._database) if settings.speakers.profiles else None,
+                settings.diarization.voice_model,
+            ),
             self._keeper,
             owner,
             concurrency=jobs.concurrency,

@@ -168,7 +168,8 @@ class LiveSession:
         elif stretch.end - item.cut >= LONGEST_S * SAMPLE_RATE:
             events += item.force(stretch.end)
         if self._options.partials and not item.quiet and not item.closed:
-            events.append(Partial(item.id, "".join(word.text for word in item.rest).lstrip()))
+            rest = "".join(word.text for word in item.rest)
+            events.append(Partial(item.id, rest if item.text else rest.lstrip()))
         return [*events, *self._progress()]
 
     def known(self, work: VoiceWork, voice: VoiceSample | None) -> list[Event]:

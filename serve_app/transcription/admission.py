@@ -19,7 +19,7 @@ from interchange.errors import QueueFull, RecognitionFailed
 from interchange.transcript import Transcript
 from serve_app.transcription.events import Event, Progress, Resume, TranscriptReady, WindowDone
 from serve_app.transcription.request import TranscriptionRequest
-from serve_app.transcription.transcriber import Transcriber
+from serve_app.transcription.transcriber import ResumableTranscriber
 from serve_app.transcription.usage import Usage
 
 UNKNOWN_S = 10.0
@@ -208,7 +208,7 @@ class AdmittedTranscriber:
     """A transcriber that tells how far each recording has come to the place it has, and lets none
     begin without one."""
 
-    def __init__(self, transcriber: Transcriber, admission: Admission) -> None:
+    def __init__(self, transcriber: ResumableTranscriber, admission: Admission) -> None:
         self._transcriber = transcriber
         self._admission = admission
 

@@ -20,7 +20,8 @@ class TranscriptionRequest:
     """What a client asked for. The fields are those of the stages' options, gathered.
 
     The first of `speaker_names` is written for SPEAKER_00, the second for SPEAKER_01, and so on;
-    `known_speakers` are called by their names. With `channels` separate each channel is
+    `known_speakers` are called by their names, and so are those who have a voice profile of the
+    key that `identify` names, unless it is None. With `channels` separate each channel is
     recognized by itself, and a speaker is a channel; with auto it is where channels hold different
     people. `speaker_embeddings` asks for each speaker's voice.
     """
@@ -37,6 +38,7 @@ class TranscriptionRequest:
     max_speakers: int | None = None
     speaker_names: tuple[str, ...] = ()
     known_speakers: tuple[Voice, ...] = ()
+    identify: str | None = None
     speaker_embeddings: bool = False
     prompt: str | None = None
     temperature: float = 0.0

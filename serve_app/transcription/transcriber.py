@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
+from typing import Protocol
 
 from interchange.errors import RecognitionFailed
 from interchange.stages import AudioLoader, SpeakerDiarizer, SpeechRecognizer
@@ -10,6 +11,14 @@ from interchange.transcript import Transcript
 from serve_app.transcription.events import Event, Resume, TranscriptReady
 from serve_app.transcription.flow import RecordingFlow, Stages
 from serve_app.transcription.request import TranscriptionRequest
+
+
+class ResumableTranscriber(Protocol):
+    """`Transcriber`, or what stands around one."""
+
+    def transcribe(
+        self, request: TranscriptionRequest, resume: Resume | None = None
+    ) -> AsyncGenerator[Event, None]: ...
 
 
 class Transcriber:

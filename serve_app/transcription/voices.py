@@ -4,7 +4,7 @@ from contextlib import aclosing
 
 import numpy as np
 
-from interchange.errors import ClientError, InvalidOption
+from interchange.errors import ClientError, InvalidOption, QueueFull
 from interchange.stages import (
     SAMPLE_RATE,
     AudioLoader,
@@ -32,7 +32,8 @@ class VoiceReader:
         """The voice of a recording in which that person alone talks.
 
         Raises InvalidOption, with `param` as the field at fault, for a recording that cannot be
-        loaded, is too long, or has too little speech or several people in it.
+        loaded, is too long, or has too little speech or several people in it; QueueFull where too
+        much waits already.
         """
         heard = await self._diarizer.voice(await self._samples(source, name, param))
         if heard.seconds < LEAST_S:
@@ -64,7 +65,7 @@ class VoiceReader:
                             "10 s are enough to know a voice by.",
                             param,
                         )
-        except InvalidOption:
+        except (InvalidOption, QueueFull):
             raise
         except ClientError as error:
             raise InvalidOption(

@@ -11,13 +11,21 @@ from typing import BinaryIO
 from configs.settings import JobSettings, LiveSettings
 from interchange.blobs import BlobStore
 from interchange.errors import RayscribeError
-from interchange.stages import BlobSource, Source, VoiceSample
+from interchange.stages import (
+    BlobSource,
+    RecordingRelay,
+    RemoteFile,
+    Source,
+    UrlSource,
+    VoiceSample,
+)
 from interchange.transcript import Quality, Segment, Transcript, Turn, Word
 from serve_app.http.intake.watch import StageWatch
 from serve_app.http.services import HttpConfig, Services, StreamingTranscriber, Uploads
 from serve_app.jobs.attended import WholeTranscriber
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.database import Database
+from serve_app.jobs.store.profiles import ProfileStore
 from serve_app.live.service import LiveService
 from serve_app.transcription.admission import Admission
 from serve_app.transcription.events import (
@@ -155,6 +163,37 @@ class FakeUploads:
 
 
 @dataclass
+class FakeRelay:
+    """A remote server with one recording; `asked` has what was asked of it, `error` is what the
+    call with the number `error_at` raises."""
+
+    content: bytes = b""
+    file: RemoteFile = field(default_factory=lambda: RemoteFile("audio/mpeg", None, ranged=False))
+    error: RayscribeError | None = None
+    error_at: int = 0
+    asked: list[tuple[Source, int, int]] = field(default_factory=list)
+    closed: int = 0
+
+    def has(self, content: bytes, kind: str = "audio/mpeg", *, ranged: bool = True) -> None:
+        self.content, self.file = content, RemoteFile(kind, len(content), ranged)
+
+    async def relay(
+        self, source: UrlSource, start: int, most: int
+    ) -> AsyncGenerator[RemoteFile | bytes, None]:
+        self.asked.append((source, start, most))
+        if self.error is not None and len(self.asked) == self.error_at + 1:
+            raise self.error
+        try:
+            yield self.file
+            part = self.content[start : start + most]
+            for at in range(0, len(part), 1 << 18):
+                yield part[at : at + (1 << 18)]
+                await asyncio.sleep(0)  # as a transfer does, where it can be cancelled
+        finally:
+            self.closed += 1
+
+
+@dataclass
 class FakeVoices:
     """Hears one voice in every recording, or an error; `asked` has what it was asked."""
 
@@ -185,12 +224,16 @@ class FakeReadiness:
 
 
 def job_frontend(
-    transcriber: WholeTranscriber, folder: Path, *, notify: Callable[[], None] = lambda: None
+    transcriber: WholeTranscriber,
+    folder: Path,
+    *,
+    database: Database | None = None,
+    notify: Callable[[], None] = lambda: None,
 ) -> JobFrontend:
     """The real one, over SQLite and blobs in a folder; it looks for changes all the time."""
-    settings = JobSettings(database_url=f"sqlite:///{folder}/jobs.sqlite", poll_s=0.01)
+    database = database or Database(f"sqlite:///{folder}/jobs.sqlite")
     blobs = BlobStore(f"file://{folder}/blobs")
-    return JobFrontend(settings, Database(settings.database_url), blobs, transcriber, notify)
+    return JobFrontend(JobSettings(poll_s=0.01), database, blobs, transcriber, notify)
 
 
 def live_service(settings: LiveSettings | None = None) -> LiveService:
@@ -208,14 +251,18 @@ def services(
     voices: FakeVoices | None = None,
     live: LiveService | None = None,
     admission: Admission | None = None,
+    remote: RecordingRelay | None = None,
+    profiles: ProfileStore | None = None,
 ) -> Services:
     return Services(
         config=config or HttpConfig(model=MODEL),
         transcriber=transcriber or FakeTranscriber(),
         uploads=uploads or FakeUploads(),
+        remote=remote or FakeRelay(),
         voices=voices or FakeVoices(),
         readiness=readiness or FakeReadiness(),
         jobs=jobs,
+        profiles=profiles,
         admission=admission or Admission(30, 10),
         watch=StageWatch(readiness or FakeReadiness()),
         live=live or live_service(),

@@ -1,9 +1,7 @@
 """OpenAI's audio API on the real graph: what a fake behind the app cannot show."""
 
 import base64
-import io
 import json
-import wave
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -12,7 +10,7 @@ import pytest
 from openai.types.audio import TranscriptionDiarized, TranscriptionVerbose
 
 from tests.support.service import Service
-from tests.support.speech import SAMPLE
+from tests.support.speech import SAMPLE, part_of_sample
 
 
 @pytest.fixture
@@ -67,16 +65,8 @@ def test_a_stream_of_speakers_is_final_and_the_same_as_the_whole(sdk: openai.Ope
 
 
 def recording(begin: float, end: float) -> str:
-    """That part of the sample as a data URL, with silence beyond its end."""
-    with wave.open(str(SAMPLE)) as sample:
-        rate = sample.getframerate()
-        sample.setpos(round(begin * rate))
-        frames = sample.readframes(round((end - begin) * rate))
-        content = io.BytesIO()
-        with wave.open(content, "wb") as part:
-            part.setparams(sample.getparams())
-            part.writeframes(frames)
-    return f"data:audio/wav;base64,{base64.b64encode(content.getvalue()).decode()}"
+    """That part of the sample as a data URL."""
+    return f"data:audio/wav;base64,{base64.b64encode(part_of_sample(begin, end)).decode()}"
 
 
 def test_a_speaker_who_is_known_has_a_name_and_the_other_a_letter(sdk: openai.OpenAI) -> None:

@@ -1,9 +1,11 @@
-"""URLs that cannot be used: each a 4xx with a sentence of its own."""
+"""URLs that cannot be used, each a 4xx with its sentence, and what is passed on of others."""
 
+import httpx2
 import pytest
 
 from tests.support.remote import RemoteServer
 from tests.support.service import Service
+from tests.support.speech import SAMPLE
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,23 @@ def test_a_url_that_cannot_be_used(
         response = client.post("/", json={"url": url.format(remote=recordings_server.url)})
     assert response.status_code == status, response.text
     assert sentence in response.json()["detail"]
+
+
+def test_a_recording_by_url_is_passed_on(
+    running_service: Service, recordings_server: RemoteServer
+) -> None:
+    content = SAMPLE.read_bytes()
+    with running_service.client() as client:
+
+        def recording(url: str, **headers: str) -> httpx2.Response:
+            job = client.post("/v1/jobs", json={"url": url}).json()["id"]
+            return client.get(f"/v1/jobs/{job}/recording", headers=headers)
+
+        url = recordings_server.file(SAMPLE)
+        assert recording(url).content == content
+        part = recording(url, Range="bytes=1000-500999")
+        assert (part.status_code, part.content) == (206, content[1000:501_000])
+        assert part.headers["content-range"] == f"bytes 1000-500999/{len(content)}"
+        refused = recording("http://10.1.2.3/a.wav")
+        assert refused.status_code == 400
+        assert "private or reserved" in refused.json()["error"]["message"]

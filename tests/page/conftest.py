@@ -9,10 +9,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from configs.keys import NamedKey, Scope, digest, write_keys
 from tests.page.service import page_service
 from tests.support.speech import SAMPLE
 
 KEY = "schlüssel"
+GUEST = "guests-may-transcribe"
 
 _ARGUMENTS = (
     "--no-sandbox",  # nothing is opened but the page, and root may not have one
@@ -52,6 +54,16 @@ def quick_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def locked_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The same behind a key."""
     with page_service(tmp_path_factory.mktemp("locked"), window_s=0.02, key=KEY) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The same behind named keys, of which one may transcribe and have no jobs."""
+    folder = tmp_path_factory.mktemp("shared")
+    scopes: frozenset[Scope] = frozenset({"transcribe"})
+    write_keys(folder / "keys.yaml", {"guest": NamedKey(sha256=digest(GUEST), scopes=scopes)})
+    with page_service(folder, window_s=0.02, keys_file=folder / "keys.yaml") as address:
         yield address
 
 

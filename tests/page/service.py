@@ -7,19 +7,22 @@ minute of two speakers. As a program it serves until it is stopped:
 """
 
 import asyncio
+import math
 import random
 import socket
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from ipaddress import ip_network
 from pathlib import Path
 
 import numpy as np
 from fastapi import FastAPI
 
 from configs.secrets import Secrets
-from configs.settings import JobSettings, Settings
+from configs.settings import JobSettings, LiveSettings, Settings
+from deployments.audio.fetching.relay import Relay
 from interchange.blobs import BlobStore
 from interchange.errors import UndecodableRecording
 from interchange.stages import (
@@ -42,7 +45,9 @@ from serve_app.http.services import HttpConfig
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.configured import configured_database
 from serve_app.jobs.worker import JobWorker
+from serve_app.live.service import LiveService
 from serve_app.transcription.transcriber import Transcriber
+from tests.fakes.live import DETECTION, LoudIsSpeech
 from tests.fakes.services import MODEL, services
 from tests.fakes.stages import FakeDiarizer
 from tests.support.http_server import running
@@ -108,6 +113,17 @@ class SpeakingRecognizer:
         )
 
 
+class ClockRecognizer:
+    """A word each half second of a live session, whatever is said."""
+
+    async def recognize(self, window: Window, options: RecognitionOptions) -> WindowTranscript:
+        numbers = range(math.ceil(window.start * 2), math.floor(window.end * 2))
+        words = tuple(Word(f" word{n}", n / 2, n / 2 + 0.4, 0.9) for n in numbers)
+        text = "".join(word.text for word in words)
+        said = Segment(window.start, window.end, text, "en", words=words)
+        return WindowTranscript(window.index, window.start, window.end, (said,) * bool(words), "en")
+
+
 def _segments(window: Window) -> Iterator[Segment]:
     chance = random.Random(window.index)
     step = WINDOW_S / WORDS_OF_WINDOW
@@ -142,7 +158,9 @@ class TurnTaker(FakeDiarizer):
         )
 
 
-def create(folder: Path, *, window_s: float = 0.1, key: str | None = None) -> FastAPI:
+def create(
+    folder: Path, *, window_s: float = 0.1, key: str | None = None, keys_file: Path | None = None
+) -> FastAPI:
     """The app over a store in `folder`; `window_s` is how long a window takes."""
     jobs = JobSettings(database_url=f"sqlite:///{folder}/jobs.sqlite", poll_s=0.05)
     settings = Settings(storage=f"file://{folder}/blobs", jobs=jobs)
@@ -153,8 +171,12 @@ def create(folder: Path, *, window_s: float = 0.1, key: str | None = None) -> Fa
     frontend = JobFrontend(
         jobs, configured_database(jobs, secrets), blobs, transcriber, notify=worker.wake
     )
-    config = HttpConfig(model=MODEL, admin_key=key)
-    app = create_app(services(frontend, transcriber, uploads=blobs, config=config))
+    config = HttpConfig(model=MODEL, admin_key=key, keys_file=keys_file)
+    remote = Relay(Settings(allowed_networks=(ip_network("127.0.0.0/8"),)))
+    live = LiveService(LiveSettings(), ClockRecognizer(), TurnTaker(), LoudIsSpeech, DETECTION)
+    app = create_app(
+        services(frontend, transcriber, uploads=blobs, config=config, remote=remote, live=live)
+    )
     serving = app.router.lifespan_context
 
     @asynccontextmanager
@@ -171,9 +193,12 @@ def create(folder: Path, *, window_s: float = 0.1, key: str | None = None) -> Fa
 
 
 @contextmanager
-def page_service(folder: Path, *, window_s: float = 0.1, key: str | None = None) -> Iterator[str]:
+def page_service(
+    folder: Path, *, window_s: float = 0.1, key: str | None = None, keys_file: Path | None = None
+) -> Iterator[str]:
     """The address of such a service on loopback, for as long as the block lasts."""
-    with running(create(folder, window_s=window_s, key=key)) as address:
+    app = create(folder, window_s=window_s, key=key, keys_file=keys_file)
+    with running(app) as address:
         yield address
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.page.views import PATIENCE_MS, click_word, marked, transcribed, upload
+from tests.page.views import PATIENCE_MS, click_word, marked, transcribed, until, upload
 from tests.support.remote import RemoteServer
 from tests.support.service import Service
 from tests.support.speech import SAMPLE
@@ -24,13 +24,13 @@ def test_an_upload_is_read_by_speaker_and_played_by_word(page: Page, address: st
     expect(page.locator(".speaker", has_text="Speaker 2").first).to_be_visible()
     expect(page.locator("#account")).to_contain_text("transcribed")
     click_word(page, "Jersey")
-    page.wait_for_function("!!CSS.highlights.get('playing')?.size")
+    until(page, "!!CSS.highlights.get('playing')?.size")
     said = page.evaluate("document.querySelector('audio').currentTime")
     assert said > 5, "Jersey is named in the middle of the recording"
     assert marked(page, "doubt") + marked(page, "doubt-strong"), "a telephone leaves doubts"
     page.reload()
     transcribed(page)
-    page.wait_for_function("document.querySelector('audio').duration > 29")
+    until(page, "document.querySelector('audio').duration > 29")
 
 
 def test_an_address_is_fetched(page: Page, address: str, recordings_server: RemoteServer) -> None:
@@ -42,6 +42,8 @@ def test_an_address_is_fetched(page: Page, address: str, recordings_server: Remo
     transcribed(page)
     expect(page.locator(_TEXT, has_text="Jersey").first).to_be_visible()
     expect(page.locator(".speaker").first).to_be_hidden()
+    click_word(page, "Jersey")
+    until(page, "document.querySelector('audio').currentTime > 5")
     page.goto(f"{address}/#/")
     page.fill("#url", f"{recordings_server.url}/status/404")
     page.keyboard.press("Enter")
@@ -52,6 +54,8 @@ def test_a_microphone_is_heard(page: Page, address: str) -> None:
     page.goto(address)
     page.click("#record")
     expect(page.locator("#recorded")).to_have_text("0:12")
+    said = page.locator("#captions p span:first-child").first
+    expect(said).to_have_text(re.compile(r"\w+"), timeout=PATIENCE_MS)
     page.click("#stop")
     page.wait_for_url("**/#/jobs/*", timeout=PATIENCE_MS)
     transcribed(page)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import wave
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
@@ -10,8 +11,19 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.page.conftest import KEY, accessible
-from tests.page.views import click_word, download, marked, named, transcribed, upload
+from tests.page.conftest import GUEST, KEY, accessible
+from tests.page.views import (
+    by_address,
+    click_word,
+    download,
+    enter_key,
+    marked,
+    named,
+    transcribed,
+    until,
+    upload,
+)
+from tests.support.remote import remote_server
 
 
 def test_a_recording_becomes_a_transcript_that_a_reload_finds_again(
@@ -81,11 +93,9 @@ def test_a_key_is_asked_for_and_kept_for_the_session(
     page.goto(locked_service)
     expect(page.locator("#key-dialog")).to_be_visible()
     accessible(page)
-    page.fill("#key", "wrong")
-    page.keyboard.press("Enter")
+    enter_key(page, "wrong")
     expect(page.locator("#key-wrong")).to_be_visible()
-    page.fill("#key", KEY)
-    page.keyboard.press("Enter")
+    enter_key(page, KEY)
     expect(page.locator("#key-dialog")).to_be_hidden()
     upload(page, locked_service, recording)
     transcribed(page)
@@ -93,7 +103,7 @@ def test_a_key_is_asked_for_and_kept_for_the_session(
     transcribed(page)
     audio = page.locator("audio")
     assert audio.evaluate("audio => audio.src").startswith(f"{locked_service}/v1/jobs/")
-    page.wait_for_function("document.querySelector('audio').duration === 30")
+    until(page, "document.querySelector('audio').duration === 30")
     other = context.new_page()
     other.goto(locked_service)
     expect(other.locator("#key-dialog")).to_be_visible()
@@ -103,13 +113,13 @@ def test_a_word_is_played_and_marked(page: Page, quick_service: str, recording: 
     upload(page, quick_service, recording)
     transcribed(page)
     click_word(page, "newspaper")
-    page.wait_for_function("document.querySelector('audio').currentTime > 22")
-    page.wait_for_function("!!CSS.highlights.get('playing')?.size")
+    until(page, "document.querySelector('audio').currentTime > 22")
+    until(page, "!!CSS.highlights.get('playing')?.size")
     expect(page.locator(".paragraph.current")).to_have_count(1)
     page.keyboard.press("k")
     expect(page.locator(".play")).to_have_attribute("aria-label", "Play")
     page.keyboard.press("j")
-    page.wait_for_function("document.querySelector('audio').currentTime < 22")
+    until(page, "document.querySelector('audio').currentTime < 22")
     peaks = page.locator(".waveform canvas").evaluate(
         """canvas => {
           const { width, height } = canvas;
@@ -118,6 +128,112 @@ def test_a_word_is_played_and_marked(page: Page, quick_service: str, recording: 
         }"""
     )
     assert peaks > 20, "bars of the loudest parts reach the edge"
+
+
+def test_what_came_by_address_is_played_from_there(
+    page: Page, quick_service: str, recording: str
+) -> None:
+    with remote_server(Path(recording).parent) as server:
+        by_address(page, quick_service, server.file(Path(recording)))
+        transcribed(page)
+        until(page, "document.querySelector('audio').duration === 30")
+        click_word(page, "newspaper")
+        until(page, "document.querySelector('audio').currentTime > 22")
+        Path(recording).unlink()
+        page.reload()
+        transcribed(page)
+        expect(page.locator("#player")).to_contain_text("answered 404 Not Found")
+        accessible(page)
+
+
+def test_a_player_asks_for_what_comes_next(page: Page, quick_service: str, tmp_path: Path) -> None:
+    """An answer has 8 MiB, which are 44 s here."""
+    with wave.open(str(tmp_path / "large.wav"), "wb") as file:
+        file.setparams((2, 2, 48_000, 0, "NONE", ""))
+        file.writeframes(bytes(4 * 48_000 * 60))
+    upload(page, quick_service, str(tmp_path / "large.wav"))
+    transcribed(page)
+    page.reload()
+    transcribed(page)
+    page.evaluate("document.querySelector('audio').playbackRate = 16")
+    page.click(".play")
+    until(page, "document.querySelector('audio').ended")
+    assert page.evaluate("document.querySelector('audio').currentTime") == 60
+
+
+def test_words_come_while_one_records(page: Page, quick_service: str) -> None:
+    page.goto(quick_service)
+    page.click("#record")
+    said = re.compile(r"word\d+")
+    expect(page.locator("#captions p span:first-child").first).to_have_text(said)
+    expect(page.locator("#recording")).to_be_visible()
+    accessible(page)
+    page.click("#stop")
+    page.wait_for_url("**/#/jobs/*")
+    transcribed(page)
+    expect(page.locator(".paragraph p").first).to_contain_text("The ferry leaves")
+    page.click(".back")
+    expect(page.locator("#captions")).to_be_hidden()
+
+
+def test_recording_goes_on_without_words(page: Page, quick_service: str) -> None:
+    full = "16 live sessions are open with this key, and no more may be; close one."
+    page.route_web_socket("**/v1/realtime*", lambda socket: socket.close(code=1013, reason=full))
+    page.goto(quick_service)
+    page.click("#record")
+    expect(page.locator("#captions")).to_contain_text(f"{full} The recording goes on.")
+    accessible(page)
+    page.click("#stop")
+    page.wait_for_url("**/#/jobs/*")
+    transcribed(page)
+
+
+def test_no_words_where_a_browser_cannot_send_the_key(page: Page, locked_service: str) -> None:
+    page.goto(locked_service)
+    enter_key(page, KEY)
+    page.click("#record")
+    expect(page.locator("#captions")).to_contain_text("the key has characters")
+    page.click("#discard")
+    expect(page.locator("#captions")).to_be_hidden()
+
+
+def test_a_key_without_jobs_transcribes_and_keeps_nothing(
+    page: Page, shared_service: str, recording: str, tmp_path: Path
+) -> None:
+    page.goto(shared_service)
+    enter_key(page, GUEST)
+    expect(page.locator("#limited")).to_contain_text("lacks the scope jobs")
+    expect(page.locator("#mine-section")).to_be_hidden()
+    accessible(page)
+    page.click("#record")
+    expect(page.locator("#captions p span:first-child").first).to_have_text(re.compile(r"word\d+"))
+    page.click("#discard")
+
+    page.set_input_files("#files", named(tmp_path, "slow.wav"))
+    page.wait_for_url("**/#/now")
+    expect(page.locator(".paragraph.live").first).to_contain_text("The ferry")
+    expect(page.locator("#stage")).to_have_text(re.compile(r"Recognized \d:\d\d of 2:00"))
+    page.click("#cancel")
+    expect(page.locator("#home")).to_be_visible()
+
+    page.set_input_files("#files", recording)
+    transcribed(page)
+    expect(page.locator("#account")).to_have_text("1 min transcribed, 30 s decoded again.")
+    expect(page.locator(".speaker")).to_have_text(["Speaker 1", "Speaker 2"] * 2)
+    expect(page.locator(".paragraph p").first).to_contain_text(
+        "The ferry leaves the harbour at seven"
+    )
+    click_word(page, "newspaper")
+    until(page, "document.querySelector('audio').currentTime > 22")
+    assert download(page, "srt").read_text().startswith("1\n00:00:00,000 --> 00:00:0")
+    accessible(page)
+    page.click(".back")
+
+    page.set_input_files("#files", named(tmp_path, "broken.wav"))
+    said = "'broken.wav' is no recording that can be decoded."
+    expect(page.locator("#failure")).to_have_text(said)
+    page.reload()
+    expect(page.locator("#home")).to_be_visible()
 
 
 def test_edits_are_kept_undone_and_taken_away(

@@ -1,6 +1,7 @@
 """What tests do on the page, in a line each."""
 
 import shutil
+import time
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
@@ -17,9 +18,31 @@ def upload(page: Page, address: str, file: str) -> None:
     page.wait_for_url("**/#/jobs/*", timeout=PATIENCE_MS)
 
 
+def enter_key(page: Page, key: str) -> None:
+    """Answer the dialog."""
+    page.fill("#key", key)
+    page.keyboard.press("Enter")
+
+
+def by_address(page: Page, address: str, url: str) -> None:
+    """Enter the address of a recording, and wait for its job to be in view."""
+    page.goto(f"{address}/#/")
+    page.fill("#url", url)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/#/jobs/*", timeout=PATIENCE_MS)
+
+
 def named(folder: Path, name: str) -> str:
     """The sample under another name."""
     return str(shutil.copy(SAMPLE, folder / name))
+
+
+def until(page: Page, expression: str) -> None:
+    """Wait until it is true. Playwright's own way polls by `eval`, which the page's policy bars."""
+    last = time.monotonic() + PATIENCE_MS / 1000
+    while not page.evaluate(expression):
+        assert time.monotonic() < last, expression
+        page.wait_for_timeout(50)
 
 
 def transcribed(page: Page) -> None:

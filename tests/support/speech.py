@@ -1,8 +1,10 @@
 """Real recordings with references: a folder beside the repository, where it is there, and the
 two-speaker sample that pyannote.audio installs, which always is."""
 
+import io
 import json
 import os
+import wave
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -62,6 +64,17 @@ def recordings(folder: str) -> tuple[Recording, ...]:
         for row in rows
         if row["path"].startswith(f"{folder}/")
     )
+
+
+def part_of_sample(begin: float, end: float) -> bytes:
+    """A file with that part of SAMPLE, in seconds."""
+    content = io.BytesIO()
+    with wave.open(str(SAMPLE)) as sample, wave.open(content, "wb") as part:
+        rate = sample.getframerate()
+        sample.setpos(round(begin * rate))
+        part.setparams(sample.getparams())
+        part.writeframes(sample.readframes(round((end - begin) * rate)))
+    return content.getvalue()
 
 
 def sample_words() -> list[str]:

@@ -1,7 +1,7 @@
 """Fetching a recording over http or https, once, into a spool that is read meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -20,6 +20,8 @@ from interchange.errors import (
 from interchange.network import AddressGuard, printable
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_BEYOND = 416
+"""The answer to a range that lies behind the end."""
 _CHUNK = 1 << 18
 _MOST_HEADERS = 2_000
 
@@ -30,11 +32,29 @@ async def fetch(url: str, spool: Spool, settings: FetchSettings, guard: AddressG
     Raises InvalidSource or one of its kinds, RecordingTooLarge, or what `Spool.write` raises.
     `spool` is left as it is then: whoever reads it has to be told by `Spool.fail`.
     """
+    async with opened(url, settings, guard) as response:
+        if "Content-Encoding" not in response.headers:
+            spool.expected = response.content_length
+        spool.media_type = response.content_type
+        await receive(response, url, settings, spool.write)
+        spool.finish()
+
+
+@asynccontextmanager
+async def opened(
+    url: str, settings: FetchSettings, guard: AddressGuard, part: str | None = None
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """The answer that all redirects lead to, to be read in the block, within all limits.
+
+    `part` is the header Range: the answer may then be a 206, or a 416. Raises InvalidSource or one
+    of its kinds, and RecordingTooLarge for what is announced to be.
+    """
     timeout = aiohttp.ClientTimeout(
         total=None,  # a hop's; all of them together are timed below
         connect=settings.connect_timeout_s,
         sock_read=settings.read_timeout_s,
     )
+    asked = {} if part is None else {"Range": part}
     async with (
         _sentences(url, settings),
         _within(
@@ -51,24 +71,23 @@ async def fetch(url: str, spool: Spool, settings: FetchSettings, guard: AddressG
             max_line_size=settings.max_header_bytes,
             max_field_size=settings.max_header_bytes,
             max_headers=_MOST_HEADERS,
-            headers={"User-Agent": "Rayscribe", "Accept-Encoding": "identity"},
+            headers={"User-Agent": "Rayscribe", "Accept-Encoding": "identity", **asked},
         ) as session,
         _follow(session, url, settings) as response,
     ):
-        announced = response.content_length
-        if announced is not None and announced > settings.max_bytes:
-            raise _too_large(settings)
-        if "Content-Encoding" not in response.headers:
-            spool.expected = announced
-        spool.media_type = response.content_type
-        await _receive(response, spool, url, settings)
-        spool.finish()
+        if (response.content_length or 0) > settings.max_bytes:
+            raise too_large(settings)
+        yield response
 
 
-async def _receive(
-    response: aiohttp.ClientResponse, spool: Spool, url: str, settings: FetchSettings
+async def receive(
+    response: aiohttp.ClientResponse,
+    url: str,
+    settings: FetchSettings,
+    take: Callable[[bytes], bool | None],
 ) -> None:
-    """Write the body, as it is without compression, into `spool`, unless it comes too slowly."""
+    """Give the body, as it is without compression, to `take`, until that returns true, unless it
+    comes too slowly or is too large."""
     span = 2 * settings.read_timeout_s if settings.min_bytes_per_s else None
     least = settings.min_bytes_per_s * (span or 0)
     slow = (
@@ -76,15 +95,17 @@ async def _receive(
         f"second for {span} s; upload the recording."
     )
     async with _within(span, slow) as limit:
-        received = 0
+        received = in_span = 0
         async for chunk in response.content.iter_chunked(_CHUNK):
-            if spool.written + len(chunk) > settings.max_bytes:
-                raise _too_large(settings)
-            spool.write(chunk)
             received += len(chunk)
-            if span is not None and received >= least:
+            if received > settings.max_bytes:
+                raise too_large(settings)
+            if take(chunk):
+                return
+            in_span += len(chunk)
+            if span is not None and in_span >= least:
                 limit.reschedule(asyncio.get_running_loop().time() + span)
-                received = 0
+                in_span = 0
 
 
 @asynccontextmanager
@@ -110,7 +131,8 @@ async def _follow(
             if response.status in _REDIRECTS and "Location" in response.headers:
                 target = target.follow(response.headers["Location"])
                 continue
-            if not 200 <= response.status < 300:
+            beyond = response.status == _BEYOND and "Range" in session.headers
+            if not (200 <= response.status < 300 or beyond):
                 answer = f"{response.status} {response.reason or ''}".rstrip()
                 raise SourceRefused(
                     f"The server of {shown} answered {answer}; "
@@ -137,7 +159,7 @@ async def _within(seconds: float | None, sentence: str) -> AsyncIterator[asyncio
         raise
 
 
-def _too_large(settings: FetchSettings) -> RecordingTooLarge:
+def too_large(settings: FetchSettings) -> RecordingTooLarge:
     return RecordingTooLarge(
         f"The recording is larger than the {settings.max_bytes:,} bytes that this service takes."
     )

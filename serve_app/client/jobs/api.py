@@ -141,8 +141,8 @@ def _segment(job_id: str) -> str:
 
 def _field(value: Any) -> str | list[str]:
     """An option as the field of a form."""
-    if isinstance(value, list):
-        return [str(each) for each in value]
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return value
     return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -15,6 +15,7 @@ from serve_app.client.jobs.api import JobClient
 from serve_app.client.jobs.table import show
 from serve_app.client.jobs.watching import conclude, follow, line, not_forgotten, submitted
 from serve_app.client.output import write
+from serve_app.client.speakers.references import references
 
 app = typer.Typer(
     name="jobs",
@@ -45,6 +46,8 @@ def submit(  # noqa: PLR0917 - each is an option by name
     min_speakers: shared.MinSpeakers = None,
     max_speakers: shared.MaxSpeakers = None,
     speaker_names: shared.SpeakerNames = None,
+    known_speakers: shared.KnownSpeakers = None,
+    identify: shared.Identify = False,
     words: Annotated[bool, typer.Option("--words", help="Find the time of each word.")] = False,
     prompt: shared.Prompt = None,
     webhook: Annotated[
@@ -85,8 +88,18 @@ def submit(  # noqa: PLR0917 - each is an option by name
         "min_speakers": min_speakers,
         "max_speakers": max_speakers,
     }
-    shared.check_speakers(bounds, speaker_names, speakers=speakers)
+    names = {
+        "--speaker-name": speaker_names,
+        "--known-speaker": known_speakers,
+        "--identify": identify,
+    }
+    shared.check_speakers(bounds, names, speakers=speakers)
     shared.check_output(output)
+    voices: dict[str, list[str]] = {}
+    with shared.exit_codes():
+        for name, voice in references(known_speakers or []):
+            voices.setdefault(name, []).append(voice)
+    known = [{"name": name, "references": each} for name, each in voices.items()]
     target = _webhook(webhook, webhook_header or [])
     notes = dict(_pairs(metadata or [], "=", "'--metadata'"))
     options: dict[str, Any] = {
@@ -98,6 +111,8 @@ def submit(  # noqa: PLR0917 - each is an option by name
         **({"webhook": target} if target else {}),
         **({"metadata": notes} if notes else {}),
         **({"speaker_names": speaker_names} if speaker_names else {}),
+        **({"known_speakers": known} if known else {}),
+        **({"identify": True} if identify else {}),
         **{name: bound for name, bound in bounds.items() if bound is not None},
     }
     source = shared.source(recording)

@@ -16,6 +16,9 @@ _EXAMPLES = {
     "post /asr": "-F audio_file=@sample.wav",
     "post /detect-language": "-F audio_file=@sample.wav",
     "post /v1/jobs": f"{_FILE} -F speakers=true -F words=true",
+    "post /v1/speakers": f"-F name=Ann {_FILE}",
+    "patch /v1/speakers/{speaker_id}": '-H "Content-Type: application/json" '
+    '-d \'{"name": "Ann Smith"}\'',
     "post /v1/jobs/{job_id}/cancel": "-X POST",
     "post /v1/jobs/{job_id}/deliveries/{delivery_id}/redeliver": "-X POST",
     "get /v1/jobs/{job_id}/events": "-N",
@@ -34,6 +37,7 @@ _IN_PATHS = {
     "{task_id}": "$task",
     "{delivery_id}": "$delivery",
     "{model_id}": "whisper-1",
+    "{speaker_id}": "$speaker",
 }
 
 _PARAMETERS = {
@@ -41,6 +45,7 @@ _PARAMETERS = {
     "task_id": "The `task_id` of the task.",
     "delivery_id": "The `id` of the delivery.",
     "model_id": "The `id` of the model.",
+    "speaker_id": "The `id` of the profile.",
     "status": "Only jobs in this state.",
     "limit": "How many at most.",
     "cursor": "The `next_cursor` of the page before.",

@@ -1,11 +1,18 @@
 """The options of whisper-asr-webservice's routes, which stand in the query."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
 from interchange.stages import Source, Task
-from serve_app.http.intake.options import Channels, Language, SpeakerCount, ordered_bounds
+from serve_app.http.around.sentences import wrong
+from serve_app.http.intake.options import (
+    Channels,
+    Identify,
+    Language,
+    SpeakerCount,
+    ordered_bounds,
+)
 from serve_app.http.intake.transcription import transcription_request
 from serve_app.transcription.request import TranscriptionRequest
 
@@ -34,11 +41,19 @@ class AsrOptions(Encoding):
     min_speakers: SpeakerCount = None
     max_speakers: SpeakerCount = None
     channels: Channels = "auto"
+    identify: Identify = False
     output: Output = "txt"
 
     _bounds = model_validator(mode="after")(ordered_bounds)
 
-    def to_request(self, source: Source) -> TranscriptionRequest:
+    @model_validator(mode="after")
+    def _identified_speak(self) -> Self:
+        if self.identify and not self.diarize:
+            raise wrong("identify", "'identify' needs 'diarize' to be true")
+        return self
+
+    def to_request(self, source: Source, identify: str | None) -> TranscriptionRequest:
+        """`identify` names the key whose profiles are looked for."""
         return transcription_request(
             source,
             self,
@@ -46,5 +61,6 @@ class AsrOptions(Encoding):
             # Subtitles are cut between words, so they need their times.
             words=self.word_timestamps or self.output in ("srt", "vtt"),
             speakers=self.diarize,
+            identify=identify,
             prompt=self.initial_prompt,
         )

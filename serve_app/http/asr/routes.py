@@ -14,6 +14,7 @@ from serve_app.http.around.error_docs import Detail, error_responses
 from serve_app.http.asr.answers import DetectedLanguage, answer, detected
 from serve_app.http.asr.options import AsrOptions, Encoding
 from serve_app.http.asr.pcm import as_wav
+from serve_app.http.intake.profiles import whose_profiles
 from serve_app.http.intake.quota import WithinHours
 from serve_app.http.intake.transcription import transcription_request
 from serve_app.http.intake.upload import RequestStack, read_upload
@@ -76,8 +77,9 @@ routes = APIRouter(tags=["whisper-asr-webservice"])
 async def asr(
     services: Given, request: Request, stack: RequestStack, options: Annotated[AsrOptions, Query()]
 ) -> Response:
+    identify = whose_profiles(services, request, wanted=options.identify)
     source = await _recording(services, request, stack, options)
-    wanted = options.to_request(source)
+    wanted = options.to_request(source, identify)
     transcript = await while_connected(request, services.transcriber.run(wanted))
     name = quote(f"{source.name}.{options.output}")
     return Response(

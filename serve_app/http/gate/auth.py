@@ -24,6 +24,7 @@ _TASKS: frozenset[KeyScope] = frozenset({"transcribe", "jobs"})
 _SCOPES: tuple[tuple[str, frozenset[KeyScope]], ...] = (
     ("/v1/jobs", frozenset({"jobs"})),
     ("/v1/models", _TASKS),
+    ("/v1/speakers", _TASKS),
     ("/tasks", _TASKS),
     ("/status", _TASKS),
     ("/cancel", _TASKS),

@@ -23,7 +23,8 @@ class Bounds:
     """Answers 413 to a body beyond `max_bytes`, 408 to one that comes at less than `min_rate`
     bytes a second, 422 to JSON that no program would send, and 404 to a path that no client types.
 
-    Bodies of the paths in `uploads` may be larger: their readers count the recording themselves.
+    Bodies of the paths in `uploads`, and of those right below one that ends in a slash, may be
+    larger: their readers count the recording themselves.
     JSON has at most `max_json_bytes` there, and is read whole before anything else sees it.
     """
 
@@ -53,7 +54,8 @@ class Bounds:
         body: Receive = _Body(receive, self.min_rate).receive
         is_json = "json" in headers.get("content-type", "").lower()
         try:
-            upload = scope["path"] in self.uploads
+            path = scope["path"]
+            upload = not self.uploads.isdisjoint({path, path[: path.rfind("/") + 1]})
             if is_json or not upload:
                 limit = self.max_json_bytes if upload else self.max_bytes
                 body = _counted(body, headers, limit)

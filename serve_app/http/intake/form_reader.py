@@ -8,6 +8,7 @@ import hashlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qsl
 
 from python_multipart.exceptions import FormParserError
@@ -16,6 +17,7 @@ from starlette.requests import Request
 
 from interchange.errors import ClientError, InvalidOption, RecordingTooLarge
 from interchange.stages import BlobSource
+from serve_app.http.around.json_text import parse_json
 from serve_app.http.gate.bounds import declared_length
 from serve_app.http.services import Uploads
 
@@ -42,14 +44,19 @@ class FormTooLarge(ClientError):
 
 @dataclass(slots=True)
 class Form:
-    """A form as sent: the fields in order, and the recording if one was uploaded.
+    """A form as sent: the fields in order, and the recordings that were uploaded.
 
-    `digest` is the SHA-256 of the recording, in hexadecimal.
+    `digest` is the SHA-256 of the last recording, in hexadecimal.
     """
 
     fields: list[tuple[str, str]] = field(default_factory=list)
-    file: BlobSource | None = None
+    files: list[BlobSource] = field(default_factory=list)
     digest: str | None = None
+
+    @property
+    def file(self) -> BlobSource | None:
+        """The recording of a form that has one at most."""
+        return self.files[0] if self.files else None
 
 
 Wrap = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
@@ -64,11 +71,12 @@ async def read_form(
     uploads: Uploads,
     *,
     max_file_bytes: int,
+    most_files: int = 1,
     file_field: str = "file",
     wrap: Wrap | None = None,
     on_file: OnFile = lambda beginning: None,
 ) -> Form:
-    """Read the request's form; the part named `file_field` is stored while it arrives.
+    """Read the request's form; parts named `file_field` are stored while they arrive.
 
     Where anything goes wrong, nothing stays stored. Raises UnsupportedMediaType, FormTooLarge,
     RecordingTooLarge, ClientError for a damaged form, and starlette's ClientDisconnect.
@@ -81,7 +89,7 @@ async def read_form(
             "The request body has to be a form (multipart/form-data) with the recording in a field "
             f"{file_field!r}."
         )
-    if declared_length(request.headers) > max_file_bytes + FIELD_BYTES:
+    if declared_length(request.headers) > most_files * max_file_bytes + FIELD_BYTES:
         raise _too_large(max_file_bytes)
     boundary = options.get(b"boundary")
     if not boundary:
@@ -95,6 +103,7 @@ async def read_form(
         boundary,
         uploads,
         max_file_bytes,
+        most_files,
         file_field=file_field,
         wrap=wrap,
         on_file=on_file,
@@ -119,6 +128,14 @@ async def read_body(request: Request, max_bytes: int = FIELD_BYTES) -> bytes:
         if len(chunks) > max_bytes:
             raise too_large
     return bytes(chunks)
+
+
+async def read_json(request: Request) -> Any:
+    """The value of a body of JSON. Raises FormTooLarge, and ClientError for what is none."""
+    try:
+        return parse_json(await read_body(request))
+    except ValueError as error:
+        raise ClientError(f"The request body is not valid JSON: {error}.") from error
 
 
 async def _urlencoded(request: Request) -> Form:
@@ -155,6 +172,7 @@ class _Multipart:
         boundary: bytes,
         uploads: Uploads,
         max_file_bytes: int,
+        most_files: int,
         *,
         file_field: str,
         wrap: Wrap | None,
@@ -163,6 +181,7 @@ class _Multipart:
         self._stream = request.stream()
         self._uploads = uploads
         self._max_file_bytes = max_file_bytes
+        self._most_files = most_files
         self._file_field = file_field
         self._wrap = wrap
         self._on_file = on_file
@@ -194,8 +213,8 @@ class _Multipart:
                 if isinstance(event, _PartBegins):
                     await self._read_part(event, form)
         except BaseException:
-            if form.file is not None:
-                await self._uploads.delete(form.file)
+            for file in form.files:
+                await self._uploads.delete(file)
             raise
         return form
 
@@ -204,15 +223,16 @@ class _Multipart:
             value = b"".join([chunk async for chunk in self._field()])
             form.fields.append((part.name, value.decode("utf-8", "replace")))
             return
-        if form.file is not None:
-            raise InvalidOption(
-                "The form has more than one file; send one recording.", self._file_field
-            )
+        if len(form.files) >= self._most_files:
+            allowed = "one file; send one recording"
+            if self._most_files > 1:
+                allowed = f"{self._most_files} files; send fewer"
+            raise InvalidOption(f"The form has more than {allowed}.", self._file_field)
         digest = hashlib.sha256()
         chunks = self._file(digest)
         if self._wrap is not None:
             chunks = self._wrap(chunks)
-        form.file = await self._uploads.save(chunks, part.filename or "recording")
+        form.files.append(await self._uploads.save(chunks, part.filename or "recording"))
         form.digest = digest.hexdigest()
 
     async def _field(self) -> AsyncIterator[bytes]:
@@ -249,7 +269,8 @@ class _Multipart:
                 if chunk is None:
                     raise ClientError("The multipart form ends early; send it again.")
                 self._received += len(chunk)
-                if self._received > self._max_file_bytes + FIELD_BYTES + _AROUND_BYTES:
+                most = self._most_files * self._max_file_bytes
+                if self._received > most + FIELD_BYTES + _AROUND_BYTES:
                     raise _too_large(self._max_file_bytes)
                 self._parser.write(chunk)
             except FormParserError as error:

@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from interchange.errors import InvalidOption
-from interchange.stages import Source, UrlSource, Voice
+from interchange.stages import BlobSource, Source, UrlSource, Voice
 from serve_app.http.intake.options import SpeakerName
 from serve_app.http.services import Services
 
@@ -72,22 +72,31 @@ async def learn(
     services: Services, speakers: Sequence[KnownSpeaker], param: str
 ) -> tuple[Voice, ...]:
     """The voices of known speakers. Raises InvalidOption for `param`."""
-    return tuple([await _voice(services, speaker, param) for speaker in speakers])
+    return tuple(
+        [await learn_one(services, each.name, each.references, param) for each in speakers]
+    )
 
 
-async def _voice(services: Services, speaker: KnownSpeaker, param: str) -> Voice:
+async def learn_one(
+    services: Services, name: str, references: Sequence[str | BlobSource], param: str
+) -> Voice:
+    """The voice of who is heard in all these recordings, of which there is one at least. Raises
+    InvalidOption for `param`."""
     heard = []
-    for reference in speaker.references:
-        async with _stored(services, reference, speaker.name, param) as source:
-            heard.append(await services.voices.learn(source, speaker.name, param))
-    return Voice(speaker.name, tuple(each.embedding for each in heard), heard[0].model)
+    for reference in references:
+        async with _stored(services, reference, name, param) as source:
+            heard.append(await services.voices.learn(source, name, param))
+    return Voice(name, tuple(each.embedding for each in heard), heard[0].model)
 
 
 @asynccontextmanager
 async def _stored(
-    services: Services, reference: str, name: str, param: str
+    services: Services, reference: str | BlobSource, name: str, param: str
 ) -> AsyncIterator[Source]:
-    """Where the loader finds a reference; it is gone after the block."""
+    """Where the loader finds a reference; what was stored for it is gone after the block."""
+    if isinstance(reference, BlobSource):
+        yield reference
+        return
     if reference.lower().startswith(("http://", "https://")):
         yield UrlSource(reference)
         return

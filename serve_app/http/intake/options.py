@@ -78,6 +78,15 @@ SpeakerNames = Annotated[
 ]
 
 
+Identify = Annotated[
+    bool,
+    Field(
+        description="Look for those of whom this key has made a voice profile (`/v1/speakers`): "
+        "where they speak they are called by their names. Not in OpenAI's API."
+    ),
+]
+
+
 class _SpeakerBounds(Protocol):
     num_speakers: int | None
     min_speakers: int | None

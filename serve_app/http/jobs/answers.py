@@ -30,6 +30,10 @@ def _name(voice: Voice) -> str:
     return voice.name
 
 
+def _given(value: object) -> bool:
+    return value is not None
+
+
 class AskedOptions(BaseModel):
     """What the job was asked to do, checked and with every default."""
 
@@ -46,6 +50,9 @@ class AskedOptions(BaseModel):
     known_speakers: tuple[Annotated[str, BeforeValidator(_name)], ...] = Field(
         description="The names of the voices that were given."
     )
+    identify: Annotated[bool, BeforeValidator(_given)] = Field(
+        description="Whether those who have a voice profile are looked for."
+    )
     speaker_embeddings: bool = Field(description="Whether the result has the speakers' voices.")
     prompt: str | None = Field(description="What the transcript reads as following.")
     temperature: float = Field(description="Where decoding starts.")
@@ -58,7 +65,8 @@ class JobAnswer(BaseModel):
     task_id: str = Field(description="Its name for `/status` and in webhooks.")
     name: str = Field(description="The recording's file name, or the end of its address.")
     has_recording: bool = Field(
-        description="Whether it was uploaded and is kept: `/recording` gives it."
+        description="Whether it was uploaded and is kept; if not, `/recording` passes on what its "
+        "URL has."
     )
     options: AskedOptions = Field(description="What it was asked to do.")
     metadata: Mapping[str, str] = Field(description="The client's own, as it was sent.")

@@ -7,15 +7,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
-from interchange.errors import ClientError, InvalidOption
+from interchange.errors import InvalidOption
 from interchange.stages import Source, Task, Voice
 from serve_app.http.around.json_text import parse_json
 from serve_app.http.around.sentences import describe, wrong
-from serve_app.http.intake.form_reader import Form, read_body, read_form
+from serve_app.http.intake.form_reader import Form, read_form, read_json
 from serve_app.http.intake.known_speakers import KnownSpeakers, learn
 from serve_app.http.intake.options import (
     BatchSize,
     Channels,
+    Identify,
     Language,
     LanguageCode,
     SpeakerCount,
@@ -24,6 +25,7 @@ from serve_app.http.intake.options import (
     Webhook,
     ordered_bounds,
 )
+from serve_app.http.intake.profiles import whose_profiles
 from serve_app.http.intake.source import recording_source
 from serve_app.http.intake.transcription import transcription_request
 from serve_app.http.services import Services
@@ -31,7 +33,14 @@ from serve_app.jobs.job import NewJob
 
 _LISTS = ("languages", "speaker_names")
 _OBJECTS = ("metadata", "webhook", "known_speakers")
-_LATER = ("channels", "speaker_names", "known_speakers", "speaker_embeddings", "metadata")
+_LATER = (
+    "channels",
+    "speaker_names",
+    "known_speakers",
+    "identify",
+    "speaker_embeddings",
+    "metadata",
+)
 """Options that came after the first release."""
 
 Metadata = Annotated[
@@ -65,6 +74,7 @@ class JobOptions(BaseModel):
     channels: Channels = "auto"
     speaker_names: SpeakerNames = ()
     known_speakers: KnownSpeakers = ()
+    identify: Identify = False
     speaker_embeddings: SpeakerEmbeddings = False
     prompt: str | None = Field(None, description="Text that the transcript reads as following.")
     temperature: float = Field(
@@ -89,6 +99,8 @@ class JobOptions(BaseModel):
             raise wrong("speaker_names", "'speaker_names' needs 'speakers' to be true")
         if not self.speakers and self.known_speakers:
             raise wrong("known_speakers", "'known_speakers' needs 'speakers' to be true")
+        if not self.speakers and self.identify:
+            raise wrong("identify", "'identify' needs 'speakers' to be true")
         if not self.speakers and self.speaker_embeddings:
             raise wrong("speaker_embeddings", "'speaker_embeddings' needs 'speakers' to be true")
         return self
@@ -99,9 +111,10 @@ class JobOptions(BaseModel):
         digest: str | None,
         idempotency_key: str | None,
         known: tuple[Voice, ...],
+        identify: str | None = None,
     ) -> NewJob:
         """`digest` stands for the content of an uploaded recording, `known` are the voices of
-        the known speakers."""
+        the known speakers, `identify` names the key whose profiles are looked for."""
         request = transcription_request(
             source,
             self,
@@ -111,6 +124,7 @@ class JobOptions(BaseModel):
             languages=self.languages,
             speaker_names=self.speaker_names,
             known_speakers=known,
+            identify=identify,
             speaker_embeddings=self.speaker_embeddings,
             prompt=self.prompt,
             temperature=self.temperature,
@@ -138,7 +152,7 @@ async def read_job(services: Services, request: Request, idempotency_key: str | 
     """
     kind, _ = parse_options_header(request.headers.get("content-type"))
     if kind == b"application/json":
-        form, values = Form(), _json(await read_body(request))
+        form, values = Form(), await read_json(request)
     else:
         form = await read_form(
             request, services.uploads, max_file_bytes=services.config.max_upload_bytes
@@ -147,19 +161,13 @@ async def read_job(services: Services, request: Request, idempotency_key: str | 
     try:
         options = _check(_values(form) if values is None else values)
         source = recording_source(form.file, options.url, asked="url")
+        identify = whose_profiles(services, request, wanted=options.identify)
         known = await learn(services, options.known_speakers, "known_speakers")
-        return options.to_job(source, form.digest, idempotency_key, known)
+        return options.to_job(source, form.digest, idempotency_key, known, identify)
     except BaseException:
         if form.file is not None:
             await services.uploads.delete(form.file)
         raise
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return parse_json(body)
-    except ValueError as error:
-        raise ClientError(f"The request body is not valid JSON: {error}.") from error
 
 
 def _values(form: Form) -> dict[str, Any]:

@@ -1,19 +1,22 @@
 """Jobs: work that outlives its request, and survives the service."""
 
 import asyncio
+from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from interchange.errors import InvalidOption, NotFound
-from interchange.stages import BlobSource
+from interchange.stages import BlobSource, UrlSource
 from serve_app.http.around import sse
+from serve_app.http.around.disconnect import while_connected
 from serve_app.http.around.error_docs import OpenAIError, error_responses
 from serve_app.http.gate.auth import caller
 from serve_app.http.intake.client_jobs import TheirJobs
 from serve_app.http.intake.form_docs import form_body, whole_schema
 from serve_app.http.intake.quota import WithinHours, check_waiting
+from serve_app.http.intake.upload import RequestStack
 from serve_app.http.jobs.answers import (
     DeliveryListAnswer,
     JobAnswer,
@@ -26,6 +29,7 @@ from serve_app.http.jobs.answers import (
 from serve_app.http.jobs.events import Position, ended, job_events
 from serve_app.http.jobs.form import JobOptions, read_job
 from serve_app.http.jobs.recording import recording_answer
+from serve_app.http.jobs.remote import RemotePieces, remote_answer
 from serve_app.http.quality import notes_header
 from serve_app.http.services import Given
 from serve_app.jobs.job import JobStatus
@@ -162,14 +166,19 @@ async def peaks(jobs: TheirJobs, job_id: str) -> PeaksAnswer:
 
 @routes.get(
     f"{PATH}/{{job_id}}/recording",
-    summary="The recording of a job that was uploaded, whole or a range of it",
+    summary="The recording of a job, whole or a range of it",
+    description="An upload comes from the storage; what came by URL is passed on from there, and "
+    "is not kept.",
     response_class=Response,
     responses=error_responses(
         OpenAIError,
         {
+            400: "It came by URL, and cannot be fetched from there (any more).",
             401: "The key is missing or wrong.",
-            404: "There is no such job, its time is over, or its recording came by URL.",
-            503: "The job store is away.",
+            404: "There is no such job, or its time is over.",
+            413: "It came by URL, and is larger than the limit now.",
+            429: "Too many recordings are passed on from elsewhere.",
+            503: "The job store is away, or the stage that fetches.",
         },
     )
     | {
@@ -181,14 +190,20 @@ async def peaks(jobs: TheirJobs, job_id: str) -> PeaksAnswer:
 async def recording(
     services: Given,
     jobs: TheirJobs,
+    request: Request,
+    stack: RequestStack,
     job_id: str,
+    *,
     wanted: Annotated[
         str | None, Header(alias="Range", description="Which bytes, such as `bytes=0-1023`.")
     ] = None,
 ) -> Response:
-    source = (await jobs.store.get(job_id)).request.source
-    if not isinstance(source, BlobSource):
-        raise NotFound("The recording of this job came by URL and is not kept; fetch it there.")
+    job = await jobs.store.get(job_id)
+    source = job.request.source
+    if isinstance(source, UrlSource):
+        pieces = RemotePieces(services.remote, source)
+        await stack.enter_async_context(aclosing(pieces))
+        return await while_connected(request, remote_answer(pieces, job.name, wanted))
     file = await asyncio.to_thread(services.uploads.open, source)
     return await recording_answer(file, source.name, wanted)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from interchange.transcript import Segment, Transcript
+from interchange.transcript import Segment, Transcript, Turn
 from serve_app.http.openai.form import TranslationForm
 from serve_app.http.quality import QualityAccount
 from serve_app.transcription.formats import MEDIA_TYPES, render
@@ -95,12 +95,17 @@ def logprob(content: bytes, value: float) -> dict[str, Any]:
 
 class DiarizedSegments:
     """Segments, in order, under the letters by which OpenAI names speakers as they appear; a
-    speaker whose name was given keeps it. `names` are those that no letter may be."""
+    speaker who has a name keeps it. `names` are those that no letter may be."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._letters: dict[str | None, str] = {}
-        self._free = (letter for letter in map(speaker_letter, count()) if letter not in names)
+        self._names = set(names)
+        self._free = (each for each in map(speaker_letter, count()) if each not in self._names)
         self.count = 0
+
+    def found(self, turns: Iterable[Turn]) -> None:
+        """Who speaks: no letter may be the name of any of them."""
+        self._names.update(turn.speaker for turn in turns)
 
     def next(self, segment: Segment) -> dict[str, Any]:
         self.count += 1
@@ -134,6 +139,7 @@ def speaker_letter(index: int) -> str:
 
 def _diarized(transcript: Transcript, names: tuple[str, ...]) -> dict[str, Any]:
     numbered = DiarizedSegments(names)
+    numbered.found(transcript.turns or ())
     segments = [numbered.next(segment) for segment in transcript.segments]
     voices = {numbered.letter(who): list(voice) for who, voice in transcript.voices.items()}
     return {

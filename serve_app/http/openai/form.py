@@ -11,6 +11,7 @@ from serve_app.http.around.sentences import describe, wrong
 from serve_app.http.intake.known_speakers import KnownName, KnownSpeaker, Reference, repeated
 from serve_app.http.intake.options import (
     Channels,
+    Identify,
     Language,
     LanguageCode,
     SpeakerCount,
@@ -63,6 +64,7 @@ class TranslationForm(BaseModel):
     max_speakers: SpeakerCount = None
     channels: Channels = "auto"
     speaker_names: SpeakerNames = Field((), alias="speaker_names[]")
+    identify: Identify = False
     speaker_embeddings: SpeakerEmbeddings = Field(
         False,
         description="With `verbose_json` and `diarized_json`: answer each speaker's voice too, as "
@@ -90,6 +92,8 @@ class TranslationForm(BaseModel):
             raise wrong("outputs", "'outputs[]' needs 'progress' to be true")
         if self.speaker_names and not self.wants_speakers:
             raise wrong("speaker_names", "'speaker_names[]' needs 'speakers' to be true")
+        if self.identify and not self.wants_speakers:
+            raise wrong("identify", "'identify' needs 'speakers' to be true")
         if self.speaker_embeddings and not (self.wants_speakers and self.has_voices):
             raise wrong(
                 "speaker_embeddings",
@@ -98,7 +102,11 @@ class TranslationForm(BaseModel):
             )
         return self
 
-    def to_request(self, source: Source, known: tuple[Voice, ...] = ()) -> TranscriptionRequest:
+    def to_request(
+        self, source: Source, known: tuple[Voice, ...] = (), identify: str | None = None
+    ) -> TranscriptionRequest:
+        """`known` are the voices of the known speakers, and `identify` names the key whose
+        profiles are looked for."""
         return transcription_request(
             source,
             self,
@@ -108,6 +116,7 @@ class TranslationForm(BaseModel):
             languages=self.allowed_languages,
             speaker_names=self.speaker_names,
             known_speakers=known,
+            identify=identify,
             speaker_embeddings=self.speaker_embeddings,
             prompt=self.hints,
             temperature=self.temperature,

@@ -9,6 +9,7 @@ from serve_app.http.around.disconnect import while_connected
 from serve_app.http.around.error_docs import OpenAIError, error_responses
 from serve_app.http.intake.form_docs import RESPONSES, form_body
 from serve_app.http.intake.known_speakers import learn
+from serve_app.http.intake.profiles import whose_profiles
 from serve_app.http.intake.quota import WithinHours
 from serve_app.http.intake.source import recording_at_fault, recording_source
 from serve_app.http.intake.upload import RequestStack, read_upload
@@ -77,10 +78,11 @@ async def _transcribe(
     form = parse_form(kind, received.fields)
     check_model(form.model, services.config.model)
     source = recording_source(received.file, form.url, asked="file")
+    identify = whose_profiles(services, request, wanted=form.identify)
     known = await while_connected(
         request, learn(services, form.known_speakers, "known_speaker_references")
     )
-    wanted = form.to_request(source, known)
+    wanted = form.to_request(source, known, identify)
     if form.stream:
         return await stream(request, stack, services.transcriber, wanted, form)
     with recording_at_fault(wanted.source):

@@ -174,6 +174,7 @@ class _DiarizedBody(_Body):
 
     def turns(self, turns: tuple[Turn, ...]) -> Iterator[Message]:
         self._turns = named(turns, self._form.speaker_names)
+        self._numbered.found(self._turns)
         yield from self._assigned(self._turns)
 
     def _assigned(self, turns: tuple[Turn, ...]) -> Iterator[Message]:

@@ -13,6 +13,7 @@ from serve_app.http.intake.known_speakers import KnownSpeakers
 from serve_app.http.intake.options import (
     BatchSize,
     Channels,
+    Identify,
     Language,
     SpeakerCount,
     SpeakerEmbeddings,
@@ -40,7 +41,7 @@ def _part_of_a_path(task_id: str | None) -> str | None:
     return task_id
 
 
-_LATER = {"channels", "known_speakers", "speaker_embeddings"}
+_LATER = {"channels", "known_speakers", "identify", "speaker_embeddings"}
 """Options that came after the first release."""
 
 
@@ -81,6 +82,7 @@ class SeedRequest(BaseModel):
     max_speakers: SpeakerCount = None
     channels: Channels = "auto"
     known_speakers: KnownSpeakers = ()
+    identify: Identify = False
     speaker_embeddings: SpeakerEmbeddings = False
 
     @model_validator(mode="before")
@@ -96,14 +98,17 @@ class SeedRequest(BaseModel):
     def _known_speakers_speak(self) -> Self:
         if self.known_speakers and not self.diarise_audio:
             raise wrong("known_speakers", "'known_speakers' needs 'diarise_audio' to be true")
+        if self.identify and not self.diarise_audio:
+            raise wrong("identify", "'identify' needs 'diarise_audio' to be true")
         if self.speaker_embeddings and not self.diarise_audio:
             raise wrong(
                 "speaker_embeddings", "'speaker_embeddings' needs 'diarise_audio' to be true"
             )
         return self
 
-    def to_job(self, known: tuple[Voice, ...] = ()) -> NewJob:
-        """`known` are the voices of the known speakers.
+    def to_job(self, known: tuple[Voice, ...] = (), identify: str | None = None) -> NewJob:
+        """`known` are the voices of the known speakers, and `identify` names the key whose profiles
+        are looked for.
 
         Raises InvalidSource for a URL of another scheme.
         """
@@ -115,6 +120,7 @@ class SeedRequest(BaseModel):
             speakers=self.diarise_audio,
             batch_size=self.batch_size,
             known_speakers=known,
+            identify=identify,
             speaker_embeddings=self.speaker_embeddings,
         )
         # As it was before there was such an option, where it is not used.

@@ -8,6 +8,7 @@ from serve_app.http.around.error_docs import Detail, error_responses
 from serve_app.http.gate.auth import need_scope
 from serve_app.http.intake.client_jobs import TheirJobs
 from serve_app.http.intake.known_speakers import learn
+from serve_app.http.intake.profiles import whose_profiles
 from serve_app.http.intake.quota import WithinHours, check_waiting
 from serve_app.http.intake.upload import RequestStack, admit
 from serve_app.http.seed.answers import Accepted, Completed, TaskList, TaskStatus, output
@@ -63,8 +64,9 @@ async def transcribe(
     if body.is_async and body.webhook is None:
         raise HTTPException(400, "Webhook is required for async tasks")
     need_scope(request.scope, "jobs" if body.is_async else "transcribe")
+    identify = whose_profiles(services, request, wanted=body.identify)
     known = await while_connected(request, learn(services, body.known_speakers, "known_speakers"))
-    job = body.to_job(known)
+    job = body.to_job(known, identify)
     if body.is_async:
         await check_waiting(jobs, request)
         await jobs.submit(job)

@@ -4,10 +4,9 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from interchange.errors import (
     ClientError,
@@ -20,29 +19,14 @@ from interchange.errors import (
 from interchange.transcript import Transcript, Turn, WindowTranscript
 from serve_app.jobs.job import Claim, Failure
 from serve_app.jobs.store.leases import LeaseLost, Leases
-from serve_app.transcription.events import (
-    Event,
-    Progress,
-    Resume,
-    TranscriptReady,
-    TurnsReady,
-    WindowDone,
-)
-from serve_app.transcription.request import TranscriptionRequest
+from serve_app.transcription.events import Progress, TranscriptReady, TurnsReady, WindowDone
+from serve_app.transcription.transcriber import ResumableTranscriber
 
 log = logging.getLogger("ray.serve")
 
 _LONGEST_DELAY_S = 300.0
 _PROGRESS_S = 1.0
 """Progress between two windows is written this often, not at each event."""
-
-
-class ResumableTranscriber(Protocol):
-    """`serve_app.transcription.transcriber.Transcriber`, as far as a runner uses it."""
-
-    def transcribe(
-        self, request: TranscriptionRequest, resume: Resume | None = None
-    ) -> AsyncGenerator[Event, None]: ...
 
 
 @dataclass(frozen=True, slots=True)

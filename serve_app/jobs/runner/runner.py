@@ -7,10 +7,11 @@ from typing import cast
 
 from interchange.errors import StoreUnavailable
 from serve_app.jobs.job import Claim
-from serve_app.jobs.runner.job_try import JobTry, ResumableTranscriber, RetryPolicy
+from serve_app.jobs.runner.job_try import JobTry, RetryPolicy
 from serve_app.jobs.runner.lease_keeper import LeaseKeeper
 from serve_app.jobs.runner.polling import Polling
 from serve_app.jobs.store.leases import LeaseLost, Leases
+from serve_app.transcription.transcriber import ResumableTranscriber
 
 log = logging.getLogger("ray.serve")
 

@@ -1,1 +1,2 @@
-"""The rows: jobs, their windows, their leases, the outbox of webhooks, in SQLite or PostgreSQL."""
+"""The rows, in SQLite or PostgreSQL: jobs, their windows and leases, the outbox of webhooks, voice
+profiles."""

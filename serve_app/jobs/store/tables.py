@@ -112,3 +112,17 @@ delivery_attempts = Table(
     Column("status", Integer),
     Column("error", Text),
 )
+
+voice_profiles = Table(
+    "voice_profiles",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("key_name", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("folded_name", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("embeddings", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+Index("voice_profiles_name", voice_profiles.c.key_name, voice_profiles.c.folded_name, unique=True)

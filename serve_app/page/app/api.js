@@ -49,6 +49,22 @@ export function allowPlaying(to) {
 }
 
 /**
+ * A WebSocket of the service. Throws ApiError where the key cannot be sent there.
+ * @param {string} path
+ */
+export function socket(path) {
+  const to = address(path);
+  to.protocol = to.protocol.replace("http", "ws");
+  const known = key.get();
+  try {
+    // A browser sets no header there: the key is offered as a protocol.
+    return new WebSocket(to, ["realtime", ...(known === null ? [] : [`openai-insecure-api-key.${known}`])]);
+  } catch {
+    throw new ApiError("the key has characters that a browser cannot send there.", 0);
+  }
+}
+
+/**
  * An answer that is no error. Throws ApiError; AbortError where `init.signal` ended it.
  * @param {string} path
  * @param {RequestInit & { headers?: Record<string, string> }} [init]
@@ -79,6 +95,22 @@ export async function ask(path, init = {}) {
  */
 export async function askJson(path, init) {
   return (await ask(path, init)).json();
+}
+
+/** @type {Promise<boolean> | null} */
+let jobsAllowed = null;
+
+/** Whether the key lets jobs be used, which one with the scope `transcribe` alone does not. */
+export function mayUseJobs() {
+  jobsAllowed ??= askJson("v1/jobs?limit=1").then(
+    () => true,
+    (error) => {
+      if (error instanceof ApiError && error.status === 403) return false;
+      jobsAllowed = null; // what is wrong will show where it is needed
+      return true;
+    },
+  );
+  return jobsAllowed;
 }
 
 /** One question for all requests that were refused. @param {string | null} sent */
@@ -137,16 +169,13 @@ export async function upload(path, form, headers, onProgress, signal) {
 }
 
 /**
- * The server-sent events of one answer, behind `lastId` where it is given.
+ * The server-sent events of one answer. Throws as `ask` does.
  * @param {string} path
- * @param {string | null} lastId
- * @param {AbortSignal} signal
+ * @param {RequestInit & { headers?: Record<string, string> }} init
  * @returns {AsyncGenerator<JobEvent>}
  */
-export async function* events(path, lastId, signal) {
-  /** @type {Record<string, string>} */
-  const headers = lastId === null ? {} : { "Last-Event-ID": lastId };
-  const response = await ask(path, { headers, signal });
+export async function* events(path, init) {
+  const response = await ask(path, init);
   if (!response.body) return;
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
@@ -171,6 +200,7 @@ function parse(message) {
     }),
   );
   const data = fields.get("data");
-  if (data === undefined) return null; // a comment that keeps the connection open
+  // A comment that keeps the connection open, or how OpenAI's streams say that they are over.
+  if (data === undefined || data === "[DONE]") return null;
   return { event: fields.get("event") ?? "message", id: fields.get("id") ?? null, data: JSON.parse(data) };
 }

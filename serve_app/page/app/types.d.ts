@@ -14,6 +14,7 @@ export interface Quality {
   notes: string[];
 }
 
+/** `id` is empty where there is no job: the recording is transcribed by the direct way. */
 export interface Job {
   id: string;
   name: string;
@@ -23,7 +24,6 @@ export interface Job {
   language: string | null;
   quality: Quality | null;
   options: { task: string; language: string | null; speakers: boolean };
-  has_recording: boolean;
   error: { message: string } | null;
 }
 
@@ -82,4 +82,13 @@ export interface JobEvent {
   event: string;
   id: string | null;
   data: any;
+}
+
+// What an audio thread has, which the DOM's types leave out.
+declare global {
+  const sampleRate: number;
+  class AudioWorkletProcessor {
+    readonly port: MessagePort;
+  }
+  function registerProcessor(name: string, processor: new () => AudioWorkletProcessor): void;
 }

@@ -1,4 +1,4 @@
-"""Plain text: one paragraph, or one a speaker's turn."""
+"""Plain text: one paragraph, or one a turn."""
 
 from itertools import groupby
 
@@ -9,10 +9,12 @@ from serve_app.transcription.formats.spoken import spoken
 def txt(transcript: Transcript) -> str:
     """The text, ending in a line break; empty where nobody spoke.
 
-    Where speakers were asked for, each turn is a line that begins with its speaker.
+    Where speakers were asked for, each turn is a line that begins with its speaker; where channels
+    were recognized separately, it is a line all the same.
     """
     lines = []
-    for speaker, run in groupby(spoken(transcript), key=lambda part: part.speaker):
+    turns = groupby(spoken(transcript), key=lambda part: (part.speaker, part.channel))
+    for (speaker, _), run in turns:
         text = "".join(part.text for part in run).strip()
         if text:
             lines.append(f"{speaker}: {text}" if speaker else text)

@@ -30,6 +30,11 @@ ROUTES = {
     ("post", "/v1/jobs/{job_id}/cancel"),
     ("get", "/v1/jobs/{job_id}/deliveries"),
     ("post", "/v1/jobs/{job_id}/deliveries/{delivery_id}/redeliver"),
+    ("post", "/v1/speakers"),
+    ("get", "/v1/speakers"),
+    ("get", "/v1/speakers/{speaker_id}"),
+    ("patch", "/v1/speakers/{speaker_id}"),
+    ("delete", "/v1/speakers/{speaker_id}"),
     ("get", "/health"),
     ("get", "/ready"),
 }
@@ -137,6 +142,7 @@ def test_the_original_dialect(document: Any) -> None:
         "is_async": False,
         "channels": "auto",
         "known_speakers": [],
+        "identify": False,
         "speaker_embeddings": False,
     }
 

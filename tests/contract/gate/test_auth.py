@@ -133,6 +133,8 @@ def scoped(make_client: MakeClient, tmp_path: Path) -> TestClient:
     [
         ("GET", "/v1/models", {"speak", "work", "boss"}),
         ("GET", "/tasks", {"speak", "work", "boss"}),
+        ("GET", "/v1/speakers", {"speak", "work", "boss"}),
+        ("DELETE", "/v1/speakers/x", {"speak", "work", "boss"}),
         ("GET", "/v1/jobs", {"work", "boss"}),
         ("GET", "/v1/jobs%0A", {"work", "boss"}),
         ("GET", "/v1/jobs/x/events", {"work", "boss"}),

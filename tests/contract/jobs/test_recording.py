@@ -1,7 +1,6 @@
 """What a job was given, for who plays it: `/v1/jobs/{id}/recording` and `/peaks`."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -49,6 +48,15 @@ def test_a_range_of_it(client: TestClient, wanted: str, start: int, end: int) ->
     assert answer.headers["content-length"] == str(end - start)
 
 
+def test_a_range_without_an_end_ends_early(client: TestClient) -> None:
+    """Its player asks for the rest when it gets there, and nothing waits for it until then."""
+    content = bytes(9 * 2**20)
+    job = client.post(PATH, files={"file": ("a.wav", content)}).json()["id"]
+    answer = client.get(f"{PATH}/{job}/recording", headers={"Range": "bytes=100-"})
+    assert answer.headers["content-range"] == f"bytes 100-{8 * 2**20 + 99}/{len(content)}"
+    assert len(answer.content) == 8 * 2**20
+
+
 @pytest.mark.parametrize("wanted", ["bytes=9-3", "bytes=-", "lines=1-2", "bytes=0-1,4-5", "x"])
 def test_a_range_that_says_nothing_is_passed_over(client: TestClient, wanted: str) -> None:
     answer = client.get(uploaded(client), headers={"Range": wanted})
@@ -62,21 +70,16 @@ def test_a_range_behind_the_end(client: TestClient, wanted: str) -> None:
     assert answer.headers["content-range"] == f"bytes */{len(CONTENT)}"
 
 
+def test_there_is_no_recording_without_a_job(client: TestClient) -> None:
+    assert client.get(f"{PATH}/nothing/recording").status_code == 404
+
+
 def test_an_upload_is_never_run_as_a_page(client: TestClient) -> None:
     answer = client.get(uploaded(client, "evil.html"))
     assert answer.headers["content-type"] == "application/octet-stream"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["content-security-policy"].startswith("sandbox")
     assert answer.headers["content-disposition"] == "attachment"
-
-
-def test_a_recording_by_url_is_not_kept(client: TestClient) -> None:
-    job: Any = client.post(PATH, json={"url": "https://example.com/a.mp3"}).json()
-    assert not job["has_recording"]
-    answer = client.get(f"{PATH}/{job['id']}/recording")
-    assert answer.status_code == 404
-    assert "came by URL" in answer.json()["error"]["message"]
-    assert client.get(f"{PATH}/nothing/recording").status_code == 404
 
 
 def test_peaks_come_with_the_transcript(client: TestClient, jobs: JobFrontend) -> None:

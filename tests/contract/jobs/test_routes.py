@@ -105,6 +105,7 @@ def test_a_job_keeps_its_name_its_options_and_what_its_client_noted(client: Test
         "channels": "auto",
         "speaker_names": ["Ann", "Bo"],
         "known_speakers": [],
+        "identify": False,
         "speaker_embeddings": False,
         "prompt": None,
         "temperature": 0.0,

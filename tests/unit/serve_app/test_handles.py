@@ -11,8 +11,8 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
 from interchange.errors import QueueFull, Unavailable
-from interchange.stages import RecognitionOptions
-from serve_app.handles import RaySpeechRecognizer
+from interchange.stages import RecognitionOptions, RemoteFile, UrlSource
+from serve_app.handles import RayAudioLoader, RaySpeechRecognizer
 from tests.fakes.stages import window, words_of
 
 OPTIONS = RecognitionOptions(request_id="r")
@@ -92,6 +92,46 @@ async def test_replicas_that_die_one_after_the_other_are_given_up(
 async def test_faults_of_serve_become_ours(fault: Exception, ours: type[Exception]) -> None:
     with pytest.raises(ours):
         await recognizer(lambda: Response(fault)).recognize(WINDOW, OPTIONS)
+
+
+class Stream:
+    """A DeploymentResponseGenerator that gives what it was given, or raises it."""
+
+    def __init__(self, *events: Any) -> None:
+        self._events = iter(events)
+        self.cancelled = False
+
+    def __aiter__(self) -> "Stream":
+        return self
+
+    async def __anext__(self) -> Any:
+        event = next(self._events, StopAsyncIteration())
+        if isinstance(event, Exception):
+            raise event
+        return event
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+async def test_a_relay_goes_on_where_its_replica_died(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serve_app.handles.asyncio.sleep", _at_once)
+    file = RemoteFile("audio/mpeg", 10, ranged=True)
+    streams = [Stream(file, b"0123", ActorDiedError()), Stream(file, b"45", b"67")]
+    left = list(streams)
+    asked: list[tuple[object, ...]] = []
+
+    def remote(*args: object) -> Stream:
+        asked.append(args)
+        return left.pop(0)
+
+    method = SimpleNamespace(remote=remote)
+    handle = SimpleNamespace(options=lambda **_: SimpleNamespace(load=method, relay=method))
+    source = UrlSource("http://example.com/a.mp3")
+    loader = RayAudioLoader(cast(DeploymentHandle, handle))
+    assert [each async for each in loader.relay(source, 2, 8)] == [file, b"0123", b"45", b"67"]
+    assert asked == [(source, 2, 8), (source, 6, 4)]
+    assert all(stream.cancelled for stream in streams)
 
 
 async def _at_once(_: float) -> None:

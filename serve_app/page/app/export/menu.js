@@ -30,7 +30,8 @@ export function exportMenu(job, document, now) {
   });
   const take = async (/** @type {Format} */ format) => {
     const { draft, edited } = now();
-    const content = edited || format === "docx" ? written(format, job, document, draft) : await theirs(job, format);
+    const ours = edited || format === "docx" || !job.id;
+    const content = ours ? written(format, job, document, draft) : await theirs(job, format);
     download(`${job.name.replace(/\.\w{1,5}$/, "")}.${format}`, content);
     announce(`${NAMES[format]} is downloaded.`);
   };

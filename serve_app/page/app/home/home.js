@@ -3,7 +3,9 @@
 /** @import { Job } from "../types.js" */
 /** @import { Upload } from "./uploads.js" */
 
+import { mayUseJobs } from "../api.js";
 import { clock, element, h } from "../dom.js";
+import { transcribeNow } from "../job/direct.js";
 import { stateOf } from "../job/sentences.js";
 import { offerMicrophone } from "./microphone.js";
 import { forget, isLive, mine, refresh, remember } from "./mine.js";
@@ -32,6 +34,13 @@ export function showHome() {
   void look();
 }
 
+/** Say what the key does not give, and leave out what it is needed for. */
+export async function showLimits() {
+  const all = await mayUseJobs();
+  element("limited", HTMLElement).hidden = all;
+  element("mine-section", HTMLElement).hidden = !all;
+}
+
 async function look() {
   await refresh();
   show();
@@ -51,7 +60,7 @@ function take(files) {
   const empty = taken.filter((file) => file.size === 0);
   if (empty.length) trouble(`${empty.map((file) => file.name).join(", ")} is empty; choose a recording.`);
   for (const file of taken) if (file.size) enqueue(file.name, file, chosenOptions());
-  start();
+  void start();
 }
 
 /** With the options as they are chosen now. @param {File} file */
@@ -60,8 +69,14 @@ export function transcribeAgain(file) {
   take([file]);
 }
 
-function start() {
-  void send(show, (job) => {
+async function start() {
+  if (!(await mayUseJobs())) {
+    const [one, ...others] = uploads.splice(0).reverse();
+    if (one) transcribeNow(one);
+    if (others.length) trouble("With this key one recording is transcribed at a time; choose the others after it.");
+    return;
+  }
+  await send(show, (job) => {
     remember(job);
     // One recording is looked at; among several one stays where they are listed.
     if (!home.hidden && !uploads.length && mine().filter((each) => isLive(each.job)).length === 1) {
@@ -114,7 +129,7 @@ function acceptAddress() {
     form.append("url", url);
     enqueue(url, null, form);
     box.value = "";
-    start();
+    void start();
   });
 }
 
@@ -129,7 +144,7 @@ function show() {
 function sending(one) {
   const percent = `${Math.floor(one.part * 100)} %`;
   const state = one.trouble ?? (one.waiting ? "waits" : one.file ? `uploading, ${percent}` : "sending");
-  const again = h("button", { type: "button", onclick: () => (retry(one), start()) }, "Try again");
+  const again = h("button", { type: "button", onclick: () => (retry(one), void start()) }, "Try again");
   const stop = h("button", { type: "button", onclick: () => (drop(one), show()) }, one.trouble ? "Dismiss" : "Cancel");
   const bar = h("progress", { max: 1, value: one.part, aria: { label: `Upload of ${one.name}` } });
   return h(

@@ -1,8 +1,10 @@
 /** A recording from the microphone, as a file to upload. */
 
 import { announce, clock, element } from "../dom.js";
+import { Captions } from "./captions.js";
 
 const TYPES = ["audio/webm;codecs=opus", "audio/mp4", "audio/ogg;codecs=opus"];
+const LIVE_RATE = 24_000;
 
 /**
  * Wire the buttons; `onFile` gets what was recorded, `onTrouble` a sentence.
@@ -44,9 +46,11 @@ function record(stream, onFile) {
   const began = performance.now();
   const panel = element("recording", HTMLElement);
   const buttons = element("choose", HTMLElement).parentElement;
-  const context = new AudioContext();
+  const source = sourceOf(stream);
+  const context = /** @type {AudioContext} */ (source.context);
   const analyser = context.createAnalyser();
-  context.createMediaStreamSource(stream).connect(analyser);
+  source.connect(analyser);
+  const captions = new Captions(context, source);
   const samples = new Float32Array(analyser.fftSize);
   let keep = false;
 
@@ -63,6 +67,7 @@ function record(stream, onFile) {
   recorder.ondataavailable = (event) => parts.push(event.data);
   recorder.onstop = () => {
     clearInterval(ticking);
+    captions.end();
     for (const track of stream.getTracks()) track.stop();
     void context.close();
     show(false);
@@ -79,6 +84,17 @@ function record(stream, onFile) {
   show(true);
   element("stop", HTMLButtonElement).focus();
   announce("Recording");
+}
+
+/** What the stream gives, at the rate that live sessions take where the browser converts to it. @param {MediaStream} stream */
+function sourceOf(stream) {
+  const converted = new AudioContext({ sampleRate: LIVE_RATE });
+  try {
+    return converted.createMediaStreamSource(stream);
+  } catch {
+    void converted.close();
+    return new AudioContext().createMediaStreamSource(stream);
+  }
 }
 
 /** @param {string} type */

@@ -1,6 +1,6 @@
 /** The view of one job: watched to its end, then its transcript. */
 
-/** @import { Job, Progress } from "../types.js" */
+/** @import { Job, Progress, TranscriptDocument } from "../types.js" */
 
 import { ApiError, ask, askJson, events } from "../api.js";
 import { announce, element } from "../dom.js";
@@ -9,6 +9,7 @@ import { forget, remember } from "../home/mine.js";
 import { files } from "../home/uploads.js";
 import { openPlayer, closePlayer } from "../player/player.js";
 import { openTranscript, closeTranscript } from "../transcript/transcript.js";
+import { asJob, takeWanted, transcribe } from "./direct.js";
 import { LiveText } from "./live.js";
 import { accountOf, partOf, stageOf, stateOf } from "./sentences.js";
 
@@ -47,6 +48,37 @@ export async function showJob(id) {
   }
 }
 
+/** The recording that was chosen is transcribed in this view, and nothing of it stays. */
+export async function showDirect() {
+  const one = takeWanted();
+  if (!one) {
+    location.hash = "#/";
+    return;
+  }
+  leaving = new AbortController();
+  const { signal } = leaving;
+  clear();
+  view.hidden = false;
+  const asking = (/** @type {Event} */ event) => event.preventDefault();
+  window.addEventListener("beforeunload", asking, { signal });
+  const job = asJob(one);
+  show(job);
+  try {
+    const text = new LiveText(element("transcript", HTMLElement));
+    const onProgress = (/** @type {Progress} */ progress) => showProgress(job, progress);
+    const { document, language } = await transcribe(one, (segment) => text.add(segment), onProgress, signal);
+    const done = { ...job, status: /** @type {const} */ ("completed"), language, quality: document.quality };
+    show(done);
+    announce(`${done.name}: ${stateOf(done)}`);
+    await showTranscript(done, document, one.file, signal);
+  } catch (error) {
+    if (signal.aborted) return;
+    window.removeEventListener("beforeunload", asking); // there is nothing to lose
+    const message = error instanceof Error ? error.message : String(error);
+    show({ ...job, status: "failed", error: { message } });
+  }
+}
+
 /** @param {Job} job */
 const isEnded = (job) => !["queued", "running"].includes(job.status);
 
@@ -72,7 +104,7 @@ function show(job) {
   const live = !isEnded(job);
   element("working", HTMLElement).hidden = !live;
   button("cancel", live, () => change(job, "cancel"));
-  button("remove", !live, () => change(job, "remove"));
+  button("remove", !live && job.id !== "", () => change(job, "remove"));
   const file = files.get(job.id);
   button("again", file !== undefined && job.status === "failed", () => {
     if (file) transcribeAgain(file);
@@ -98,6 +130,10 @@ function button(id, shown, act) {
 
 /** @param {Job} job @param {"cancel" | "remove"} what */
 async function change(job, what) {
+  if (!job.id) {
+    location.hash = "#/"; // what ends the view ends the work
+    return;
+  }
   try {
     if (what === "cancel") await ask(`v1/jobs/${job.id}/cancel`, { method: "POST" });
     else if (confirm(`Delete ${job.name} with its recording and its transcript?`)) {
@@ -132,7 +168,7 @@ async function watch(job, signal) {
   let last = null;
   for (let wait = 1; !signal.aborted; wait = Math.min(LONGEST_WAIT_S, wait * 2)) {
     try {
-      for await (const { event, id, data } of events(`v1/jobs/${job.id}/events`, last, signal)) {
+      for await (const { event, id, data } of events(`v1/jobs/${job.id}/events`, { headers: after(last), signal })) {
         last = id ?? last;
         wait = 1;
         if (event === "segment") text.add(data);
@@ -149,11 +185,19 @@ async function watch(job, signal) {
   return job;
 }
 
+/** @param {string | null} id @returns {Record<string, string>} */
+const after = (id) => (id === null ? {} : { "Last-Event-ID": id });
+
 /** @param {Job} job @param {AbortSignal} signal */
 async function showResult(job, signal) {
   const document = await askJson(`v1/jobs/${job.id}/transcript?format=json`, { signal });
   if (signal.aborted) return;
-  const player = await openPlayer(job, document.duration, files.get(job.id) ?? null, signal);
+  await showTranscript(job, document, files.get(job.id) ?? null, signal);
+}
+
+/** @param {Job} job @param {TranscriptDocument} document @param {File | null} file @param {AbortSignal} signal */
+async function showTranscript(job, document, file, signal) {
+  const player = await openPlayer(job, document.duration, file, signal);
   if (signal.aborted) return;
   await openTranscript(job, document, player);
   scrollTo(0, 0); // the words that came were followed to their end

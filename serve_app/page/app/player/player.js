@@ -2,7 +2,7 @@
 
 /** @import { Job } from "../types.js" */
 
-import { address, allowPlaying, askJson } from "../api.js";
+import { address, allowPlaying, ask, askJson } from "../api.js";
 import { clock, element, h, isWriting } from "../dom.js";
 import { Waveform } from "./waveform.js";
 
@@ -49,10 +49,21 @@ export class Player {
       play.setAttribute("aria-label", "Play");
     };
     audio.onseeked = show;
-    audio.onerror = () => tell("This browser cannot play the recording; all else works without.");
+    audio.onerror = () => void this.#giveUp();
     bar.replaceChildren(play, waveform.box, time, speed, audio);
     bar.hidden = false;
     show();
+  }
+
+  /** Say why it does not play: the service knows where it has no recording to give. */
+  async #giveUp() {
+    const { src } = this.audio;
+    let sentence = "This browser cannot play the recording; all else works without.";
+    if (!src.startsWith("blob:")) {
+      const asked = ask(src, { headers: { Range: "bytes=0-0" } });
+      await asked.then(({ body }) => body?.cancel()).catch(({ message }) => (sentence = message));
+    }
+    if (open === this) tell(sentence);
   }
 
   toggle() {
@@ -86,7 +97,7 @@ function tell(sentence) {
 
 /**
  * A player of a job's recording: of the file where this tab has it, else of what the service
- * keeps. Null where neither is there.
+ * gives: what it keeps, or what there is at the recording's address. Null where there is none.
  * @param {Job} job
  * @param {number} duration
  * @param {File | null} file
@@ -94,23 +105,21 @@ function tell(sentence) {
  * @returns {Promise<Player | null>}
  */
 export async function openPlayer(job, duration, file, signal) {
-  const source = file ? URL.createObjectURL(file) : kept(job);
-  if (!source) {
-    tell("The recording came from an address and is not kept by the service: it cannot be played here.");
+  if (!job.id && !file) {
+    tell("The recording came from an address, and this key has no way to it: it cannot be played here.");
     return null;
   }
-  const peaks = await askJson(`v1/jobs/${job.id}/peaks`, { signal }).catch(() => null);
+  const peaks = job.id ? await askJson(`v1/jobs/${job.id}/peaks`, { signal }).catch(() => null) : null;
   if (signal.aborted) return null;
-  const audio = h("audio", { preload: "metadata", src: source });
+  const audio = h("audio", { preload: "metadata", src: file ? URL.createObjectURL(file) : recordingOf(job) });
   const waveform = new Waveform(duration, peaks && relative(peaks.data));
   open = new Player(audio, duration, waveform);
   document.body.classList.add("playing");
   return open;
 }
 
-/** Where the service gives a job's recording; null where it cannot. @param {Job} job */
-function kept(job) {
-  if (!job.has_recording) return null;
+/** Where the service gives a job's recording. @param {Job} job */
+function recordingOf(job) {
   const from = address(`v1/jobs/${job.id}/recording`);
   allowPlaying(from);
   return from.href;

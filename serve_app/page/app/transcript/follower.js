@@ -10,7 +10,10 @@ export class Follower {
   /** @param {Paper} paper @param {Player | null} player */
   constructor(paper, player) {
     this.paper = paper;
+    /** Starts of words that rise, and which word each is: people talk at once. */
     this.starts = new Float64Array();
+    /** @type {number[]} */
+    this.order = [];
     /** Where each paragraph's first word stands among all. @type {number[]} */
     this.firsts = [];
     /** @type {Draft} */
@@ -35,12 +38,14 @@ export class Follower {
       count += words.length;
       return first;
     });
-    this.starts = Float64Array.from(draft.paragraphs.flatMap(({ words }) => words.map(({ start }) => start)));
+    const starts = draft.paragraphs.flatMap(({ words }) => words.map(({ start }) => start));
+    this.order = [...starts.keys()].sort((a, b) => (starts[a] ?? 0) - (starts[b] ?? 0));
+    this.starts = Float64Array.from(this.order, (word) => starts[word] ?? 0);
   }
 
   /** @param {number} seconds @param {boolean} playing */
   #at(seconds, playing) {
-    const word = lastNotAbove(this.starts, seconds);
+    const word = this.order[lastNotAbove(this.starts, seconds)] ?? -1;
     if (word === this.word) return;
     this.word = word;
     const number = lastNotAbove(this.firsts, word);

@@ -67,6 +67,7 @@ class Transcript {
   changed() {
     this.show();
     clearTimeout(this.saving);
+    if (!this.job.id) return; // nothing finds it again
     this.saving = setTimeout(() => {
       const kept = this.edited ? saveDraft(this.job.id, this.draft) : deleteDraft(this.job.id);
       kept.catch(() => announce("This browser does not keep the edits; export them before you leave."));
@@ -157,7 +158,7 @@ class Transcript {
 export async function openTranscript(job, found, player) {
   const original = draftOf(found);
   // Where a browser keeps nothing, its user still reads.
-  const kept = await loadDraft(job.id).catch(() => undefined);
+  const kept = job.id ? await loadDraft(job.id).catch(() => undefined) : undefined;
   open = new Transcript(job, found, original, kept ?? original, player);
   if (!original.paragraphs.length) {
     element("transcript", HTMLElement).append(h("p", { class: "muted" }, "Nobody speaks in this recording."));

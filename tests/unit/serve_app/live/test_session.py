@@ -298,7 +298,7 @@ def test_partials_are_what_may_follow_the_deltas() -> None:
         if isinstance(event, Delta):
             text += event.text
         elif isinstance(event, Partial) and event.text:
-            assert "w0 w1 w2 w3 w4 w5 w6 w7".startswith(f"{text} {event.text}".strip())
+            assert "w0 w1 w2 w3 w4 w5 w6 w7".startswith(text + event.text)
 
 
 def test_turns_have_their_speakers_behind_their_words() -> None:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from interchange.errors import InvalidOption, UndecodableRecording
+from interchange.errors import InvalidOption, QueueFull, UndecodableRecording
 from interchange.stages import SAMPLE_RATE, UrlSource, VoiceSample
 from serve_app.transcription.voices import VoiceReader
 from tests.fakes.stages import HEARD, FakeDiarizer, FakeLoader, window
@@ -41,3 +41,8 @@ async def test_recordings_that_no_voice_can_be_learned_from(
         await learn(heard, windows, error)
     assert caught.value.param == "known_speakers"
     assert "'Ann'" in caught.value.message
+
+
+async def test_a_full_queue_is_no_fault_of_the_recording() -> None:
+    with pytest.raises(QueueFull):
+        await learn(windows=0, error=QueueFull("Too much waits.", 5))

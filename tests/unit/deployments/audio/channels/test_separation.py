@@ -5,6 +5,7 @@ import pytest
 
 from deployments.audio.channels.separation import SPAN, Separation, own
 from interchange.stages import SAMPLE_RATE, Float32
+from tests.support.voices import call_sides, decibels
 
 LENGTH = 16 * SPAN
 
@@ -67,6 +68,22 @@ def test_the_louder_of_two_alike_is_kept_whichever_comes_first() -> None:
     first, second = separated(leaked(one), one)
     assert not first[SPAN:].any()
     np.testing.assert_array_equal(second, one)
+
+
+@pytest.mark.parametrize("seconds", [0.4, 0.8])
+def test_what_comes_through_a_room_is_left_out_and_a_faint_voice_is_not(seconds: float) -> None:
+    one, other = call_sides()
+    talk = np.concatenate((one[: 6 * SAMPLE_RATE], one[12 * SAMPLE_RATE : 18 * SAMPLE_RATE]))
+    answer = np.tile(other[6 * SAMPLE_RATE : 12 * SAMPLE_RATE], 2)
+    size = round(seconds * SAMPLE_RATE)
+    echoes = np.random.default_rng(0).standard_normal(size) * np.exp(-6.9 * np.arange(size) / size)
+    room = np.convolve(talk, decibels(-20) * echoes / np.sqrt(np.sum(echoes**2)))[: len(talk)]
+    _, passed = separated(talk, room.astype(np.float32))
+    silent = np.abs(passed[2 * SAMPLE_RATE :]) == 0
+    assert silent.mean() > 0.9
+    faint = decibels(-20) * answer
+    _, passed = separated(talk, faint)
+    np.testing.assert_array_equal(passed, faint)
 
 
 def test_a_channel_closes_softly_and_opens_at_once() -> None:

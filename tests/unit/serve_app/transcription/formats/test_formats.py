@@ -75,6 +75,13 @@ def test_plain_text_has_a_line_for_each_turn() -> None:
     assert render(more, "txt") == "SPEAKER_00: Hello there.\nSPEAKER_01: How are you? Fine.\n"
 
 
+def test_plain_text_has_a_line_for_each_turn_of_channels_by_themselves() -> None:
+    one, other = (replace(each, channel=n) for n, each in enumerate(GREETING.segments))
+    assert render(transcript(one, one, other), "txt") == (
+        "Hello there. Hello there.\nHow are you?\n"
+    )
+
+
 def test_srt() -> None:
     assert render(DIALOGUE, "srt") == (
         "1\n00:00:00,000 --> 00:00:01,500\nSPEAKER_00: Hello there.\n\n"

@@ -1,0 +1,1 @@
+"""People whom the service knows by their voices."""

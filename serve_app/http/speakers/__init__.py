@@ -1,0 +1,1 @@
+"""`/v1/speakers`: people who are known by their voices, for as long as their profile is kept."""
