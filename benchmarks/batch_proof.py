@@ -90,7 +90,7 @@ def speed(folder: Path, count: int, rounds: int) -> dict[str, Any]:
         with Disturbance() as disturbance:
             with Worker("in-process") as worker:
                 worker.prepare(files)
-                worker.run(files[:AT_ONCE], AT_ONCE)
+                worker.run(files[:4], 4)
                 alone.append(worker.run(files, AT_ONCE).seconds)
             batch.append(Run(str(folder / "in"), str(folder / f"out-{turn}"), {}).seconds())
         shares.append(disturbance.share)
@@ -262,7 +262,7 @@ def _transcript() -> Transcript:
 
 def main(
     only: Annotated[str, typer.Option(help="Parts, separated by commas.")] = ",".join(PARTS),
-    count: Annotated[int, typer.Option(min=32, help="Short clips.")] = 256,
+    count: Annotated[int, typer.Option(min=32, help="Short clips.")] = 128,
     rounds: Annotated[int, typer.Option(min=1, help="Of the comparison.")] = 3,
     planned: Annotated[int, typer.Option(min=1000, help="Recordings to plan.")] = 1_000_000,
 ) -> None:

@@ -60,14 +60,16 @@ def _pyarrow() -> tuple[Any, Any]:
 @cache
 def _schemas() -> dict[str, Any]:
     arrow, _ = _pyarrow()
-    text, number = arrow.string(), arrow.float64()
+    text, number, whole = arrow.string(), arrow.float64(), arrow.int64()
     when = [("start", number), ("end", number)]
-    word = [("word", text), *when, ("probability", number), ("speaker", text)]
+    whose = [("speaker", text), ("overlap", arrow.bool_())]
+    word = [("word", text), *when, ("probability", number), *whose]
     judged = ("avg_logprob", "no_speech_prob", "compression_ratio")
-    said = [(name, text) for name in ("text", "language", "speaker")]
+    said = [("text", text), ("language", text), *whose, ("channel", whole)]
     segment = [*when, *said, *((name, number) for name in judged)]
     account = ("transcribed", "silent", "silence_score", "decoded_again", "failed")
-    quality = [*((name, number) for name in account), ("notes", arrow.list_(text))]
+    others = [("channels", whole), ("notes", arrow.list_(text))]
+    quality = [*((name, number) for name in account), *others]
 
     def rows(fields: list[tuple[str, Any]]) -> Any:
         return arrow.list_(arrow.struct(fields))

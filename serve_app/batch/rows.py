@@ -5,6 +5,7 @@ from typing import Any
 from interchange.errors import ClientError, RayscribeError
 from interchange.transcript import Segment, Transcript, Word
 from serve_app.transcription.formats.document import quality_account, seconds
+from serve_app.transcription.formats.talk import Overlaps
 
 Row = dict[str, Any]
 
@@ -12,13 +13,14 @@ Row = dict[str, Any]
 def transcript_row(path: str, transcript: Transcript) -> Row:
     """`words` is None where they were not asked for, `speakers` where these were not."""
     turns = transcript.turns
+    overlaps = None if turns is None else Overlaps(turns)
     return {
         "path": path,
         "duration": seconds(transcript.duration),
         "language": transcript.language,
         "text": transcript.text.strip(),
-        "segments": [_segment(each) for each in transcript.segments],
-        "words": [_word(each) for each in transcript.words] or None,
+        "segments": [_segment(each, overlaps) for each in transcript.segments],
+        "words": [_word(each, overlaps) for each in transcript.words] or None,
         "speakers": None
         if turns is None
         else [
@@ -38,24 +40,27 @@ def failure_row(path: str, error: Exception) -> Row:
     return {"path": path, "code": code, "message": message, "fault": fault}
 
 
-def _segment(segment: Segment) -> Row:
+def _segment(segment: Segment, overlaps: Overlaps | None) -> Row:
     return {
         "start": seconds(segment.start),
         "end": seconds(segment.end),
         "text": segment.text.strip(),
         "language": segment.language,
         "speaker": segment.speaker,
+        "overlap": None if overlaps is None else overlaps(segment),
+        "channel": segment.channel,
         "avg_logprob": round(segment.avg_logprob, 4),
         "no_speech_prob": round(segment.no_speech_prob, 4),
         "compression_ratio": round(segment.compression_ratio, 4),
     }
 
 
-def _word(word: Word) -> Row:
+def _word(word: Word, overlaps: Overlaps | None) -> Row:
     return {
         "word": word.text.strip(),
         "start": seconds(word.start),
         "end": seconds(word.end),
         "probability": round(word.probability, 3),
         "speaker": word.speaker,
+        "overlap": None if overlaps is None else overlaps(word),
     }

@@ -73,6 +73,7 @@ def test_a_batch_killed_by_force_goes_on_where_it_stood(folder: Path, tmp_path: 
     first = begun(folder, target, *options)
     until(lambda: list(target.glob("transcripts/*.jsonl")), first)
     Service(first, "", "").kill_everything()
+    first.communicate()
     done = rows(target, "transcripts")
     known = len(done) + len(rows(target, "failures"))
     assert 0 < len(done) < 10

@@ -1,0 +1,53 @@
+"""What `make soak` sends is what the service takes, and how it judges what processes hold."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import httpx2
+import pytest
+
+from benchmarks.soak import Clients, Load, expect, growth, keep_calling
+from benchmarks.systems.graph_client import GraphClient
+from serve_app.http.app import create_app
+from serve_app.jobs.frontend import JobFrontend
+from tests.fakes.services import FakeTranscriber, FakeUploads, services
+from tests.support.http_server import running
+from tests.support.speech import SAMPLE
+
+
+@pytest.fixture
+def clients(
+    jobs: JobFrontend, transcriber: FakeTranscriber, uploads: FakeUploads
+) -> Iterator[Clients]:
+    with running(create_app(services(jobs, transcriber, uploads))) as address:
+        graph = GraphClient(cast(Any, SimpleNamespace(url=address)))
+        yield Clients(graph, SAMPLE, SAMPLE)
+        graph.http.close()
+
+
+@pytest.mark.parametrize("call", ["sync", "stream", "leave", "cancel"])
+def test_a_client_gets_what_it_expects(clients: Clients, call: str) -> None:
+    """`job` needs somebody who works on it; but for the cancelling it is `cancel`."""
+    getattr(clients, call)()
+
+
+def test_an_answer_that_nobody_may_get_is_a_fault() -> None:
+    load = Load()
+
+    def call() -> None:
+        load.over.set()
+        expect(httpx2.Response(500, text="broken"), 200)
+
+    keep_calling("sync", call, load)
+    (fault,) = load.faults
+    assert "500: broken" in fault
+    assert not load.done
+
+
+def test_growth_is_told_from_half_time_on_and_of_what_is_large() -> None:
+    minutes = [
+        {"AudioLoader": round(size * 1e6), "small": round(size * 1e5)}
+        for size in (50, 90, 100, 100, 104, 106)
+    ]
+    assert growth(minutes) == {"AudioLoader": pytest.approx(105 / 102 - 1)}
