@@ -86,25 +86,25 @@ gpu-check: ## Check recognition on a GPU without network: BUNDLE=gpu-bundle, ARG
 	@PYTHONPATH=$(BUNDLE)/site:$(CURDIR) $(GPU_PYTHON) -m benchmarks.gpu_check $(BUNDLE) $(ARGS)
 
 observe: weights $(VENV)/.installed-bench ## Show each panel and alert beside a running graph: ARGS="--seconds 60"
-	@$(BIN)/python -m benchmarks.observe $(ARGS)
+	@$(BIN)/python -m benchmarks.operations.observe $(ARGS)
 
 simulate: $(VENV)/.installed-bench ## Compare policies of autoscaling over a simulated day: ARGS="--real" for bursts
 	@$(BIN)/python -m benchmarks.simulation $(ARGS)
 
 batch-proof: weights $(VENV)/.installed-s3 ## Prove bulk work: its speed, kills, S3, a million files: ARGS="--only speed"
-	@PYTHONPATH=$(VENV)/s3 $(BIN)/python -m benchmarks.batch_proof $(ARGS)
+	@PYTHONPATH=$(VENV)/s3 $(BIN)/python -m benchmarks.endurance.batch $(ARGS)
 
 chaos: weights $(VENV)/.installed-dev ## Kill replicas and the service under 30 jobs: ARGS="--stores sqlite"
-	@$(BIN)/python -m benchmarks.chaos $(ARGS)
+	@$(BIN)/python -m benchmarks.endurance.chaos $(ARGS)
 
 soak: weights $(VENV)/.installed-bench ## Watch memory and files under a mixed load: ARGS="--minutes 60"
-	@$(BIN)/python -m benchmarks.soak $(ARGS)
+	@$(BIN)/python -m benchmarks.endurance.soak $(ARGS)
 
 attack: weights $(VENV)/.installed-bench ## Attack the service, on loopback only, and say what it answered: ARGS="--only forms"
 	@$(BIN)/python -m benchmarks.attack $(ARGS)
 
 fuzz: $(VENV)/.installed-dev ## Decode files with faults in children: COUNT=20000 SEED=1 FOLDERS="..."
-	@$(BIN)/python -m tests.support.fuzz $(COUNT) $(SEED) $(FOLDERS)
+	@$(BIN)/python -m tests.support.recordings.fuzz $(COUNT) $(SEED) $(FOLDERS)
 
 clients: weights $(VENV)/.installed-dev ## Run others' clients against a running graph: ARGS="--only litellm"
 	@$(BIN)/python -m tests.clients $(ARGS)

@@ -29,9 +29,9 @@ from benchmarks.measuring.text_errors import word_error_rate
 from benchmarks.systems.graph_client import PROFILE, GraphClient, running_graph
 from benchmarks.systems.worker import Worker
 from interchange.transcript import Turn
-from tests.support.hard import fault
-from tests.support.remote import remote_server
-from tests.support.speech import SPEECH, Recording
+from tests.support.recordings.hard import fault
+from tests.support.recordings.speech import SPEECH, Recording
+from tests.support.running.remote import remote_server
 
 PARTS = ("en", "multi", "long", "conversation", "hard", "alone")
 

@@ -23,9 +23,9 @@ from benchmarks.measuring.recordings import repeated
 from benchmarks.measuring.tables import table
 from benchmarks.systems.graph_client import GraphClient, running_graph
 from interchange.stages import SAMPLE_RATE
-from tests.support.remote import RemoteServer, remote_server
-from tests.support.service import Service
-from tests.support.speech import SAMPLE
+from tests.support.recordings.speech import SAMPLE
+from tests.support.running.remote import RemoteServer, remote_server
+from tests.support.running.service import Service
 
 LIMIT_S = 2.0
 

@@ -23,7 +23,7 @@ from deployments.audio.media.tracks import Report, decode
 from deployments.audio.speech.voice_activity import shared_network
 from interchange.errors import UndecodableRecording
 from interchange.stages import SAMPLE_RATE, Apart, ChannelUse, Float32, Window
-from tests.support.voices import Planes, decibels, in_a_room, music, noise
+from tests.support.recordings.voices import Planes, decibels, in_a_room, music, noise
 
 FOLDERS = ("en", "multi", "long", "conversation", "hard", "reported")
 TURNS = 8

@@ -17,7 +17,7 @@ from benchmarks.measuring.tables import Cell, percent, table
 from benchmarks.measuring.text_errors import word_errors
 from benchmarks.systems.worker import Worker, WorkerFailed
 from configs.settings import AudioSettings
-from tests.support.speech import Recording
+from tests.support.recordings.speech import Recording
 
 USUAL = ("en", "long", "multi", "conversation")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.remote import RemoteServer, remote_server
-from tests.support.service import Service, service
-from tests.support.speech import SAMPLE, SPEECH
+from tests.support.recordings.speech import SAMPLE, SPEECH
+from tests.support.running.remote import RemoteServer, remote_server
+from tests.support.running.service import Service, service
 from tests.support.wanting import summary
 
 # Threads that look out for each other instead of sleeping take the cores from whatever else runs.

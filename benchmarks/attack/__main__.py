@@ -13,9 +13,9 @@ from benchmarks.attack import bodies, crowd, faults, recordings
 from benchmarks.attack.target import KEY, Canary, Line, Target
 from benchmarks.measuring import results
 from benchmarks.measuring.tables import table
-from tests.support.remote import remote_server
-from tests.support.service import service
-from tests.support.speech import SAMPLE
+from tests.support.recordings.speech import SAMPLE
+from tests.support.running.remote import remote_server
+from tests.support.running.service import service
 
 Attack = Callable[[Target], Iterator[Line]]
 

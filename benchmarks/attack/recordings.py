@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from benchmarks.attack.target import QUERY, Line, Target, at_once, sample, timed
 from benchmarks.measuring.memory import PeakMemory, of_tree
-from tests.support.speech import SPEECH
+from tests.support.recordings.speech import SPEECH
 
 _MAY_GROW = 8 * 600 * 2**20
 _SOON_S = 60.0

@@ -12,9 +12,9 @@ from typing import Any
 
 import httpx2
 
-from tests.support.remote import RemoteServer
-from tests.support.service import Service
-from tests.support.speech import SAMPLE
+from tests.support.recordings.speech import SAMPLE
+from tests.support.running.remote import RemoteServer
+from tests.support.running.service import Service
 
 TRANSCRIPTIONS = "/v1/audio/transcriptions"
 KEY = "a-key-that-no-log-may-hold"

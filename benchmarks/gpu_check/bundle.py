@@ -22,7 +22,7 @@ from benchmarks.measuring.recordings import cut, long_recording, spoken, wavefor
 from configs.settings import AudioSettings
 from deployments.models.resolve import resolve
 from interchange.samples import as_int16
-from tests.support.speech import SPEECH
+from tests.support.recordings.speech import SPEECH
 
 WHEELS = (
     *("pydantic", "pydantic_core", "pydantic-settings", "annotated-types", "typing-inspection"),

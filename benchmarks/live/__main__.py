@@ -27,7 +27,7 @@ from benchmarks.measuring.text_errors import normaliser, word_error_rate
 from benchmarks.systems.graph_client import GraphClient, running_graph
 from interchange.samples import as_int16
 from interchange.stages import SAMPLE_RATE, Float32
-from tests.support.service import Service
+from tests.support.running.service import Service
 
 _GAP = np.zeros(SAMPLE_RATE, np.float32)
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")

@@ -8,7 +8,7 @@ import numpy as np
 
 from configs.settings import AudioSettings
 from interchange.stages import Float32, Window
-from tests.support.speech import SPEECH, Recording, recordings
+from tests.support.recordings.speech import SPEECH, Recording, recordings
 
 
 class NoSpeech(Exception):

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 
-from tests.support.service import Service, service
+from tests.support.running.service import Service, service
 
 PROFILE = "configs/cpu.yaml"
 

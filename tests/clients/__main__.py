@@ -14,8 +14,8 @@ from typing import Annotated
 import typer
 
 from tests.clients.environments import CLIENTS, FOLDER, Client, command, install
-from tests.support.service import service
-from tests.support.speech import SAMPLE
+from tests.support.recordings.speech import SAMPLE
+from tests.support.running.service import service
 
 _CALLS_S = 600
 """How long all the calls of one client may take."""

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.service import ROOT, Service
-from tests.support.speech import SAMPLE, sample_words
+from tests.support.recordings.speech import SAMPLE, sample_words
+from tests.support.running.service import ROOT, Service
 
 _PATIENCE_S = 240
 

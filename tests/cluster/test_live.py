@@ -3,8 +3,8 @@
 import asyncio
 
 from tests.support.live import TRANSCRIPTION, alike, connected, heard, pcm, text
-from tests.support.service import Service
-from tests.support.speech import SAMPLE, sample_words
+from tests.support.recordings.speech import SAMPLE, sample_words
+from tests.support.running.service import Service
 
 
 async def test_a_session_survives_the_loss_of_a_recognizer(running_service: Service) -> None:

@@ -14,8 +14,8 @@ import httpx2
 import pytest
 
 from benchmarks.measuring.recordings import repeated
-from tests.support.nodes import Nodes, nodes
-from tests.support.speech import SAMPLE
+from tests.support.recordings.speech import SAMPLE
+from tests.support.running.nodes import Nodes, nodes
 
 _PATIENCE_S = 150
 

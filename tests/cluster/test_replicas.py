@@ -6,9 +6,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from httpx2 import Response
 
-from tests.support.remote import RemoteServer
-from tests.support.service import Service
-from tests.support.speech import SAMPLE
+from tests.support.recordings.speech import SAMPLE
+from tests.support.running.remote import RemoteServer
+from tests.support.running.service import Service
 
 
 def ask(service: Service, url: str) -> Response:

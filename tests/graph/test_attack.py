@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.children import decoding_children, fork_servers
-from tests.support.remote import RemoteServer
-from tests.support.service import Service
-from tests.support.speech import SAMPLE, SPEECH, needs_speech
+from tests.support.recordings.speech import SAMPLE, SPEECH, needs_speech
+from tests.support.running.children import decoding_children, fork_servers
+from tests.support.running.remote import RemoteServer
+from tests.support.running.service import Service
 
 
 def post(service: Service, name: str, data: bytes) -> tuple[int, str]:

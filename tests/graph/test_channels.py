@@ -8,10 +8,10 @@ import pytest
 
 from benchmarks.measuring.recordings import waveform
 from interchange.stages import SAMPLE_RATE, Float32
-from tests.support.hard import word_errors
-from tests.support.media import encode
-from tests.support.service import Service
-from tests.support.speech import SPEECH, Recording, needs_speech, recordings
+from tests.support.recordings.hard import word_errors
+from tests.support.recordings.media import encode
+from tests.support.recordings.speech import SPEECH, Recording, needs_speech, recordings
+from tests.support.running.service import Service
 
 CALL = SPEECH / "conversation" / "mix2_phone_stereo_8k.flac"
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.service import ROOT, Service, service
-from tests.support.speech import SAMPLE
+from tests.support.recordings.speech import SAMPLE
+from tests.support.running.service import ROOT, Service, service
 
 STAGES = ("AudioLoader", "SpeechRecognizer", "SpeakerDiarizer")
 SECRET = "Nobodys-business"

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.support.hard import fault
-from tests.support.remote import RemoteServer
-from tests.support.service import Service
-from tests.support.speech import Recording, needs_speech, recordings
+from tests.support.recordings.hard import fault
+from tests.support.recordings.speech import Recording, needs_speech, recordings
+from tests.support.running.remote import RemoteServer
+from tests.support.running.service import Service
 
 BEYOND_THE_MODEL = {
     "digit_5_jackson_8k.wav": "0.4 s of telephone speech: Whisper base hears «Bye.» for «five»",

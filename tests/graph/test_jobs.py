@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.receiver import Receiver, webhook_receiver
-from tests.support.remote import RemoteServer
-from tests.support.service import Service
-from tests.support.speech import SAMPLE
+from tests.support.recordings.speech import SAMPLE
+from tests.support.running.receiver import Receiver, webhook_receiver
+from tests.support.running.remote import RemoteServer
+from tests.support.running.service import Service
 
 _PATIENCE_S = 120
 

@@ -4,8 +4,8 @@ import re
 import time
 
 from interchange.measures import MEASURES, PREFIX
-from tests.support.service import Service
-from tests.support.speech import SAMPLE
+from tests.support.recordings.speech import SAMPLE
+from tests.support.running.service import Service
 
 REPORTED_AFTER_S = 60.0
 """Ray gathers figures from time to time."""

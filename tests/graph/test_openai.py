@@ -9,8 +9,8 @@ import openai
 import pytest
 from openai.types.audio import TranscriptionDiarized, TranscriptionVerbose
 
-from tests.support.service import Service
-from tests.support.speech import SAMPLE, part_of_sample
+from tests.support.recordings.speech import SAMPLE, part_of_sample
+from tests.support.running.service import Service
 
 
 @pytest.fixture

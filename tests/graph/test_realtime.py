@@ -8,8 +8,8 @@ import pytest
 import websockets
 
 from tests.support.live import RATE, TRANSCRIPTION, alike, connected, heard, pcm, text
-from tests.support.service import Service
-from tests.support.speech import SAMPLE, needs_speech, recordings, sample_words
+from tests.support.recordings.speech import SAMPLE, needs_speech, recordings, sample_words
+from tests.support.running.service import Service
 
 
 async def test_a_conversation_is_heard_while_it_is_spoken(running_service: Service) -> None:

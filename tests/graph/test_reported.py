@@ -7,10 +7,10 @@ from difflib import SequenceMatcher
 import pytest
 from httpx2 import Response
 
-from tests.support.hard import word_errors
-from tests.support.remote import RemoteServer
-from tests.support.service import Service
-from tests.support.speech import Recording, needs_speech, recordings
+from tests.support.recordings.hard import word_errors
+from tests.support.recordings.speech import Recording, needs_speech, recordings
+from tests.support.running.remote import RemoteServer
+from tests.support.running.service import Service
 
 VOICES = (
     "he should make inquiries as to symptoms and time at which food or medicine was last taken",

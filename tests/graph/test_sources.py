@@ -3,9 +3,9 @@
 import httpx2
 import pytest
 
-from tests.support.remote import RemoteServer
-from tests.support.service import Service
-from tests.support.speech import SAMPLE
+from tests.support.recordings.speech import SAMPLE
+from tests.support.running.remote import RemoteServer
+from tests.support.running.service import Service
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from typing import Any
 
 import httpx2
 
-from tests.support.service import Service
-from tests.support.speech import SAMPLE, SPEECH, needs_speech, part_of_sample
+from tests.support.recordings.speech import SAMPLE, SPEECH, needs_speech, part_of_sample
+from tests.support.running.service import Service
 
 PATH = "/v1/speakers"
 

@@ -8,10 +8,16 @@ from pathlib import Path
 import pytest
 from httpx2 import Response
 
-from tests.support.hard import word_errors
-from tests.support.remote import RemoteServer
-from tests.support.service import Service
-from tests.support.speech import SAMPLE, Recording, needs_speech, recordings, sample_words
+from tests.support.recordings.hard import word_errors
+from tests.support.recordings.speech import (
+    SAMPLE,
+    Recording,
+    needs_speech,
+    recordings,
+    sample_words,
+)
+from tests.support.running.remote import RemoteServer
+from tests.support.running.service import Service
 
 
 def upload(service: Service, path: Path, **form: str) -> Response:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from configs.keys import NamedKey, Scope, digest, write_keys
 from tests.page.service import page_service
-from tests.support.speech import SAMPLE
+from tests.support.recordings.speech import SAMPLE
 
 KEY = "schlüssel"
 GUEST = "guests-may-transcribe"

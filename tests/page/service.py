@@ -50,7 +50,7 @@ from serve_app.transcription.transcriber import Transcriber
 from tests.fakes.live import DETECTION, LoudIsSpeech
 from tests.fakes.services import MODEL, services
 from tests.fakes.stages import FakeDiarizer
-from tests.support.http_server import running
+from tests.support.running.http_server import running
 
 WINDOW_S = 30.0
 WORDS_OF_WINDOW = 84

@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.page.views import PATIENCE_MS, click_word, marked, transcribed, until, upload
-from tests.support.remote import RemoteServer
-from tests.support.service import Service
-from tests.support.speech import SAMPLE
+from tests.support.recordings.speech import SAMPLE
+from tests.support.running.remote import RemoteServer
+from tests.support.running.service import Service
 
 _TEXT = ".paragraph p"
 

@@ -23,7 +23,7 @@ from tests.page.views import (
     until,
     upload,
 )
-from tests.support.remote import remote_server
+from tests.support.running.remote import remote_server
 
 
 def test_a_recording_becomes_a_transcript_that_a_reload_finds_again(

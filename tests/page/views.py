@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.support.speech import SAMPLE
+from tests.support.recordings.speech import SAMPLE
 
 PATIENCE_MS = 180_000
 

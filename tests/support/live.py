@@ -10,7 +10,7 @@ from typing import Any
 import av
 import openai
 
-from tests.support.service import Service
+from tests.support.running.service import Service
 
 RATE = 24_000
 TRANSCRIPTION = "conversation.item.input_audio_transcription"

@@ -23,7 +23,7 @@ from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig
 from serve_app.jobs.frontend import JobFrontend
 from tests.fakes.services import DIALOGUE, MODEL, TRUNCATED, FakeTranscriber, FakeUploads, services
-from tests.support.http_server import running
+from tests.support.running.http_server import running
 
 KEY = "secret"
 

@@ -20,7 +20,7 @@ from serve_app.jobs.frontend import JobFrontend
 from serve_app.transcription.events import Event
 from serve_app.transcription.request import TranscriptionRequest
 from tests.fakes.services import DIALOGUE, MODEL, FakeTranscriber, FakeUploads, services
-from tests.support.http_server import running
+from tests.support.running.http_server import running
 
 TEXT = "SPEAKER_00: Hello there.\nSPEAKER_01: How are you?\n"
 

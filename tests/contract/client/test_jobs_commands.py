@@ -42,7 +42,7 @@ from serve_app.jobs.store.leases import Leases
 from serve_app.transcription.transcriber import Transcriber
 from tests.fakes.services import MODEL, FakeTranscriber, FakeUploads, services
 from tests.fakes.stages import FakeDiarizer, FakeLoader, FakeRecognizer, window
-from tests.support.http_server import running
+from tests.support.running.http_server import running
 
 KEY = "secret"
 URL = "https://example.com/a.mp3"

@@ -14,8 +14,8 @@ from serve_app.http.services import HttpConfig
 from serve_app.jobs.frontend import JobFrontend
 from tests.fakes.live import LOUD
 from tests.fakes.services import MODEL, live_service, services
-from tests.support.http_server import running
-from tests.support.service import free_port
+from tests.support.running.http_server import running
+from tests.support.running.service import free_port
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ from typing import Any, cast
 import httpx2
 import pytest
 
-from benchmarks.soak import Clients, Load, expect, growth, keep_calling
+from benchmarks.endurance.soak import Clients, Load, expect, growth, keep_calling
 from benchmarks.systems.graph_client import GraphClient
 from serve_app.http.app import create_app
 from serve_app.jobs.frontend import JobFrontend
 from tests.fakes.services import FakeTranscriber, FakeUploads, services
-from tests.support.http_server import running
-from tests.support.speech import SAMPLE
+from tests.support.recordings.speech import SAMPLE
+from tests.support.running.http_server import running
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.database import Database
 from serve_app.jobs.store.profiles import ProfileStore
 from tests.fakes.services import MODEL, FakeTranscriber, FakeUploads, FakeVoices, services
-from tests.support.http_server import running
+from tests.support.running.http_server import running
 
 URL = "https://example.com/ann.wav"
 

@@ -13,7 +13,7 @@ from interchange.stages import RemoteFile, UrlSource
 from serve_app.http.app import create_app
 from serve_app.jobs.frontend import JobFrontend
 from tests.fakes.services import FakeRelay, services
-from tests.support.http_server import running
+from tests.support.running.http_server import running
 
 URL = "https://example.com/a.mp3"
 MIB = 2**20

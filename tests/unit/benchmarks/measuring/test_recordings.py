@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.measuring.recordings import beginning, repeated, seconds, waveform
-from tests.support.media import encode, tone
+from tests.support.recordings.media import encode, tone
 
 
 @pytest.fixture

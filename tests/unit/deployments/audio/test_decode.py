@@ -9,8 +9,8 @@ import pytest
 from deployments.audio.decode import BLOCK, Decoder
 from interchange.errors import NoAudioStream, RecordingTooLong, UndecodableRecording
 from interchange.stages import SAMPLE_RATE, Float32
-from tests.support.media import encode, silent_video, tone
-from tests.support.speech import SAMPLE, Recording, needs_speech, recordings
+from tests.support.recordings.media import encode, silent_video, tone
+from tests.support.recordings.speech import SAMPLE, Recording, needs_speech, recordings
 
 
 class Stream(io.BytesIO):

@@ -10,7 +10,15 @@ ROOT = Path(__file__).parents[4]
 
 def test_two_thousand_files_with_faults() -> None:
     """As the service decodes them; one that crashes its child harms nobody, but none here does."""
-    command = [sys.executable, "-X", "faulthandler", "-m", "tests.support.fuzz", "2000", "1"]
+    command = [
+        sys.executable,
+        "-X",
+        "faulthandler",
+        "-m",
+        "tests.support.recordings.fuzz",
+        "2000",
+        "1",
+    ]
     done = subprocess.run(
         command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=900
     )

@@ -8,7 +8,7 @@ from deployments.audio.lines import Lines
 from deployments.audio.segmentation import Segmenter
 from deployments.audio.speech.voice_activity import shared_network
 from interchange.stages import SAMPLE_RATE, Apart, Float32, LoadOptions, Window
-from tests.support.voices import call_sides
+from tests.support.recordings.voices import call_sides
 
 A, B = call_sides()
 SETTINGS = AudioSettings()

@@ -48,9 +48,9 @@ from interchange.stages import (
     UrlSource,
     Window,
 )
-from tests.support.children import decoding_children
-from tests.support.media import encode, tone
-from tests.support.speech import SAMPLE
+from tests.support.recordings.media import encode, tone
+from tests.support.recordings.speech import SAMPLE
+from tests.support.running.children import decoding_children
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Serve = Callable[[Answer], Awaitable[str]]

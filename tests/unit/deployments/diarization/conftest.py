@@ -5,7 +5,7 @@ from configs.settings import DiarizationSettings
 from deployments.audio.decode import Decoder
 from deployments.diarization.pipeline import Diarizer
 from interchange.stages import Int16
-from tests.support.speech import SAMPLE
+from tests.support.recordings.speech import SAMPLE
 
 
 @pytest.fixture(scope="session")

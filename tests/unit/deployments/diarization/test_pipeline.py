@@ -15,7 +15,7 @@ from deployments.diarization.pipeline import Cancelled, Diarizer
 from interchange.errors import DiarizationFailed, InvalidOption, Unavailable
 from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16, Voice
 from interchange.transcript import Turn
-from tests.support.speech import SAMPLE
+from tests.support.recordings.speech import SAMPLE
 
 ANY = DiarizationOptions()
 

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 
 from deployments.models import bundled, cache
 from deployments.models.ctranslate2 import Array
-from tests.support.speech import SAMPLE, sample_words
+from tests.support.recordings.speech import SAMPLE, sample_words
 
 
 def _cached(name: str) -> Path:

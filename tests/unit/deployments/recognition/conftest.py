@@ -10,7 +10,7 @@ from deployments.models.resolve import resolve
 from deployments.recognition.device import DevicePolicy
 from deployments.recognition.model.whisper import WhisperModel
 from interchange.stages import Float32
-from tests.support.speech import SAMPLE
+from tests.support.recordings.speech import SAMPLE
 from tests.unit.deployments.recognition.support import Whisper, audio
 
 

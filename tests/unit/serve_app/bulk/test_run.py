@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from serve_app.batch.run import Account, BatchFailed
 from serve_app.bulk import run as bulk
 from serve_app.cli import app  # type: ignore[attr-defined]
-from tests.support.service import ROOT
+from tests.support.running.service import ROOT
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from deployments.audio.channels.downmix import Downmix
 from deployments.audio.speech.voice_activity import STEP
 from interchange.errors import InvalidOption
 from interchange.stages import SAMPLE_RATE, ChannelUse, Float32
-from tests.support.voices import (
+from tests.support.recordings.voices import (
     Planes,
     call_sides,
     decibels,

@@ -14,8 +14,8 @@ from deployments.audio.media.part import Whole
 from deployments.audio.media.tracks import Report, decode
 from deployments.audio.speech.voice_activity import STEP
 from interchange.stages import SAMPLE_RATE, Float32
-from tests.support.media import tone
-from tests.support.speech import SAMPLE, SPEECH, needs_speech
+from tests.support.recordings.media import tone
+from tests.support.recordings.speech import SAMPLE, SPEECH, needs_speech
 
 Planes = tuple[Float32, ...]
 

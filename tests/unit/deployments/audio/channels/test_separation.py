@@ -5,7 +5,7 @@ import pytest
 
 from deployments.audio.channels.separation import SPAN, Separation, own
 from interchange.stages import SAMPLE_RATE, Float32
-from tests.support.voices import call_sides, decibels
+from tests.support.recordings.voices import call_sides, decibels
 
 LENGTH = 16 * SPAN
 

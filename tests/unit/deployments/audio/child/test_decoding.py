@@ -24,8 +24,8 @@ from interchange.errors import (
     UndecodableRecording,
 )
 from interchange.stages import Float32
-from tests.support.media import encode, silent_video, tone
-from tests.support.speech import SPEECH, needs_speech
+from tests.support.recordings.media import encode, silent_video, tone
+from tests.support.recordings.speech import SPEECH, needs_speech
 
 ROOT = Path(__file__).parents[5]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from deployments.audio.decode import Decoder
 from deployments.audio.media.parts import parts
 from interchange.stages import SAMPLE_RATE
-from tests.support.media import encode, tone, wav
+from tests.support.recordings.media import encode, tone, wav
 from tests.unit.deployments.audio.media.test_ogg import heard
 
 SECOND = 2 * SAMPLE_RATE  # bytes of 16-bit mono

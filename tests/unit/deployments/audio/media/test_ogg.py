@@ -7,7 +7,7 @@ from deployments.audio.decode import Decoder
 from deployments.audio.media.parts import parts
 from interchange.errors import UndecodableRecording
 from interchange.stages import SAMPLE_RATE, Float32
-from tests.support.media import encode, tone
+from tests.support.recordings.media import encode, tone
 
 
 class Stream(io.BytesIO):

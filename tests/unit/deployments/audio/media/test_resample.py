@@ -12,7 +12,7 @@ from deployments.audio.media.resample import MOST_CHANNELS, planes, samples
 from deployments.audio.media.tracks import Report, decode
 from interchange.errors import UndecodableRecording
 from interchange.stages import SAMPLE_RATE, Float32
-from tests.support.media import caf, encode, tone, wav
+from tests.support.recordings.media import caf, encode, tone, wav
 
 
 def tones(channels: int, rate: int, seconds: float = 0.7) -> Float32:

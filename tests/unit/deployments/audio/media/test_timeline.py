@@ -9,7 +9,7 @@ from deployments.audio.decode import Decoder
 from deployments.audio.media.resample import planes, samples
 from deployments.audio.media.timeline import fill_gaps
 from interchange.stages import SAMPLE_RATE, Float32
-from tests.support.media import tone
+from tests.support.recordings.media import tone
 
 RATE = 8000
 

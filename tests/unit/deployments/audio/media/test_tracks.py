@@ -8,7 +8,7 @@ from deployments.audio.media.part import Whole
 from deployments.audio.media.tracks import Report, decode
 from interchange.errors import UndecodableRecording
 from interchange.stages import SAMPLE_RATE
-from tests.support.media import encode, tone
+from tests.support.recordings.media import encode, tone
 from tests.unit.deployments.audio.media.test_ogg import heard
 from tests.unit.deployments.audio.media.test_timeline import with_a_gap
 

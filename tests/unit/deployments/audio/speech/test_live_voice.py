@@ -5,7 +5,7 @@ from deployments.audio.decode import Decoder
 from deployments.audio.speech.live_voice import LiveVoice
 from deployments.audio.speech.voice_activity import FRAME, SileroNetwork, VoiceActivity
 from interchange.stages import SAMPLE_RATE, Float32
-from tests.support.speech import SAMPLE
+from tests.support.recordings.speech import SAMPLE
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from deployments.audio.speech.voice_activity import (
     _network_file,
 )
 from interchange.stages import SAMPLE_RATE, Float32
-from tests.support.media import tone
-from tests.support.speech import SAMPLE
+from tests.support.recordings.media import tone
+from tests.support.recordings.speech import SAMPLE
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from deployments.recognition.model.whisper import Projected
 from deployments.recognition.window.questions import Decoded
 from interchange.stages import SAMPLE_RATE, Float32
 from tests.support.processor import in_every_type
-from tests.support.speech import Recording, needs_speech, recordings
+from tests.support.recordings.speech import Recording, needs_speech, recordings
 from tests.unit.deployments.recognition.model.test_rules import published as masked
 from tests.unit.deployments.recognition.support import ENGLISH, Whisper, audio, decode
 

@@ -16,8 +16,8 @@ from serve_app.jobs.job import Job
 from serve_app.jobs.store.database import Database
 from serve_app.jobs.store.job_store import JobStore
 from serve_app.jobs.store.outbox import Outbox
-from tests.support import runner_process
 from tests.support.jobs import ended, new_job
+from tests.support.running import runner_process
 
 LOST = "was cancelled or went to another runner"
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from deployments.audio.decode import Decoder
 from interchange.stages import SAMPLE_RATE, Float32
-from tests.support.speech import SAMPLE
+from tests.support.recordings.speech import SAMPLE
 
 Planes = tuple[Float32, ...]
 

@@ -14,8 +14,8 @@ from configs.settings import Settings
 from serve_app import __version__
 from serve_app.app import build
 from serve_app.client.commands import app
-from tests.unit.configs.kinds import RayService
-from tests.unit.configs.kustomize import KUBERAY, rendered
+from tests.unit.configs.kuberay.kinds import RayService
+from tests.unit.configs.kuberay.kustomize import KUBERAY, rendered
 from tests.unit.configs.strict import ROOT, NoDuplicates, read, unknown_keys
 
 OVERLAYS = {

@@ -13,7 +13,7 @@ from typing import IO
 
 import httpx2
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 _START_S = 240
 _STOP_S = 60

@@ -6,7 +6,7 @@ import jiwer
 from httpx2 import Response
 from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
 
-from tests.support.speech import Recording
+from tests.support.recordings.speech import Recording
 
 _normal = EnglishTextNormalizer({})
 

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import httpx2
 
-from tests.support.service import ROOT, free_port
+from tests.support.running.service import ROOT, free_port
 
 _START_S = 300.0
 
@@ -70,7 +70,7 @@ def nodes(log: IO[str]) -> Iterator[Nodes]:
     folder = tempfile.mkdtemp(prefix="rsn-", dir="/tmp")
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.nodes_driver", folder, str(port)],
+        [sys.executable, "-m", "tests.support.running.nodes_driver", folder, str(port)],
         cwd=ROOT,
         env={**os.environ, "RAY_AUTH_MODE": "token", "RAY_TMPDIR": folder},
         stdin=subprocess.PIPE,

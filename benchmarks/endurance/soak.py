@@ -26,7 +26,7 @@ from benchmarks.measuring import results
 from benchmarks.measuring.recordings import repeated
 from benchmarks.measuring.tables import percent, table
 from benchmarks.systems.graph_client import GraphClient, running_graph
-from tests.support.speech import SAMPLE
+from tests.support.recordings.speech import SAMPLE
 
 MOST_GROWTH = 0.03
 

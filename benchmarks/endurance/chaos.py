@@ -29,10 +29,10 @@ import typer
 from benchmarks.measuring import results
 from benchmarks.measuring.tables import table
 from tests.fakes.postgres import drop_database, fresh_database, postgres_server
-from tests.support.receiver import Receiver, webhook_receiver
-from tests.support.remote import RemoteServer, remote_server
-from tests.support.service import Service, service
-from tests.support.speech import SAMPLE
+from tests.support.recordings.speech import SAMPLE
+from tests.support.running.receiver import Receiver, webhook_receiver
+from tests.support.running.remote import RemoteServer, remote_server
+from tests.support.running.service import Service, service
 
 STAGES = ("AudioLoader", "SpeechRecognizer", "SpeakerDiarizer", "JobManager", "Ingress")
 

@@ -1,4 +1,4 @@
-"""Files with faults, decoded: `python -m tests.support.fuzz COUNT SEED [FOLDER…]`.
+"""Files with faults, decoded: `python -m tests.support.recordings.fuzz COUNT SEED [FOLDER…]`.
 
 By the children that the service decodes with, several at a time. At the end standard output has
 how many were decoded, how many refused, and how many ended their child (the numbers of these
@@ -19,7 +19,7 @@ import numpy as np
 from deployments.audio.child.children import CRASHES, Children
 from deployments.audio.child.decoding import Decoding
 from interchange.errors import ClientError
-from tests.support.media import caf, encode, tone, wav
+from tests.support.recordings.media import caf, encode, tone, wav
 
 _LONGEST_S = 120.0
 _AT_ONCE = 4

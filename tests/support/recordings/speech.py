@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 SPEECH = Path(
-    os.environ.get("SPEECH_DIR", Path(__file__).parents[3] / "shared" / "speech")
+    os.environ.get("SPEECH_DIR", Path(__file__).parents[4] / "shared" / "speech")
 ).resolve()
 
 needs_speech = pytest.mark.skipif(

@@ -1,4 +1,4 @@
-"""Prometheus beside a running graph: `python -m benchmarks.observe`, or `make observe`.
+"""Prometheus beside a running graph: `python -m benchmarks.operations.observe`, or `make observe`.
 
 It starts the graph and Prometheus with the rules of `configs/observe/`, sends recordings and jobs
 for a while, and asks the query of each panel of the dashboard as Grafana would. What has no answer
@@ -23,9 +23,9 @@ import yaml
 from benchmarks.measuring.recordings import NoSpeech, clips
 from benchmarks.measuring.tables import Cell, table
 from benchmarks.systems.graph_client import GraphClient, running_graph
-from tests.support.service import free_port
+from tests.support.running.service import free_port
 
-OBSERVE = Path(__file__).parents[1] / "configs" / "observe"
+OBSERVE = Path(__file__).parents[2] / "configs" / "observe"
 QUIET = {"Webhooks", "Live sessions", "Decoded again", "Refused for want of room"}
 """Panels of what this load may not bring about."""
 

@@ -36,8 +36,8 @@ from serve_app.batch.rows import transcript_row
 from serve_app.batch.run import Batch
 from serve_app.batch.tables import Tables
 from serve_app.batch.worker import Outcome
-from tests.support.service import ROOT, Service, free_port
-from tests.support.speech import SAMPLE
+from tests.support.recordings.speech import SAMPLE
+from tests.support.running.service import ROOT, Service, free_port
 
 PARTS = ("speed", "kill", "s3", "plan")
 AT_ONCE = 16

@@ -1,5 +1,5 @@
-"""The driver of several nodes, started by `tests.support.nodes` and not by hand: it does what the
-lines of its standard input ask for, and answers each by one of JSON."""
+"""The driver of several nodes, started by `nodes` and not by hand: it does what the lines of its
+standard input ask for, and answers each by one of JSON."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from ray.cluster_utils import Cluster
 from ray.serve.schema import ServeDeploySchema
 
 from serve_app import start
-from tests.support.service import free_port
+from tests.support.running.service import free_port
 
 PER_WINDOW_S = 0.5
 

@@ -1,4 +1,4 @@
-"""What a replica takes to start, by part: `python -m benchmarks.cold_start`.
+"""What a replica takes to start, by part: `python -m benchmarks.operations.cold_start`.
 
 Each start is a process of its own, with the weights in this machine's cache. What Ray adds, a
 worker that is placed and told what to do, is not in it: `make serve` prints how long each took.
@@ -124,7 +124,7 @@ def _longest_imports(stage: str, count: int) -> list[tuple[str, float]]:
 
 
 def _run(options: list[str], stage: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, *options, "-m", "benchmarks.cold_start", "--stage", stage]
+    command = [sys.executable, *options, "-m", "benchmarks.operations.cold_start", "--stage", stage]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
 
 

@@ -16,7 +16,7 @@ from ray.serve.schema import ServeDeploySchema
 from configs.secrets import Secrets
 from configs.settings import Settings
 from serve_app import __version__
-from tests.unit.configs.kinds import KINDS, RayService
+from tests.unit.configs.kuberay.kinds import KINDS, RayService
 from tests.unit.configs.strict import ROOT, NoDuplicates, read, unknown_keys
 
 FOLDER = ROOT / "configs/kuberay"

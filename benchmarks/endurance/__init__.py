@@ -1,0 +1,1 @@
+"""What survives kills, hours and a million files."""

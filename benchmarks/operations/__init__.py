@@ -1,0 +1,1 @@
+"""What an operator sees: metrics, and how long a start takes."""

@@ -1,0 +1,1 @@
+"""Recordings for tests: real ones, made ones, damaged ones."""

@@ -1,0 +1,1 @@
+"""Services, clusters and servers that tests start."""
