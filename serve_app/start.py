@@ -211,15 +211,16 @@ def _stay_on_loopback() -> None:
 
 
 def _shut_down() -> None:
-    """Let the replicas finish for a moment, then stop Ray with all its processes.
+    """Let replicas, if there are any, finish for a moment, then stop Ray with all its processes.
 
     A second signal skips the moment.
     """
     if not ray.is_initialized():
         return
-    typer.echo("Stopping; press Ctrl-C again to stop at once")
     try:
-        _drain(time.monotonic() + _DRAIN_S)
+        if serve.status().applications:
+            typer.echo("Stopping; press Ctrl-C again to stop at once")
+            _drain(time.monotonic() + _DRAIN_S)
     except (_Stop, ray.exceptions.RayError) as error:
         if not isinstance(error, _Stop):
             typer.echo(f"The stages could not be asked to finish: {error}", err=True)
