@@ -15,6 +15,8 @@ from shutil import copy
 from unittest import SkipTest
 
 import pytest
+import yaml
+from ray.serve.schema import ServeDeploySchema
 from sybil import Document, Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
@@ -24,7 +26,7 @@ from tests.support.running.service import ROOT, Service
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
 
-LANGUAGES = {"sh", "text", "python", "mermaid"}
+LANGUAGES = {"sh", "text", "python", "yaml", "mermaid"}
 """Of fenced blocks. A drawing is nothing that could be run, and GitHub shows what is wrong."""
 
 PRELUDE = """
@@ -67,11 +69,20 @@ def compare(example: Example) -> str | None:
     return f"It printed\n{printed}"
 
 
+def accept(example: Example) -> None:
+    """A block of YAML is a part of a profile, which Serve takes beside the rest."""
+    part = yaml.safe_load(example.parsed)
+    assert part.keys() <= ServeDeploySchema.model_fields.keys()
+    profile = yaml.safe_load((ROOT / "configs" / "cpu.yaml").read_text())
+    ServeDeploySchema.model_validate(profile | part)
+
+
 SYBIL = Sybil(
     [
         SkipParser(),
         CodeBlockParser("sh", run),
         CodeBlockParser("text", compare),
+        CodeBlockParser("yaml", accept),
         PythonCodeBlockParser(),
     ]
 )
