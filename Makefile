@@ -53,8 +53,8 @@ test-page: weights $(VENV)/.installed-dev ## Check the page's types, and the pag
 	@npx --yes -p typescript@5.9.3 tsc -p serve_app/page
 	@$(BIN)/python -m pytest -m "not gpu" tests/page $(ARGS)
 
-unit: $(VENV)/.installed-dev ## Run the tests that need neither Ray nor a model: ARGS="-x"
-	@$(BIN)/python -m pytest -m "not gpu and not models" $(PARALLEL) $(WITHOUT_RAY) $(ARGS)
+unit: $(VENV)/.installed-dev ## Run the quick tests of single modules, without Ray or a model: ARGS="-x"
+	@$(BIN)/python -m pytest -m "not gpu and not models and not slow" $(PARALLEL) tests/unit $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style, format, and that imports point down
 	@$(BIN)/ruff check .

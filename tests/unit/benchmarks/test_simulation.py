@@ -46,6 +46,7 @@ def test_jobs_alone_do_not_bring_replicas_that_nobody_waits_for() -> None:
     assert run(serves_own(4, **CONFIG), jobs).most > 1
 
 
+@pytest.mark.slow
 def test_a_seed_makes_a_load_and_a_window_is_at_most_30_s() -> None:
     for load in (a_day, a_surge):
         assert load(1)[:100] == load(1)[:100]

@@ -38,6 +38,7 @@ def metadata(wheel: zipfile.ZipFile, name: str) -> str:
     return wheel.read(path).decode()
 
 
+@pytest.mark.slow
 def test_it_holds_every_file_of_the_packages(wheel: zipfile.ZipFile) -> None:
     files = {
         str(path.relative_to(ROOT))

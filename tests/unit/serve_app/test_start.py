@@ -55,6 +55,7 @@ def test_a_free_port_is_fine_and_a_used_one_is_refused() -> None:
     check_port("127.0.0.1", port)
 
 
+@pytest.mark.slow
 def test_a_used_port_ends_the_command_before_anything_starts() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = str(server.getsockname()[1])

@@ -336,6 +336,7 @@ async def test_a_listener_who_waits_gets_a_short_first_window(
     assert windows(await load(loader, source))[0].end > 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wanted",
     [

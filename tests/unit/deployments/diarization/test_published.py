@@ -17,6 +17,8 @@ from deployments.models.wheels import WeightsUnavailable
 from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16
 from tests.support.published import embedding_checkpoint, published_pipeline
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def embedding(tmp_path_factory: pytest.TempPathFactory) -> Path:

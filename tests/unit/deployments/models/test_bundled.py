@@ -79,6 +79,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_transcribes_a_real_recording(whisper: Path) -> None:
     from transformers import AutoProcessor, WhisperForConditionalGeneration

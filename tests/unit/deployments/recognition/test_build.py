@@ -27,6 +27,7 @@ def test_a_file_of_terms_that_cannot_be_read_is_named(
         terms(RecognitionSettings(vocabulary_file=file))
 
 
+@pytest.mark.slow
 def test_the_engine_reads_the_terms_before_every_prompt() -> None:
     engine = build_engine(RecognitionSettings(vocabulary=("Ada Lovelace",), device="cpu"))
     assert isinstance(engine, WhisperEngine)

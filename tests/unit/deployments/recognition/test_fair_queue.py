@@ -196,6 +196,7 @@ def test_every_window_is_served_once_and_each_request_in_order(
     assert queue.audio_s == 0
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 30), min_size=40, max_size=60), st.integers(0, 20))
 def test_two_endless_requests_never_drift_apart_by_more_than_a_window_and_the_head_start(
     seconds: list[int], late: int

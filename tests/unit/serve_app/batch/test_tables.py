@@ -190,6 +190,7 @@ def _write_without_end(folder: str) -> None:
             number += 1
 
 
+@pytest.mark.slow
 def test_a_writer_killed_at_any_moment_leaves_whole_shards(tmp_path: Path) -> None:
     for turn in range(3):
         writer = multiprocessing.get_context("spawn").Process(

@@ -20,6 +20,8 @@ from tests.support.recordings.voices import (
     seconds,
 )
 
+pytestmark = pytest.mark.slow
+
 A, B = call_sides()
 NOTHING = np.zeros_like(A)
 TOGETHER = A[seconds(0, 6)], B[seconds(6, 12)]

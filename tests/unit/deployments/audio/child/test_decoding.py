@@ -291,6 +291,7 @@ def test_a_confined_process_can_neither_open_nor_connect_nor_start_anything() ->
     assert done.stdout == "done\n", done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("progress", "ends"), [("pass", True), ("patience.progress(1)", False)])
 def test_patience_ends_only_what_makes_no_progress(progress: str, ends: bool) -> None:
     """Processor time counts, so that a busy machine changes nothing."""

@@ -95,6 +95,7 @@ def test_counts_that_cannot_be_are_a_sentence(channels: int) -> None:
         list(Decoder(io.BytesIO(bytes(data)), max_duration_s=60))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "labels", [(1, 2), (2, 1), (3, 1, 2), (3, 1, 2, 5, 6, 4), (42,) * 5, (0xFFFF_FFFF, 1, 2)]
 )

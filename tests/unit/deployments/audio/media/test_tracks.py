@@ -69,6 +69,7 @@ def test_a_track_that_is_decoded_in_part_stays() -> None:
     assert frequencies[0] == 300
 
 
+@pytest.mark.slow
 def test_a_hopeless_track_is_not_read_to_its_end() -> None:
     one, two = (tone(60, hertz) for hertz in (300, 500))
     data = spoil(encode([one, two], "mp4", "aac"), b"mp4a", b"alac")

@@ -21,6 +21,8 @@ from interchange.stages import SAMPLE_RATE, Float32
 from tests.support.recordings.media import tone
 from tests.support.recordings.speech import SAMPLE
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def network() -> SileroNetwork:

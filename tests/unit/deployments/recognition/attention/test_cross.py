@@ -57,6 +57,7 @@ def agree(some: CrossAttention, row: int, *behind: tuple[Tensor, Tensor]) -> Non
             torch.testing.assert_close(found[0], expected(layer, asked[0], *behind))
 
 
+@pytest.mark.slow
 def test_a_row_attends_to_its_window() -> None:
     some, mine = attention(), window(20, 1)
     some.load(1, *mine, silent=False)
@@ -119,6 +120,7 @@ def test_a_moved_row_takes_all_that_it_holds_along() -> None:
     assert torch.equal(some.keys(1, 0), mine[0][1])
 
 
+@pytest.mark.slow
 def test_bfloat16_is_read_as_what_it_is() -> None:
     some, silence = attention(torch.bfloat16), window(GROUPS.count, 9)
     some.set_silence(GROUPS, *silence)

@@ -14,6 +14,8 @@ from deployments.recognition.captured import state as fields
 from deployments.recognition.captured.state import Masks, Shape, State
 from deployments.recognition.model.weights import Norm
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("triton", reason="there is no Triton for this machine")
 kernels: Any = importlib.import_module("deployments.recognition.captured.kernels")
 

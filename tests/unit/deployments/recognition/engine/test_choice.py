@@ -35,6 +35,7 @@ def alike(ours: Choice, expected: Choice) -> None:
     torch.testing.assert_close(ours.logprobs, expected.logprobs, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(
     st.integers(1, 6).flatmap(

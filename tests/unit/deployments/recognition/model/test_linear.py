@@ -83,6 +83,7 @@ def test_without_the_instructions_a_product_is_torchs_own(
     assert isinstance(Linear(torch.ones(2, 2), None).ready(dtype), Linear)
 
 
+@pytest.mark.slow
 def test_what_onednn_may_not_use_is_not_chosen() -> None:
     """In a process of its own: oneDNN looks at what it may use once."""
     code = "from deployments.recognition import device; print(device.multiplies_bfloat16())"
@@ -101,6 +102,7 @@ def test_few_shapes_are_kept() -> None:
     assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "64"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not Path("/sys/kernel/mm/transparent_hugepage").is_dir(), reason="this system has none"
 )

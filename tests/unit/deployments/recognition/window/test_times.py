@@ -1,5 +1,6 @@
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -103,6 +104,7 @@ _spans = st.lists(_at, min_size=2, max_size=10, unique=True).map(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(_segments(), _spans)
 def test_words_are_in_order_inside_the_window_and_long_enough(

@@ -19,6 +19,8 @@ from serve_app.jobs.store.outbox import Outbox
 from tests.support.jobs import ended, new_job
 from tests.support.running import runner_process
 
+pytestmark = pytest.mark.slow
+
 LOST = "was cancelled or went to another runner"
 
 

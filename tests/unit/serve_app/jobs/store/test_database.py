@@ -26,6 +26,7 @@ async def test_the_migrations_make_the_tables_that_the_code_knows(database: Data
         assert await connection.run_sync(differences) == []
 
 
+@pytest.mark.slow
 async def test_processes_that_start_together_migrate_once(database_url: str) -> None:
     program = (
         "import asyncio, sys\n"
