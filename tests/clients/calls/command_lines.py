@@ -23,7 +23,8 @@ def curl(path: str, *fields: str, file: str = f"file=@{FILE}") -> str:
 
 def openai(*arguments: str) -> str:
     command = shutil.which("openai", path=str(Path(sys.executable).parent))
-    return run(command or "openai", "-b", BASE_URL, "-k", KEY, "api", *arguments)
+    # It joins the path to what it is given, without a slash.
+    return run(command or "openai", "-b", f"{BASE_URL}/", "-k", KEY, "api", *arguments)
 
 
 def raw() -> Path:
