@@ -10,7 +10,6 @@ needs them and from nowhere else.
 import os
 import re
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,9 +29,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from configs.networks import Network, networks
 from configs.secrets import secret_variables
-
-Network = IPv4Network | IPv6Network
 
 PREFIX = "RAYSCRIBE_"
 
@@ -230,15 +228,6 @@ class SpeakerSettings(Section):
     )
 
 
-def _network(text: str) -> Network:
-    try:
-        return ip_network(text.strip())
-    except ValueError as error:
-        raise ValueError(
-            f"{text.strip()!r} is not a network in CIDR notation such as 10.0.0.0/8: {error}."
-        ) from error
-
-
 class JobSettings(Section):
     """Asynchronous work: where its rows lie, and how runners share it."""
 
@@ -380,16 +369,7 @@ class Settings(BaseSettings):
     @field_validator("allowed_networks", "refused_networks", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        parts = value.split(",") if isinstance(value, str) else value
-        if not isinstance(parts, list | tuple):
-            raise ValueError(  # noqa: TRY004 — pydantic turns only this one into its own
-                "Networks are CIDRs, as a list or separated by commas."
-            )
-        return tuple(
-            _network(part) if isinstance(part, str) else part
-            for part in parts
-            if not isinstance(part, str) or part.strip()
-        )
+        return networks(value)
 
     @classmethod
     def settings_customise_sources(

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from configs.settings import Network
+from configs.networks import Network
 from interchange.addresses import destination, is_own, is_public
 from interchange.errors import AddressRefused
 

@@ -210,9 +210,10 @@ async def _repeat(stage: str, call: Callable[[], Any]) -> Any:
                     return await response
                 except asyncio.CancelledError:
                     # What a deployment answers is cancelled by itself, what an actor does by Ray.
-                    ray.cancel(response) if isinstance(
-                        response, ray.ObjectRef
-                    ) else response.cancel()
+                    if isinstance(response, ray.ObjectRef):
+                        ray.cancel(response)
+                    else:
+                        response.cancel()
                     raise
         except _LOST as lost:
             await _before_another_try(stage, attempt, lost)
