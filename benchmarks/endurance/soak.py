@@ -1,10 +1,10 @@
 """Does memory stay flat under a mixed load, and no file behind? `make soak ARGS="--minutes 60"`.
 
 Clients send recordings, read event streams, hand in jobs and delete them, go away in the middle,
-cancel, and send what is no recording, without pause or with one between calls. Each minute the memory
-of every process and the size of the database are taken. In the end none may hold more than at half
-time, but for 3 %, the database may not have grown since then by more than a page of its journal
-brings, and neither the storage nor the folder for temporary files may hold anything.
+cancel, and send what is no recording, without pause or with one between calls. Each minute the
+memory of every process and the size of the database are taken. In the end no process may hold more
+than at half time, but for 3 %, the database no more than a megabyte more, and neither the storage
+nor the folder for temporary files anything.
 """
 
 import itertools
