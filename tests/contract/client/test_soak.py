@@ -39,7 +39,7 @@ def test_an_answer_that_nobody_may_get_is_a_fault() -> None:
         load.over.set()
         expect(httpx2.Response(500, text="broken"), 200)
 
-    keep_calling("sync", call, load)
+    keep_calling("sync", call, load, pause_s=0)
     (fault,) = load.faults
     assert "500: broken" in fault
     assert not load.done
