@@ -20,6 +20,8 @@ def parts(file: Readable) -> Iterator[Part]:
 
     Raises UndecodableRecording for a file without a byte, which no format explains better.
     """
+    if file.seekable():
+        file.seek(0)
     source = Lookahead(file)
     head = source.peek(_HEAD)
     if not head:
