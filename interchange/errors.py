@@ -21,6 +21,7 @@ RayscribeError                  500
 │   ├── Conflict                409
 │   │   └── Cancelled           409  somebody cancelled the task while its client waited
 │   └── QueueFull               429  with the seconds after which to try again
+│       ├── NoRoom              429  as much waits as may, whoever asks for more
 │       └── QuotaExceeded       429  the key has had as much as it may
 └── ServerError                 500  the service is at fault
     ├── MissingToken            500  a gated model is configured and no hub token is set
@@ -156,6 +157,16 @@ class _RetryLater(RayscribeError):
 class QueueFull(_RetryLater, ClientError):
     status = 429
     code = "queue_full"
+
+
+class NoRoom(QueueFull):
+    """`each_s` seconds later there is room for another such recording."""
+
+    def __init__(self, message: str, retry_after: int = 1, each_s: float = 0.0) -> None:
+        Exception.__init__(self, message, retry_after, each_s)
+        self.message = message
+        self.retry_after = retry_after
+        self.each_s = each_s
 
 
 class QuotaExceeded(QueueFull):
