@@ -27,6 +27,7 @@ RayscribeError                  500
     ├── MissingToken            500  a gated model is configured and no hub token is set
     ├── RecognitionFailed       500  no window of the recording could be recognized
     ├── DiarizationFailed       500
+    ├── OutOfTime               504  it took longer than a request may
     └── Unavailable             503  a stage has no replica that can answer now
         └── StoreUnavailable    503  the job store cannot be reached, or its disk is full
 
@@ -187,6 +188,18 @@ class RecognitionFailed(ServerError):
 
 class DiarizationFailed(ServerError):
     code = "diarization_failed"
+
+
+class OutOfTime(ServerError):
+    status = 504
+    code = "out_of_time"
+
+    def __init__(
+        self,
+        message: str = "The request took longer than one may on this service, and its work was "
+        "stopped; hand the recording in as a job, which has the time that it takes.",
+    ) -> None:
+        super().__init__(message)
 
 
 class Unavailable(_RetryLater, ServerError):

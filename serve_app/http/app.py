@@ -52,7 +52,7 @@ def create_app(services: Services) -> FastAPI:
         *_cors(config.cors_origins),
         Middleware(Page),
         Middleware(Auth, keys=keys),
-        Middleware(Places, limit=config.max_requests),
+        Middleware(Places, limit=config.max_requests, seconds=config.max_request_s),
         Middleware(
             Bounds,
             max_bytes=MAX_BODY_BYTES,
