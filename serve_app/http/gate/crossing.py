@@ -29,6 +29,9 @@ sees how a recording begins."""
 AHEAD_BYTES = 4 * 2**20
 """How much may be on its way afterwards, which is what a round takes at 400 MB/s."""
 
+SAYS_S = 2.0
+"""An app that said nothing for so long does not know that it should: it gets all there is."""
+
 _READER = "rayscribe.reader"
 
 
@@ -41,6 +44,7 @@ class PacedBody:
         self._first: Message | None = None
         self._handed = 0
         self._read = 0
+        self._heard = False
         self._ahead: float = FIRST_BYTES
         self._moved = asyncio.Event()
 
@@ -56,16 +60,24 @@ class PacedBody:
         message, self._first = self._first, None
         if message is None:
             while self._handed - self._read >= self._ahead:
-                self._moved.clear()
-                await self._moved.wait()
+                await self._word()
             message = await self._receive()
         self._handed += len(message.get("body", b""))
         if not message.get("more_body", False):
             self.let_go()
         return message
 
+    async def _word(self) -> None:
+        self._moved.clear()
+        try:
+            async with asyncio.timeout(None if self._heard else SAYS_S):
+                await self._moved.wait()
+        except TimeoutError:
+            self.let_go()
+
     def reads(self, message: Message) -> None:
         """What the app said."""
+        self._heard = True
         self._read = message["bytes"]
         if message["admitted"] or self._read >= FIRST_BYTES:
             self._ahead = max(self._ahead, AHEAD_BYTES)

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from interchange import measures
 from interchange.measures import Measure
 from serve_app.http.around.errors import ROOM_HEADER
-from serve_app.http.gate import door
+from serve_app.http.gate import crossing, door
 from serve_app.http.gate.crossing import AHEAD_BYTES, FIRST_BYTES, READS, Crossing, admitted
 from serve_app.http.gate.proxy import Edge
 
@@ -121,6 +121,18 @@ async def test_one_that_is_let_in_comes_whole_and_not_faster_than_it_is_read(tol
     start, _ = await ask(Edge(eager), chunks=400)
     assert dict(start["headers"])[b"read"] == str(400 * _CHUNK).encode()
     assert furthest <= AHEAD_BYTES + _CHUNK
+
+
+async def test_an_app_that_does_not_say_what_it_reads_gets_it_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(crossing, "SAYS_S", 0.01)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await _say(send, 200, read=str(await _whole(receive)))
+
+    start, _ = await ask(Edge(Eager(app)), chunks=400)
+    assert dict(start["headers"])[b"read"] == str(400 * _CHUNK).encode()
 
 
 async def test_where_nothing_stands_around_the_proxy_nothing_is_said() -> None:
