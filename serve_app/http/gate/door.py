@@ -19,8 +19,8 @@ MOST_UNDECIDED = 8
 DECIDED_S = 0.25
 """The app has let in, or refused, within so long; or it is busy, and others may try."""
 
-HOLDS_S = 0.25
-"""How long a refusal holds for others."""
+HOLDS_S = 1.0
+"""How long a refusal holds for others: nobody was told to come again sooner."""
 
 _LATEST_S = 300.0
 _MOST_KINDS = 256
