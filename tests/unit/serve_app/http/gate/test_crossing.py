@@ -271,6 +271,6 @@ async def test_what_was_refused_here_is_counted_by_the_app() -> None:
     with measures.heard_by(Heard()) as heard:
         for _ in range(4):
             await ask(edge)
-        now = 1.0
+        now = door.HOLDS_S + 0.01
         await ask(edge)
     assert heard.figures == [(3, {"surface": "openai", "status": "429"})]
