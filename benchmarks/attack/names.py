@@ -37,7 +37,7 @@ _NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
     "rebinding": ((_FREE,), (_TRAP,)),
     "rebinding-late": ((_FREE,), (_FREE,), (_TRAP,)),
     "both": ((_FREE, _TRAP),),
-    "many": ((*_MANY, _TRAP, _FREE),),
+    "many": ((*_MANY, _TRAP),),
     "metadata": (("169.254.169.254", _TRAP),),
     "mapped": ((f"::ffff:{_TRAP}",),),
     "translated": (("64:ff9b::7f00:2",),),

@@ -37,8 +37,8 @@ class Line:
 class Canary:
     """Listens on an address that nobody may be led to, and counts who comes all the same."""
 
-    def __init__(self) -> None:
-        self._listening = socket.create_server(("127.0.0.2", 0))
+    def __init__(self, port: int = 0) -> None:
+        self._listening = socket.create_server(("127.0.0.2", port))
         self.port: int = self._listening.getsockname()[1]
         self.hits = 0
         threading.Thread(target=self._count, daemon=True).start()
