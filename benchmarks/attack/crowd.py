@@ -1,13 +1,15 @@
 """More clients than the machine carries: all in one moment, and for as long as one likes."""
 
 import asyncio
+import multiprocessing
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
 from urllib.parse import urlencode
 
 from benchmarks.attack.raw import Answer, drip, form, head, upload
-from benchmarks.attack.target import Line, Probes, Target, sample, timed
+from benchmarks.attack.target import Line, Probes, Target, sample
 from benchmarks.measuring.memory import of_tree
 
 _LIMIT_S = 30.0
@@ -174,15 +176,18 @@ async def _watched(target: Target, held: list[tuple[float, int]]) -> AsyncIterat
     """Puts seconds and bytes of the whole service into `held`."""
     began = time.monotonic()
 
-    async def watch() -> None:
+    async def watch(beside: ProcessPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
         while True:
-            size, took = await asyncio.to_thread(timed, lambda: of_tree(target.service.process.pid))
+            size = await loop.run_in_executor(beside, of_tree, target.service.process.pid)
             held.append((time.monotonic() - began, size))
-            await asyncio.sleep(max(_LOOK_EVERY_S - took, 1))
+            await asyncio.sleep(_LOOK_EVERY_S)
 
-    watching = asyncio.create_task(watch())
-    try:
-        yield
-    finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+    # To read the memory of all its processes takes a core for a second: not that of the clients.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as beside:
+        watching = asyncio.create_task(watch(beside))
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
