@@ -74,7 +74,7 @@ async def test_files_that_go_while_they_are_counted_are_nobodys_fault(
     monkeypatch.setattr("interchange.blobs._COUNTED_S", 0)
     store = BlobStore(f"file://{tmp_path}", most_bytes=2**20)
     kept = await store.save(chunks(b"12345"), "a.wav")
-    walk = [(str(tmp_path), [], [kept.path, "removed"])]
+    walk = [(str(tmp_path), list[str](), [kept.path, "removed"])]
     monkeypatch.setattr("interchange.blobs.os.walk", lambda _: walk)
     await store.save(chunks(b"x"), "b.wav")
     assert store._held() == 5
