@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serve_app.http.around.errors import error_response
 from serve_app.http.around.request_id import WELL_FORMED
 from serve_app.http.gate import connections
+from serve_app.http.gate.bursts import Bursts
 from serve_app.http.gate.headers import ALWAYS
 
 CALLBACK = "serve_app.http.gate.proxy:middlewares"
@@ -44,7 +45,8 @@ class Edge:
     """Strips headers that are Serve's own, and gives Serve's own answers the dialect's shape.
 
     Where the process behind died, Serve sends nothing, or a text: the client gets a 503 that says
-    when to come again. Which applications there are (`/-/routes`) is nobody's business.
+    when to come again. Which applications there are (`/-/routes`) is nobody's business. What comes
+    by a WebSocket goes on in bursts.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -60,7 +62,11 @@ class Edge:
         if not WELL_FORMED.fullmatch(headers.get("x-request-id", "-")):
             del headers["x-request-id"]  # Serve would make a new one only where there is none
         if scope["type"] == "websocket":
-            await self.app(scope, receive, send)
+            bursts = Bursts(receive, send)
+            try:
+                await self.app(scope, bursts.receive, bursts.send)
+            finally:
+                bursts.close()
         elif scope["path"].rstrip("/") == "/-/routes":
             await error_response(scope, 404, _SENTENCES[404])(scope, receive, send)
         else:
