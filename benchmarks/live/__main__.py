@@ -11,7 +11,7 @@ import asyncio
 import os
 import tempfile
 import wave
-from contextlib import nullcontext
+from contextlib import ExitStack
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Annotated, Any
@@ -83,7 +83,10 @@ def _speech(
         )
 
     alone_s = [file.transcribe(client) for _ in range(3)] if file else []
-    with file.again_and_again(client) if file else nullcontext([]) as beside_s:
+    beside_s: list[float] = []
+    with ExitStack() as meanwhile:
+        if file:
+            beside_s = meanwhile.enter_context(file.again_and_again(client))
         heard = asyncio.run(all_at_once())
     both = list(zip(heard, files, strict=True))
     delays = [d for each, file in both for d in _delays(each.deltas, file)]
