@@ -2,12 +2,12 @@
 
 Of the English utterances those count in which somebody pauses for as long as ends a turn. Each turn
 is heard by itself, and behind the turns before it as far as those fit in so many seconds, of which
-the words are left out; the whole utterance is heard as a file. No hypotheses, and no clock: it is
-what the model can know of a turn when it ends.
+the words are left out; then turns that a longer silence ends, and the whole utterance as a file. No
+hypotheses, and no clock: it is what the model can know of a turn when it ends.
 """
 
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -51,20 +51,27 @@ class Heard:
 class Ways:
     """One utterance on all its ways at once."""
 
-    def __init__(self, engine: Engine, spoken: Spoken, lengths: list[float]) -> None:
+    def __init__(
+        self, engine: Engine, spoken: Spoken, lengths: list[float], silences: list[float]
+    ) -> None:
         samples = waveform(spoken.path)
         self.text = spoken.text
         self._engine = engine
         # Silence lets the last turn end.
         self._pcm = as_int16(np.concatenate((samples, np.zeros(4 * SAMPLE_RATE, np.float32))))
-        self._turns = _turns(self._pcm)
-        self.count = len(self._turns)
+        self._turns = _turns(self._pcm, DETECTION.silence_s)
+        count = len(self._turns)
         self.ways: dict[str, list[Heard]] = {}
-        if self.count > 1:
-            self.ways["by itself"] = [self._heard(at, at) for at in range(self.count)]
+        if count > 1:
+            self.ways["by itself"] = [self._heard(at, at) for at in range(count)]
             for length in lengths:
                 self.ways[f"with {length:g} s before"] = [
-                    self._heard(self._first(at, length), at) for at in range(self.count)
+                    self._heard(self._first(at, length), at) for at in range(count)
+                ]
+            for silence_s in silences:
+                self._turns = _turns(self._pcm, silence_s)
+                self.ways[f"by itself, ended by {silence_s:g} s"] = [
+                    self._heard(at, at) for at in range(len(self._turns))
                 ]
             windows = cut(samples, AudioSettings())
             self.ways["as a file"] = [Heard(self._put(each), 0.0) for each in windows]
@@ -101,6 +108,7 @@ def main(
     *,
     count: Annotated[int, typer.Option(min=1, help="English utterances, 8 s each in mean.")] = 73,
     before: Annotated[list[float] | None, typer.Option(help="Seconds before; 5 and 10.")] = None,
+    silence: Annotated[list[float] | None, typer.Option(help="Seconds that end a turn; 1.")] = None,
 ) -> None:
     """Measure word errors of turns by what is heard with them."""
     try:
@@ -111,7 +119,7 @@ def main(
     engine = build_engine(RecognitionSettings())
     engine.start()
     try:
-        ways = [Ways(engine, one, before or [5, 10]) for one in spoken]
+        ways = [Ways(engine, one, before or [5, 10], silence or [1.0]) for one in spoken]
         found = [each.pairs() for each in ways]
     finally:
         engine.stop()
@@ -128,13 +136,14 @@ def main(
     typer.echo(f"Written to {results.write('live-context', {'errors': errors, 'words': words})}")
 
 
-def _turns(pcm: Int16) -> list[tuple[int, int]]:
+def _turns(pcm: Int16, silence_s: float) -> list[tuple[int, int]]:
     """Where each turn begins, and where its speech ends with what is kept behind it."""
-    session = LiveSession("turns", LiveVoice(), LiveOptions(DETECTION, DETECTION, language="en"))
+    detection = replace(DETECTION, silence_s=silence_s)
+    session = LiveSession("turns", LiveVoice(), LiveOptions(detection, detection, language="en"))
     found: list[tuple[int, int]] = []
 
     def take(events: list[Event]) -> None:
-        quiet = round(DETECTION.silence_s * SAMPLE_RATE)
+        quiet = round(silence_s * SAMPLE_RATE)
         found.extend((e.start, e.end - quiet + _TAIL) for e in events if isinstance(e, Completed))
 
     for start in range(0, len(pcm), _FRAME):
