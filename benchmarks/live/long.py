@@ -109,6 +109,9 @@ class Client:
     def _hour_ends(self, took_s: float) -> None:
         memory = psutil.Process().memory_info().rss
         self.hours.append({"rss": memory, "turns": self._turns, "took_s": took_s})
+        typer.echo(
+            f"hour {len(self.hours)} after {took_s:.0f} s: {memory / 2**20:.0f} MiB", err=True
+        )
         self._turns = []
 
     def _note(self, event: dict[str, Any]) -> None:
