@@ -16,6 +16,7 @@ from serve_app.http.around.measured import surface
 from serve_app.http.around.request_id import WELL_FORMED
 from serve_app.http.gate import connections
 from serve_app.http.gate.bounds import declared_length
+from serve_app.http.gate.bursts import Bursts
 from serve_app.http.gate.crossing import EXTENSION, READS, PacedBody
 from serve_app.http.gate.door import Door, Kind, Pass
 from serve_app.http.gate.headers import ALWAYS
@@ -57,7 +58,7 @@ class Edge:
     when to come again. Which applications there are (`/-/routes`) is nobody's business.
 
     A body gets no further than the app reads it, and a request like one that was refused for want
-    of room a moment ago is refused here.
+    of room a moment ago is refused here. What comes by a WebSocket goes on in bursts.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -75,7 +76,11 @@ class Edge:
         if not WELL_FORMED.fullmatch(headers.get("x-request-id", "-")):
             del headers["x-request-id"]  # Serve would make a new one only where there is none
         if scope["type"] == "websocket":
-            await self.app(scope, receive, send)
+            bursts = Bursts(receive, send)
+            try:
+                await self.app(scope, bursts.receive, bursts.send)
+            finally:
+                bursts.close()
         elif scope["path"].rstrip("/") == "/-/routes":
             await error_response(scope, 404, _SENTENCES[404])(scope, receive, send)
         elif (kind := _kind(scope)) is None:
