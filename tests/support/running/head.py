@@ -41,7 +41,9 @@ class Headed:
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
             # As KubeRay has it: so long do nodes wait for a head that is gone.
             "RAY_gcs_rpc_server_reconnect_timeout_s": "600",
-            "RAY_raylet_start_wait_time_s": "300",  # time decides no test
+            # Time decides no test.
+            "RAY_raylet_start_wait_time_s": "300",
+            "RAY_agent_register_timeout_ms": "300000",
         }
         self._env = {**os.environ, **env}
         self._gcs, self._http = free_port(), free_port()
@@ -99,13 +101,20 @@ class Headed:
                 stderr=self._log,
                 text=True,
             )
+        node = Service(process, "", "")
+        try:
+            self._wait_for(node, said)
+        except BaseException:
+            node.kill_everything()
+            raise
+        return node
+
+    def _wait_for(self, node: Service, said: Path) -> None:
         until = time.monotonic() + _PATIENCE_S
         while "Ray runtime started" not in said.read_text():
-            if process.poll() is not None or time.monotonic() > until:
-                process.kill()
+            if node.process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(f"A node did not start:\n{said.read_text()}")
             time.sleep(0.2)
-        return Service(process, "", "")
 
     def _ask(self, *words: str) -> Any:
         done = subprocess.run(
