@@ -49,13 +49,12 @@ def main(
         "steps": steps,
         "records": len(kept),
         "engine, s": worked,
-        "measures, s": cost,
-        "share": cost / worked,
+        "measures, ms": 1e3 * cost,
         "a record, us": 1e6 * cost / len(kept),
         "a step, us": 1e6 * cost / steps,
     }
     typer.echo(table(["", "figure"], [[name, figure] for name, figure in found.items()]))
-    typer.echo(f"Measures take {cost / worked:.2%} of the engine's seconds of the processor.")
+    typer.echo(f"Measures take {cost / worked:.3%} of the engine's seconds of the processor.")
     typer.echo(f"Written to {results.write('measures', found)}")
 
 
