@@ -62,7 +62,10 @@ class Headed:
 
     def kill_head(self) -> int:
         """Every process of the head by `kill -9`; returns how many there were."""
-        return self._head.kill_everything()
+        killed = self._head.kill_everything()
+        # Another machine, as the next head's would be, has no note of this one.
+        (self._folder / "ray_current_cluster").unlink(missing_ok=True)
+        return killed
 
     def add(self) -> None:
         self._nodes.append(self._start(f"--address=127.0.0.1:{self._gcs}"))
