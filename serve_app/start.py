@@ -167,7 +167,7 @@ def local_cluster(
     """Ray on this machine, for as long as the block lasts. Raises StartFailed."""
     typer.echo("Starting Ray")
     give_way()
-    _stay_on_loopback()
+    stay_on_loopback()
     try:
         with session_folder() as folder:
             yield from _ray(folder, dashboard=dashboard, logs=logs, metrics_port=metrics_port)
@@ -205,7 +205,7 @@ def _ray(folder: Path, *, dashboard: bool, logs: bool, metrics_port: int) -> Ite
         _shut_down()
 
 
-def _stay_on_loopback() -> None:
+def stay_on_loopback() -> None:
     """Have Ray bind its own ports to the loopback address, where no other machine reaches them.
 
     It takes that address for a slip, and puts the machine's own in its place: its ports would be

@@ -28,7 +28,7 @@ class EngineAlone:
     """Rayscribe's engine and nothing around it: windows are cut beforehand."""
 
     def __init__(self, model: str = WHISPER, **recognition: Any) -> None:
-        from deployments.recognition.build import build_engine  # noqa: PLC0415
+        from deployments.recognition.engines import build_engine  # noqa: PLC0415
 
         self._settings = Settings(recognition=RecognitionSettings(model=model, **recognition))
         self._engine = build_engine(self._settings.recognition)
@@ -61,7 +61,7 @@ class InProcess:
         **recognition: Any,
     ):
         from deployments.audio.loader import Loader  # noqa: PLC0415
-        from deployments.recognition.build import build_engine  # noqa: PLC0415
+        from deployments.recognition.engines import build_engine  # noqa: PLC0415
 
         self._language = language
         self._folder = tempfile.TemporaryDirectory(prefix="rayscribe-bench-")

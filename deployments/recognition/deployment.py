@@ -6,7 +6,7 @@ from configs.secrets import Secrets
 from configs.settings import Settings
 from deployments.autoscaling import Demand
 from deployments.memory import measure_memory
-from deployments.recognition.build import build_engine
+from deployments.recognition.engines import build_engine
 from deployments.scheduling import compute
 from interchange.budget import within
 from interchange.stages import RecognitionOptions, Window
