@@ -48,7 +48,7 @@ class Analysis:
                 shape = tuple(found["shape"].tolist())
                 masks = np.unpackbits(found["masks"], count=int(np.prod(shape))).reshape(shape)
                 rows = found["embeddings"]
-        except (zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
+        except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, ValueError) as error:
             raise ValueError(f"This is no analysis of a stretch: {error!r}") from error
         embeddings = np.full((shape[0], shape[2], rows.shape[1]), np.nan, np.float32)
         embeddings[masks.any(axis=1)] = rows

@@ -94,7 +94,7 @@ class RecordingDiarization:
                 self._in_flight += 1
                 stretch = self._backlog.get()
                 fingerprint = await asyncio.to_thread(self._fingerprint, stretch)
-                group.create_task(self._analyse(stretch, fingerprint))
+                group.create_task(self._analyse(stretch, fingerprint, self._in_flight))
         analyses = [self._analyses[number] for number in sorted(self._analyses)]
         seconds = self._samples / SAMPLE_RATE
         return await _when_there_is_room(
@@ -105,11 +105,11 @@ class RecordingDiarization:
         self._backlog.put(stretch)
         self._cut.put_nowait(True)
 
-    async def _analyse(self, stretch: Stretch, fingerprint: str) -> None:
+    async def _analyse(self, stretch: Stretch, fingerprint: str, in_flight: int) -> None:
         known = self._finished.get(stretch.number)
         if known is None or known.fingerprint != fingerprint:
             analysis = await _when_there_is_room(
-                lambda: self._diarizer.analyse(stretch, self._options.priority, self._in_flight)
+                lambda: self._diarizer.analyse(stretch, self._options.priority, in_flight)
             )
             known = FinishedStretch(stretch.number, fingerprint, analysis)
             self._tell(known)

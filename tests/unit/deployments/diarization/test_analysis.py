@@ -19,7 +19,8 @@ def test_an_analysis_is_the_same_behind_its_way(chunks: int) -> None:
     after = Analysis.unpack(before.pack())
     np.testing.assert_array_equal(after.masks, before.masks)
     np.testing.assert_array_equal(after.embeddings, before.embeddings)
-    assert (after.masks.dtype, after.embeddings.dtype) == (np.uint8, np.float32)
+    assert after.masks.dtype == np.uint8
+    assert after.embeddings.dtype == np.float32
 
 
 def test_parts_are_joined_in_order() -> None:

@@ -96,7 +96,7 @@ def test_every_chunk_begins_in_one_stretch_and_ends_in_it(step: int) -> None:
         STRETCH + STRETCH_REACH,
         *rng.integers(1, 9 * STRETCH, 50).tolist(),
     ]:
-        chunks = []
+        chunks: list[int] = []
         for begin in range(0, samples, STRETCH):
             given = min(samples, begin + STRETCH + STRETCH_REACH)
             some = grid.begun(begin, begin + STRETCH, given)
