@@ -16,8 +16,8 @@ from tests.support.running.service import Service, service
 
 T = TypeVar("T")
 
-SECONDS = 570
-"""Three stretches, and the beginning of a fourth."""
+SECONDS = 1110
+"""Six stretches, and the beginning of a seventh."""
 
 _PATIENCE_S = 600.0
 
@@ -31,12 +31,12 @@ def until(look: Callable[[], T], wait_s: float = 0.1) -> T:
 
 
 def talk(path: Path) -> Path:
-    """The sample over and over."""
+    """The sample at the beginning of each stretch, and silence in between."""
     with wave.open(str(SAMPLE)) as sample, wave.open(str(path), "wb") as output:
         output.setparams(sample.getparams())
-        frames = sample.readframes(sample.getnframes())
-        for _ in range(SECONDS // 30):
-            output.writeframes(frames)
+        said = sample.readframes(sample.getnframes())
+        for begin in range(0, SECONDS, 30):
+            output.writeframes(bytes(len(said)) if begin % 180 else said)
     return path
 
 
@@ -80,5 +80,5 @@ def test_stretches_that_were_done_are_not_done_again(tmp_path: Path) -> None:
         assert {each["speaker"] for each in speakers} == {"SPEAKER_00", "SPEAKER_01"}
         assert max(each["end"] for each in speakers) > SECONDS - 30
         # What the replica that took over has to do: no other adds up to this.
-        left = {SECONDS - 180.0 * count for count in range(before, 4)}
+        left = {SECONDS - 180.0 * count for count in range(before, 7)}
         until(lambda: left & set(analysed(running).values()), 1)
