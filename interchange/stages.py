@@ -281,14 +281,23 @@ class Stretch:
         return min(len(self.samples), STRETCH) / SAMPLE_RATE
 
 
+@dataclass(frozen=True, slots=True)
+class AnalysisOptions:
+    """`request_id` says whose stretch it is, `in_flight` how many of that recording are asked for,
+    wherever, with this one."""
+
+    request_id: str
+    priority: Priority = "interactive"
+    in_flight: int = 1
+
+
 class SpeakerDiarizer(Protocol):
-    async def analyse(self, stretch: Stretch, priority: Priority, in_flight: int) -> bytes:
+    async def analyse(self, stretch: Stretch, options: AnalysisOptions) -> bytes:
         """Who talks when in a stretch, and how each sounds: small, without samples, and of no use
         but for `speakers`. The same stretch gives the same.
 
-        `in_flight` is how many stretches of the recording are asked for, with this one. Cancelling
-        the call stops the work within a batch. Raises DiarizationFailed, and QueueFull where too
-        much waits.
+        Cancelling the call stops the work within a batch. Raises DiarizationFailed, and QueueFull
+        where too much waits.
         """
         ...
 

@@ -28,11 +28,11 @@ from configs.settings import Settings
 from interchange.errors import QueueFull, RayscribeError, ServerError, Unavailable
 from interchange.room import no_room
 from interchange.stages import (
+    AnalysisOptions,
     DiarizationOptions,
     Int16,
     LoadEvent,
     LoadOptions,
-    Priority,
     RecognitionOptions,
     RemoteFile,
     Source,
@@ -132,12 +132,13 @@ class RaySpeakerDiarizer:
     def __init__(self, handle: DeploymentHandle) -> None:
         self._handle = handle
 
-    async def analyse(self, stretch: Stretch, priority: Priority, in_flight: int) -> bytes:
+    async def analyse(self, stretch: Stretch, options: AnalysisOptions) -> bytes:
         with _our_errors("speaker diarization"):
             samples = await asyncio.to_thread(ray.put, stretch.samples)
-        asked = (stretch.number, stretch.seconds, priority, in_flight)
+        number, seconds = stretch.number, stretch.seconds
         found: bytes = await _repeat(
-            "speaker diarization", lambda: self._handle.analyse.remote([samples], *asked)
+            "speaker diarization",
+            lambda: self._handle.analyse.remote([samples], number, seconds, options),
         )
         return found
 

@@ -97,7 +97,7 @@ class InProcess:
 
 
 class _NoDiarizer:
-    async def analyse(self, stretch: object, priority: object, in_flight: object) -> Any:
+    async def analyse(self, stretch: object, options: object) -> Any:
         raise ValueError("Speakers are not asked for here.")
 
     async def speakers(self, analyses: object, seconds: object, options: object) -> Any:

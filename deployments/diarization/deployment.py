@@ -15,9 +15,9 @@ from deployments.diarization.pipeline import Diarizer
 from deployments.memory import measure_memory
 from interchange import measures
 from interchange.stages import (
+    AnalysisOptions,
     DiarizationOptions,
     Int16,
-    Priority,
     Speakers,
     Stretch,
     VoiceSample,
@@ -50,12 +50,7 @@ class SpeakerDiarizer:
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="voices")
 
     async def analyse(
-        self,
-        samples: list[ray.ObjectRef],
-        number: int,
-        seconds: float,
-        priority: Priority,
-        in_flight: int,
+        self, samples: list[ray.ObjectRef], number: int, seconds: float, options: AnalysisOptions
     ) -> bytes:
         """See `interchange.stages.SpeakerDiarizer`. The stretch's samples (int16, mono, 16 kHz) lie
         in the object store; `seconds` of them are its own.
@@ -71,7 +66,7 @@ class SpeakerDiarizer:
             measures.DIARIZED_AUDIO.record(seconds)
             return found
 
-        with self._outstanding.stretch(seconds, priority, in_flight, work) as result:
+        with self._outstanding.stretch(seconds, options, work) as result:
             try:
                 return await asyncio.wrap_future(result)
             finally:

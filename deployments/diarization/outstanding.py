@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from deployments.autoscaling import Load, Part
 from interchange.pace import Pace
-from interchange.stages import Priority
+from interchange.stages import AnalysisOptions, Priority
 
 T = TypeVar("T")
 
@@ -31,22 +31,20 @@ class Outstanding:
         self._lock = threading.Lock()
         self._waiting: list[tuple[float, int, Future[Any], Callable[[], Any]]] = []
         self._count = itertools.count()
-        self._left: list[tuple[float, Priority, int]] = []
+        self._left: list[tuple[float, AnalysisOptions]] = []
         self._pace = Pace(clock)
         self._in_work = False
 
     @contextmanager
     def stretch(
-        self, seconds: float, priority: Priority, in_flight: int, work: Callable[[], T]
+        self, seconds: float, options: AnalysisOptions, work: Callable[[], T]
     ) -> Iterator[Future[T]]:
         """The result of `work` on so many seconds of a recording, which is done in a thread for one
         at a time; while the block lasts it counts as outstanding.
-
-        `in_flight` is how many stretches of the recording there are anywhere, with this one.
         """
-        this = (seconds, priority, in_flight)
-        due = self._clock() + (in_flight - 1) * _APART_S
-        if priority == "bulk":
+        this = (seconds, options)
+        due = self._clock() + (options.in_flight - 1) * _APART_S
+        if options.priority == "bulk":
             due += _PATIENCE_S
         result: Future[T] = Future()
         self._left.append(this)
@@ -83,17 +81,24 @@ class Outstanding:
             self._in_work = False
 
     def load(self) -> Load:
-        left = list(self._left)
         rate = self._pace.rate
         return Load(
-            hurried=[_part(*each) for each in left if each[1] == "interactive"],
-            patient=[_part(*each) for each in left if each[1] == "bulk"],
-            pieces=len(left),
+            hurried=self._parts("interactive"),
+            patient=self._parts("bulk"),
+            pieces=len(self._left),
             # Stretches are few and long: what counts is whether one is in work.
             leaving=(rate or 0.0) if self._in_work else 0.0,
             rate=rate,
         )
 
-
-def _part(seconds: float, priority: Priority, in_flight: int) -> Part:
-    return Part(seconds, 1 / in_flight)
+    def _parts(self, priority: Priority) -> list[Part]:
+        """One for each recording: as many replicas as the share of its stretches that is here."""
+        recordings: dict[str, list[tuple[float, int]]] = {}
+        for seconds, options in self._left:
+            if options.priority == priority:
+                here = recordings.setdefault(options.request_id, [])
+                here.append((seconds, options.in_flight))
+        return [
+            Part(sum(seconds for seconds, _ in here), min(len(here) / here[-1][1], 1.0))
+            for here in recordings.values()
+        ]

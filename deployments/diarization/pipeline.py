@@ -46,7 +46,8 @@ _BUNDLED = "bundled:diarization"
 
 STUCK_S = 600.0
 """After so long without a finished batch the work counts as stuck. Clustering, the one step
-without batches, takes well under a minute (`bundled.MAX_CLUSTERED`)."""
+without batches, takes well under a minute: what is compared with each other is bounded
+(`similarity.MAX_CLUSTERED`, `pyannote_clustering.MAX_CLUSTERED`)."""
 
 
 class Cancelled(Exception):

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import math
 import time
-from contextlib import AbstractContextManager, aclosing, nullcontext
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from interchange import measures
@@ -128,8 +128,7 @@ class RecordingFlow:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._load(group, diarization))
                     group.create_task(self._emit())
-                    if diarization is not None:
-                        group.create_task(self._diarize(diarization))
+                    group.create_task(self._diarize(diarization))
         except BaseExceptionGroup as errors:
             raise first_of(errors) from errors
         self.stage_seconds["total"] = time.monotonic() - self.began
@@ -140,13 +139,11 @@ class RecordingFlow:
 
     # ------------------------------------------------------------------ loading
 
-    async def _load(
-        self, group: asyncio.TaskGroup, diarization: RecordingDiarization | None
-    ) -> None:
+    async def _load(self, group: asyncio.TaskGroup, diarization: RecordingDiarization) -> None:
         windows: asyncio.Queue[Window | None] = asyncio.Queue(1)
         with Backlog[Window]() as backlog:
             starter = group.create_task(self._start_windows(group, windows))
-            options = self.request.loading(pcm=diarization is not None)
+            options = self.request.loading(pcm=self.request.speakers)
             load = self.stages.loader.load(self.request.source, options)
             with span("load") as loading:
                 async with aclosing(load) as events:
@@ -156,7 +153,7 @@ class RecordingFlow:
                                 self._note(event)
                                 self.loaded_until = max(self.loaded_until, event.end)
                                 await self._hand_over(event, windows, backlog)
-                            case PcmBlock() if diarization is not None:
+                            case PcmBlock():
                                 diarization.feed(event.samples)
                             case Loaded():
                                 self.loaded = event
@@ -164,8 +161,7 @@ class RecordingFlow:
                                 loading.set_attribute("audio_s", event.duration)
             self.stage_seconds["load"] = time.monotonic() - self.began
             self._progress()
-            if diarization is not None:
-                diarization.end()
+            diarization.end()
             if not self.by_voice.done():
                 self.by_voice.set_result(False)
             for channel, speech in self.who.first.items():
@@ -178,7 +174,8 @@ class RecordingFlow:
     def _note(self, window: Window) -> None:
         """Nobody is told by voice while each channel has a speaker and nobody is known."""
         self.who.note(window)
-        if not self.by_voice.done() and (self.who.mixed or self.request.known_speakers):
+        needed = self.request.speakers and (self.who.mixed or self.request.known_speakers)
+        if needed and not self.by_voice.done():
             self.by_voice.set_result(True)
 
     async def _hand_over(
@@ -307,15 +304,14 @@ class RecordingFlow:
 
     # -------------------------------------------------------------- diarization
 
-    def _diarization(self) -> AbstractContextManager[RecordingDiarization | None]:
-        if not self.request.speakers:
-            return nullcontext()
+    def _diarization(self) -> RecordingDiarization:
         return RecordingDiarization(
             self.stages.diarizer,
+            self.request.id,
             self.request.diarization,
-            self.stages.voice_model,
-            self.resume.stretches,
-            lambda stretch: self.events.put_nowait(StretchDone(stretch)),
+            voice_model=self.stages.voice_model,
+            finished=self.resume.stretches,
+            tell=lambda stretch: self.events.put_nowait(StretchDone(stretch)),
         )
 
     async def _diarize(self, diarization: RecordingDiarization) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from interchange.stages import (
     SAMPLE_RATE,
+    AnalysisOptions,
     Apart,
     DiarizationOptions,
     Int16,
@@ -14,7 +15,6 @@ from interchange.stages import (
     LoadEvent,
     LoadOptions,
     PcmBlock,
-    Priority,
     RecognitionOptions,
     Source,
     Speakers,
@@ -138,9 +138,9 @@ class FakeDiarizer:
         self.seconds: float | None = None
         self.told_apart: list[bytes] = []
 
-    async def analyse(self, stretch: Stretch, priority: Priority, in_flight: int) -> bytes:
+    async def analyse(self, stretch: Stretch, options: AnalysisOptions) -> bytes:
         self.stretches.append(stretch)
-        self.in_flight.append(in_flight)
+        self.in_flight.append(options.in_flight)
         self.running += 1
         try:
             await (self.gate.wait() if self.gate else asyncio.sleep(0))

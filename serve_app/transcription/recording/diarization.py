@@ -11,6 +11,7 @@ from interchange.errors import QueueFull
 from interchange.samples import StretchCutter
 from interchange.stages import (
     SAMPLE_RATE,
+    AnalysisOptions,
     DiarizationOptions,
     Int16,
     SpeakerDiarizer,
@@ -22,16 +23,17 @@ from serve_app.transcription.recording.backlog import Backlog
 
 T = TypeVar("T")
 
-IN_FLIGHT = 8
+IN_FLIGHT = 4
 """Stretches of a recording that are asked for at once: so many diarizers work for one that is long,
-and half an hour of its samples lies in the object store."""
+and 6 MB of samples lie here and in the object store for each."""
 
 _FORMAT = 1
 """To be raised when what a diarizer makes of the same samples, by the same model, is another."""
 
 
 class RecordingDiarization:
-    """Takes a recording's samples as they come; they wait in a file until they are asked for.
+    """Takes a recording's samples as they come. What nobody has time for waits in a file, but for
+    the next stretch: a clip needs no disk.
 
     `finished` are stretches of an earlier try. `tell` is called with each other one that was
     analysed. Used inside a `with`.
@@ -40,18 +42,22 @@ class RecordingDiarization:
     def __init__(
         self,
         diarizer: SpeakerDiarizer,
+        request_id: str,
         options: DiarizationOptions,
+        *,
         voice_model: str,
         finished: Mapping[int, FinishedStretch],
         tell: Callable[[FinishedStretch], None],
     ) -> None:
         self._diarizer = diarizer
+        self._request_id = request_id
         self._options = options
         self._voice_model = voice_model
         self._finished = finished
         self._tell = tell
         self._cutter = StretchCutter()
         self._samples = 0
+        self._next: Stretch | None = None
         self._backlog: Backlog[Stretch] = Backlog()
         # One for each stretch that was cut, False when there will be no more.
         self._cut: asyncio.Queue[bool] = asyncio.Queue()
@@ -92,9 +98,10 @@ class RecordingDiarization:
             while await self._cut.get():
                 await self._room.acquire()
                 self._in_flight += 1
-                stretch = self._backlog.get()
+                stretch = self._take()
                 fingerprint = await asyncio.to_thread(self._fingerprint, stretch)
-                group.create_task(self._analyse(stretch, fingerprint, self._in_flight))
+                asked = AnalysisOptions(self._request_id, self._options.priority, self._in_flight)
+                group.create_task(self._analyse(stretch, fingerprint, asked))
         analyses = [self._analyses[number] for number in sorted(self._analyses)]
         seconds = self._samples / SAMPLE_RATE
         return await _when_there_is_room(
@@ -102,15 +109,23 @@ class RecordingDiarization:
         )
 
     def _put(self, stretch: Stretch) -> None:
-        self._backlog.put(stretch)
+        if self._next is None and not self._backlog:
+            self._next = stretch
+        else:
+            self._backlog.put(stretch)
         self._cut.put_nowait(True)
 
-    async def _analyse(self, stretch: Stretch, fingerprint: str, in_flight: int) -> None:
+    def _take(self) -> Stretch:
+        """The oldest that waits."""
+        if self._next is None:
+            return self._backlog.get()
+        stretch, self._next = self._next, None
+        return stretch
+
+    async def _analyse(self, stretch: Stretch, fingerprint: str, asked: AnalysisOptions) -> None:
         known = self._finished.get(stretch.number)
         if known is None or known.fingerprint != fingerprint:
-            analysis = await _when_there_is_room(
-                lambda: self._diarizer.analyse(stretch, self._options.priority, in_flight)
-            )
+            analysis = await _when_there_is_room(lambda: self._diarizer.analyse(stretch, asked))
             known = FinishedStretch(stretch.number, fingerprint, analysis)
             self._tell(known)
         self._analyses[stretch.number] = known.analysis

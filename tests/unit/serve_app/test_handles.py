@@ -16,6 +16,7 @@ from ray.serve.handle import DeploymentHandle
 from interchange.errors import QueueFull, Unavailable
 from interchange.stages import (
     SAMPLE_RATE,
+    AnalysisOptions,
     DiarizationOptions,
     RecognitionOptions,
     RemoteFile,
@@ -199,10 +200,12 @@ async def test_a_stretch_goes_to_another_diarizer_where_one_died_and_no_other_wi
         analyse=SimpleNamespace(remote=analyse), speakers=SimpleNamespace(remote=speakers)
     )
     diarizer = RaySpeakerDiarizer(cast(DeploymentHandle, handle))
-    with RecordingDiarization(diarizer, DiarizationOptions(), "model", {}, lambda _: None) as work:
+    with RecordingDiarization(
+        diarizer, "r", DiarizationOptions(), voice_model="", finished={}, tell=lambda _: None
+    ) as work:
         work.feed(np.zeros(400 * SAMPLE_RATE, np.int16))
         work.end()
         found = await work.run()
     assert found.turns == (Turn(0, 400, "SPEAKER_00"),)
     assert Counter(number for _, number, *_ in asked) == {0: 1, 1: 2, 2: 1}
-    assert asked[0] == ([("ref", 190 * SAMPLE_RATE)], 0, 180.0, "interactive", 1)
+    assert asked[0] == ([("ref", 190 * SAMPLE_RATE)], 0, 180.0, AnalysisOptions("r"))

@@ -9,7 +9,7 @@ import pytest
 
 from deployments.autoscaling import Load, Part
 from deployments.diarization.outstanding import Outstanding
-from interchange.stages import Priority
+from interchange.stages import AnalysisOptions, Priority
 
 
 class Clock:
@@ -36,7 +36,8 @@ class Asked:
             work()
             self.done.append(name)
 
-        return self._stack.enter_context(self._outstanding.stretch(180, priority, in_flight, noted))
+        options = AnalysisOptions(name, priority, in_flight)
+        return self._stack.enter_context(self._outstanding.stretch(180, options, noted))
 
     def go(self) -> None:
         self._gate.set()
@@ -76,10 +77,9 @@ async def test_who_has_left_is_not_worked_for() -> None:
         asked = Asked(outstanding, stack)
 
         async def leaves() -> None:
-            with outstanding.stretch(
-                180, "interactive", 1, lambda: asked.done.append("left")
-            ) as it:
-                await asyncio.wrap_future(it)
+            options = AnalysisOptions("left")
+            with outstanding.stretch(180, options, lambda: asked.done.append("left")) as result:
+                await asyncio.wrap_future(result)
 
         leaving = asyncio.create_task(leaves())
         await asyncio.sleep(0)
@@ -97,10 +97,11 @@ def test_stretches_count_while_they_wait_or_are_in_work() -> None:
     clock = Clock()
     outstanding = Outstanding(clock)
     with (
-        outstanding.stretch(180, "interactive", 2, bool),
-        outstanding.stretch(60, "bulk", 1, bool),
+        outstanding.stretch(180, AnalysisOptions("long", in_flight=3), bool),
+        outstanding.stretch(180, AnalysisOptions("long", in_flight=4), bool),
+        outstanding.stretch(60, AnalysisOptions("job", "bulk"), bool),
     ):
-        waiting = Load([Part(180, 0.5)], [Part(60, 1)], 2, 0, None)
+        waiting = Load([Part(360, 0.5)], [Part(60, 1)], 3, 0, None)
         assert outstanding.load() == waiting
         with outstanding.work(600):
             clock.now += 6
@@ -118,7 +119,7 @@ def test_what_fails_does_not_count_as_done() -> None:
             raise ValueError("it fails")
 
     with (
-        outstanding.stretch(60, "interactive", 1, fails) as result,
+        outstanding.stretch(60, AnalysisOptions("r"), fails) as result,
         pytest.raises(ValueError, match="it fails"),
     ):
         result.result()

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from interchange import samples as cutting
+from interchange import stages
 from interchange.errors import DiarizationFailed, QueueFull
 from interchange.stages import (
     SAMPLE_RATE,
-    STRETCH,
+    AnalysisOptions,
     DiarizationOptions,
     Int16,
-    Priority,
     Speakers,
     Stretch,
 )
@@ -20,8 +21,16 @@ from serve_app.transcription.recording import diarization
 from serve_app.transcription.recording.diarization import RecordingDiarization
 from tests.fakes.stages import FakeDiarizer
 
+STRETCH, REACH = SAMPLE_RATE, SAMPLE_RATE // 10
 TURNS = (Turn(0, 10, "SPEAKER_00"),)
 OPTIONS = DiarizationOptions(priority="bulk")
+
+
+@pytest.fixture(autouse=True)
+def short_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (cutting, stages):
+        monkeypatch.setattr(module, "STRETCH", STRETCH)
+    monkeypatch.setattr(cutting, "STRETCH_REACH", REACH)
 
 
 def samples(stretches: float) -> Int16:
@@ -35,7 +44,9 @@ async def diarize(
     model: str = "model",
 ) -> tuple[Speakers, list[FinishedStretch]]:
     told: list[FinishedStretch] = []
-    with RecordingDiarization(diarizer, OPTIONS, model, finished or {}, told.append) as subject:
+    with RecordingDiarization(
+        diarizer, "r", OPTIONS, voice_model=model, finished=finished or {}, tell=told.append
+    ) as subject:
         subject.feed(recording)
         subject.end()
         return await subject.run(), told
@@ -58,11 +69,11 @@ async def test_stretches_are_analysed_and_then_told_apart() -> None:
 
 async def test_analyses_are_in_order_whichever_ends_first() -> None:
     class Backwards(FakeDiarizer):
-        async def analyse(self, stretch: Stretch, priority: Priority, in_flight: int) -> bytes:
+        async def analyse(self, stretch: Stretch, options: AnalysisOptions) -> bytes:
             while len(done) < 3 - stretch.number:
                 await asyncio.sleep(0)
             done.append(stretch.number)
-            return await super().analyse(stretch, priority, in_flight)
+            return await super().analyse(stretch, options)
 
     done: list[int] = []
     diarizer = Backwards(TURNS)
@@ -74,12 +85,12 @@ async def test_analyses_are_in_order_whichever_ends_first() -> None:
 async def test_a_long_recording_asks_for_some_stretches_at_once() -> None:
     diarizer = FakeDiarizer(TURNS, gate=asyncio.Event())
     running = asyncio.create_task(diarize(diarizer, samples(11)))
-    while diarizer.running < 8:
+    while diarizer.running < diarization.IN_FLIGHT:
         await asyncio.sleep(0.001)
     assert diarizer.gate is not None
     diarizer.gate.set()
     await running
-    assert max(diarizer.in_flight) == 8
+    assert max(diarizer.in_flight) == diarization.IN_FLIGHT
     assert len(diarizer.told_apart) == 11
 
 
@@ -108,10 +119,10 @@ async def test_other_samples_and_another_model_are_analysed_again() -> None:
 
 async def test_a_recording_waits_for_a_diarizer_that_is_full() -> None:
     class Full(FakeDiarizer):
-        async def analyse(self, stretch: Stretch, priority: Priority, in_flight: int) -> bytes:
+        async def analyse(self, stretch: Stretch, options: AnalysisOptions) -> bytes:
             if refusals:
                 raise refusals.pop()
-            return await super().analyse(stretch, priority, in_flight)
+            return await super().analyse(stretch, options)
 
         async def speakers(self, *_: object) -> Speakers:
             if refusals_in_the_end:
@@ -126,12 +137,12 @@ async def test_a_recording_waits_for_a_diarizer_that_is_full() -> None:
 
 async def test_a_fault_ends_what_else_is_in_work(monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken(FakeDiarizer):
-        async def analyse(self, stretch: Stretch, priority: Priority, in_flight: int) -> bytes:
+        async def analyse(self, stretch: Stretch, options: AnalysisOptions) -> bytes:
             if stretch.number == 1:
                 while self.running < 2:
                     await asyncio.sleep(0.001)
                 raise DiarizationFailed("No.")
-            return await super().analyse(stretch, priority, in_flight)
+            return await super().analyse(stretch, options)
 
     monkeypatch.setattr(diarization, "IN_FLIGHT", 3)
     diarizer = Broken(gate=asyncio.Event())
