@@ -95,7 +95,7 @@ class Ingress:
         voice_model = settings.diarization.voice_model
         transcriber = AdmittedTranscriber(
             Identifying(
-                ray_transcriber(loader, recognizer, diarizer, settings.windows_in_flight),
+                ray_transcriber(loader, recognizer, diarizer, settings),
                 profiles,
                 voice_model,
             ),

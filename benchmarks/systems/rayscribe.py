@@ -97,7 +97,10 @@ class InProcess:
 
 
 class _NoDiarizer:
-    def begin(self, options: object) -> Any:
+    async def analyse(self, stretch: object, options: object) -> Any:
+        raise ValueError("Speakers are not asked for here.")
+
+    async def speakers(self, analyses: object, seconds: object, options: object) -> Any:
         raise ValueError("Speakers are not asked for here.")
 
     async def voice(self, samples: object) -> Any:

@@ -154,6 +154,7 @@ class BatchWorker:
             self._engine.queue,
             RaySpeakerDiarizer(self._diarizer),
             windows_in_flight=settings.windows_in_flight,
+            voice_model=settings.diarization.voice_model,
         )
         self._worker = Worker(transcriber, asked)
         self._watch: asyncio.Task[None] | None = None
