@@ -16,6 +16,7 @@ from deployments.diarization.speakers.clustering import (
     centres,
     unit,
 )
+from deployments.diarization.speakers.parts import Parting
 from deployments.diarization.speakers.voices import VoiceLimits, alike, reference_masks
 from interchange.stages import SAMPLE_RATE, Float32
 
@@ -47,7 +48,8 @@ class Diarization:
 
     `least_clean` is how many frames without others a speaker of a chunk must have to be
     embedded from them alone; None to embed from all. `gap` is the longest pause, in seconds,
-    that a turn goes on over, `quiet_gap` the longest if nobody else talks in it.
+    that a turn goes on over, `quiet_gap` the longest if nobody else talks in it. `parting` splits
+    speakers of a chunk who are two people; None to take them as they are.
     """
 
     segmenter: Segmenter
@@ -57,6 +59,7 @@ class Diarization:
     least_clean: int | None
     gap: float = 0.0
     quiet_gap: float = 0.0
+    parting: Parting | None = None
 
     def __call__(self, waveform: Tensor, bounds: Bounds, progress: Progress) -> Found:
         """Of (samples,) int16 at 16 kHz."""
@@ -67,10 +70,15 @@ class Diarization:
         if not masks.any():
             return Found([], np.zeros((0, self.embedder.dimension), np.float32))
         used = masks if self.least_clean is None else alone(masks, self.least_clean)
+        if self.parting is not None:
+            used = np.concatenate([used, self.parting.masks(masks)], axis=2)
         embeddings = self.embedder.embed(
             waveform, used, grid, lambda done, total: progress("embeddings", done, total)
         )
         progress("clustering", 0, 1)
+        if self.parting is not None:
+            whole, parts = np.split(embeddings, [masks.shape[2]], axis=1)
+            masks, embeddings = self.parting.split(masks, whole, parts, grid)
         speakers = self.clustering(embeddings, masks, grid, bounds)
         speakers[~masks.any(axis=1)] = NOBODY
         progress("reconstruction", 0, 1)
