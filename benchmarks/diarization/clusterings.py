@@ -8,7 +8,7 @@ from pyannote.audio.pipelines.clustering import AgglomerativeClustering
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.cluster.vq import kmeans2
 
-from benchmarks.diarization.own_flow import PARAMETERS
+from benchmarks.systems.own_flow import PARAMETERS
 from deployments.diarization.grid import Grid, UInt8
 from deployments.diarization.reconstruction import Speakers
 from deployments.diarization.speakers.clustering import (

@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.diarization.cases import KINDS, Case, composites, conversations
 from benchmarks.diarization.clusterings import Eigengap, MergedCentroids, OfPyannote
 from benchmarks.diarization.looks import Look, Looker
-from benchmarks.diarization.own_flow import OwnFlow
+from benchmarks.systems.own_flow import OwnFlow
 from benchmarks.measuring.speaker_errors import NIST_COLLAR_S, diarization_error_rate
 from benchmarks.measuring.tables import Cell, percent, table
 from deployments.diarization.bundled import GAP_S, PARTS_ALIKE

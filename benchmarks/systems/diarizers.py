@@ -42,7 +42,7 @@ class PyannoteFlow(_Diarizer):
         super().__init__()
         import torch  # noqa: PLC0415
 
-        from benchmarks.diarization.own_flow import OwnFlow  # noqa: PLC0415
+        from benchmarks.systems.own_flow import OwnFlow  # noqa: PLC0415
 
         torch.set_num_threads(threads)
         self._flow = OwnFlow()

@@ -106,6 +106,9 @@ class SimilarityClustering:
         speakers = 1 + int((merges < cut).sum())
         wanted = max(bounds.least, min(speakers, bounds.most or speakers))
         if wanted != speakers:
+            # Those who are asked for are they who speak most: others would be outvoted.
+            least = max(least, self.split_s)
+            merges = _merges(tree, sizes, least)
             while len(merges) < wanted - 1 and least > 0:
                 least = least / 2 if least > 0.1 else 0.0
                 merges = _merges(tree, sizes, least)
