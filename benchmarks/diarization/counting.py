@@ -18,9 +18,9 @@ import numpy as np
 from benchmarks.diarization.cases import KINDS, Case, composites, conversations
 from benchmarks.diarization.clusterings import Eigengap, MergedCentroids, OfPyannote
 from benchmarks.diarization.looks import Look, Looker
-from benchmarks.systems.own_flow import OwnFlow
 from benchmarks.measuring.speaker_errors import NIST_COLLAR_S, diarization_error_rate
 from benchmarks.measuring.tables import Cell, percent, table
+from benchmarks.systems.own_flow import OwnFlow
 from deployments.diarization.bundled import GAP_S, PARTS_ALIKE
 from deployments.diarization.reconstruction import reconstruct
 from deployments.diarization.speakers.clustering import NOBODY, Bounds, Clustering
