@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring.recordings import cut, waveform
+from benchmarks.systems.diarizers import lines
 from benchmarks.systems.system import LANGUAGE, WHISPER, by_clients
 from configs.settings import DiarizationSettings, RecognitionSettings, Settings
 from interchange.samples import as_int16
@@ -156,5 +157,5 @@ class DiarizerAlone:
             turns = self._diarizer.turns(
                 self._waveforms[path], DiarizationOptions(), threading.Event()
             )
-            texts.append("\n".join(f"{t.start:.3f} {t.end:.3f} {t.speaker}" for t in turns))
+            texts.append(lines(turns))
         return texts

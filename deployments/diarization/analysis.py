@@ -12,22 +12,30 @@ import numpy as np
 from deployments.diarization.grid import UInt8
 from interchange.stages import Float32
 
+_NONE = (0, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
     """Of consecutive chunks: `masks` (chunks, frames, local speakers), 1 where one talks, and
-    `embeddings` (chunks, local speakers, dimension), NaN for those who are silent."""
+    `embeddings` (chunks, local speakers, dimension), NaN for those who are silent. There are as
+    many local speakers as the chunk with most of them needs."""
 
     masks: UInt8
     embeddings: Float32
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
-        """Of one part after the other."""
-        return cls(
-            np.concatenate([part.masks for part in parts]),
-            np.concatenate([part.embeddings for part in parts]),
-        )
+        """Of one part after the other, those with fewer local speakers filled up with silent ones."""
+        most = max(part.masks.shape[2] for part in parts)
+        lacking = [(0, most - part.masks.shape[2]) for part in parts]
+        each = list(zip(parts, lacking, strict=True))
+        masks = [np.pad(part.masks, (_NONE, _NONE, more)) for part, more in each]
+        embeddings = [
+            np.pad(part.embeddings, (_NONE, more, _NONE), constant_values=np.nan)
+            for part, more in each
+        ]
+        return cls(np.concatenate(masks), np.concatenate(embeddings))
 
     def pack(self) -> bytes:
         """All of it, bit for bit: about 50 KB a minute of talk."""

@@ -17,6 +17,7 @@ from deployments.diarization.speakers.clustering import (
     centres,
     unit,
 )
+from deployments.diarization.speakers.parts import Parting
 from deployments.diarization.speakers.voices import VoiceLimits, alike, reference_masks
 from interchange.stages import SAMPLE_RATE, STRETCH, STRETCH_REACH, Float32
 
@@ -48,7 +49,8 @@ class Diarization:
 
     `least_clean` is how many frames without others a speaker of a chunk must have to be
     embedded from them alone; None to embed from all. `gap` is the longest pause, in seconds,
-    that a turn goes on over, `quiet_gap` the longest if nobody else talks in it.
+    that a turn goes on over, `quiet_gap` the longest if nobody else talks in it. `parting` splits
+    speakers of a chunk who are two people; None to take them as they are.
     """
 
     segmenter: Segmenter
@@ -58,6 +60,7 @@ class Diarization:
     least_clean: int | None
     gap: float = 0.0
     quiet_gap: float = 0.0
+    parting: Parting | None = None
 
     def __call__(self, waveform: Tensor, bounds: Bounds, progress: Progress) -> Found:
         """Of (samples,) int16 at 16 kHz, the whole recording."""
@@ -87,9 +90,14 @@ class Diarization:
             waveform, lambda done, total: progress("segmentation", done, total)
         )
         used = masks if self.least_clean is None else alone(masks, self.least_clean)
+        if self.parting is not None:
+            used = np.concatenate([used, self.parting.masks(masks)], axis=2)
         embeddings = self.embedder.embed(
             waveform, used, grid, lambda done, total: progress("embeddings", done, total)
         )
+        if self.parting is not None:
+            whole, parts = np.split(embeddings, [masks.shape[2]], axis=1)
+            masks, embeddings = self.parting.split(masks, whole, parts, grid)
         return Analysis(masks, embeddings)
 
     def speakers(self, analysis: Analysis, bounds: Bounds, progress: Progress) -> Found:

@@ -34,6 +34,23 @@ def test_parts_are_joined_in_order() -> None:
     np.testing.assert_array_equal(joined.embeddings, whole.embeddings)
 
 
+def test_where_more_speakers_are_needed_others_are_silent() -> None:
+    few, many = analysis(2), analysis(3, seed=1)
+    more = np.zeros((3, 589, 2), np.uint8)
+    more[1, 100, 0] = 1
+    voices = np.full((3, 2, 192), np.nan, np.float32)
+    voices[1, 0] = 1
+    many = Analysis(
+        np.concatenate([many.masks, more], axis=2),
+        np.concatenate([many.embeddings, voices], axis=1),
+    )
+    joined = Analysis.unpack(Analysis.joined([few, many]).pack())
+    assert not joined.masks[:2, :, 3:].any()
+    assert np.isnan(joined.embeddings[:2, 3:]).all()
+    np.testing.assert_array_equal(joined.masks[2:], many.masks)
+    np.testing.assert_array_equal(joined.embeddings[2:], many.embeddings)
+
+
 @pytest.mark.parametrize("content", [b"", b"something else", analysis(3).pack()[:-30]])
 def test_something_else_is_no_analysis(content: bytes) -> None:
     with pytest.raises(ValueError, match="no analysis"):
