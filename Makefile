@@ -29,7 +29,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve sample weights test test-page unit lint types format accuracy bench bench-gpu gpu-bundle gpu-check observe simulate attack soak batch-proof chaos fuzz clients lock clean
+.PHONY: help serve sample weights test test-page unit lint types format accuracy bench bench-gpu gpu-bundle gpu-check observe simulate attack soak cluster batch-proof chaos fuzz clients lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -93,6 +93,11 @@ simulate: $(VENV)/.installed-bench ## Compare policies of autoscaling over a sim
 
 batch-proof: weights $(VENV)/.installed-s3 ## Prove bulk work: its speed, kills, S3, a million files: ARGS="--only speed"
 	@PYTHONPATH=$(VENV)/s3 $(BIN)/python -m benchmarks.endurance.batch $(ARGS)
+
+cluster: weights $(VENV)/.installed-dev ## Lose replicas, nodes and the head of a cluster; it installs a Redis (apt): ARGS="-k head"
+	@command -v valkey-server >/dev/null || command -v redis-server >/dev/null \
+		|| { apt-get update && apt-get install -y redis-server; }
+	@$(BIN)/python -m pytest -m "not gpu" tests/cluster $(ARGS)
 
 chaos: weights $(VENV)/.installed-dev ## Kill replicas and the service under 30 jobs: ARGS="--stores sqlite"
 	@$(BIN)/python -m benchmarks.endurance.chaos $(ARGS)

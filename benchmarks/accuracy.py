@@ -22,8 +22,19 @@ from benchmarks.measuring.recordings import (
     seconds,
     spoken,
 )
-from benchmarks.measuring.speaker_errors import COLLAR_S, diarization_error_rate, read_rttm
-from benchmarks.measuring.speaker_words import Said, read_stm, speaker_word_errors
+from benchmarks.measuring.speaker_errors import (
+    COLLAR_S,
+    NIST_COLLAR_S,
+    NOT_FOR_SPEAKERS,
+    diarization_error_rate,
+    read_rttm,
+)
+from benchmarks.measuring.speaker_words import (
+    Said,
+    attribution_errors,
+    read_stm,
+    speaker_word_errors,
+)
 from benchmarks.measuring.tables import percent, table
 from benchmarks.measuring.text_errors import word_error_rate
 from benchmarks.systems.graph_client import PROFILE, GraphClient, running_graph
@@ -36,8 +47,6 @@ from tests.support.running.remote import remote_server
 PARTS = ("en", "multi", "long", "conversation", "hard", "alone")
 
 _AT_ONCE = 8
-_NOT_FOR_SPEAKERS = "mix_bilingual"
-"""Its reference counts a voice that speaks two languages as two speakers."""
 
 
 def main(
@@ -186,13 +195,13 @@ def conversations(graph: GraphClient) -> dict[str, Any]:
     speaker where there is a reference."""
     rows: dict[str, Any] = {}
     for recording in listed("conversation"):
-        if recording.path.stem == _NOT_FOR_SPEAKERS:
+        if recording.path.stem == NOT_FOR_SPEAKERS:
             continue
         began = time.monotonic()
         answer = graph.transcribe(recording.path, speakers="true")
         took = time.monotonic() - began
         rate, turns = _speaker_errors(recording, answer)
-        lenient, _ = _speaker_errors(recording, answer, collar=2 * COLLAR_S)
+        lenient, _ = _speaker_errors(recording, answer, collar=NIST_COLLAR_S)
         reference = read_rttm(recording.path.with_suffix(".rttm"))
         rows[recording.name] = {
             "seconds": answer["duration"],
@@ -202,6 +211,7 @@ def conversations(graph: GraphClient) -> dict[str, Any]:
             "speakers": _speakers(reference),
             "found": _speakers(turns),
             "speaker_words": _speaker_words(recording, answer),
+            "attribution": _attribution(recording, answer),
         }
     mean, lenient = (
         sum(row[rate] for row in rows.values()) / len(rows) for rate in ("der", "der_nist_collar")
@@ -224,7 +234,24 @@ def conversations(graph: GraphClient) -> dict[str, Any]:
     print(f"Mean diarization error rate: {percent(mean)}; collar ± 0.25 s: {percent(lenient)}")
     by_speaker = _rate([row["speaker_words"] for row in rows.values() if row["speaker_words"]])
     print(f"Word errors by speaker (cpWER), over all words: {percent(by_speaker)}")
-    return {"files": rows, "mean": mean, "mean_nist_collar": lenient, "cpwer": by_speaker}
+    words = sum(row["speaker_words"][1] for row in rows.values() if row["attribution"])
+    timed, free = (
+        sum(row["attribution"][which] for row in rows.values() if row["attribution"]) / words
+        for which in (0, 1)
+    )
+    print(f"tcpWER: {percent(timed)}, ORC-WER: {percent(free)}, apart: {percent(timed - free)}")
+    rates = {"cpwer": by_speaker, "tcpwer": timed, "orcwer": free}
+    return {"files": rows, "mean": mean, "mean_nist_collar": lenient, **rates}
+
+
+def _attribution(recording: Recording, answer: dict[str, Any]) -> tuple[int, int] | None:
+    """Errors by tcpWER and by ORC-WER; None without a reference."""
+    reference = recording.path.with_suffix(".stm")
+    return attribution_errors(read_stm(reference), _said(answer)) if reference.is_file() else None
+
+
+def _said(answer: dict[str, Any]) -> list[Said]:
+    return [Said(s["speaker"] or "", s["start"], s["end"], s["text"]) for s in answer["segments"]]
 
 
 def _speaker_words(recording: Recording, answer: dict[str, Any]) -> tuple[int, int] | None:
@@ -232,8 +259,7 @@ def _speaker_words(recording: Recording, answer: dict[str, Any]) -> tuple[int, i
     reference = recording.path.with_suffix(".stm")
     if not reference.is_file():
         return None
-    heard = [Said(s["speaker"] or "", s["start"], s["end"], s["text"]) for s in answer["segments"]]
-    return speaker_word_errors(read_stm(reference), heard)
+    return speaker_word_errors(read_stm(reference), _said(answer))
 
 
 def _rate(counted: list[tuple[int, int]]) -> float:

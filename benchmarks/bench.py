@@ -21,6 +21,7 @@ from benchmarks.systems.worker import Run
 from benchmarks.workloads.fairness import clips_beside_a_long_recording
 from benchmarks.workloads.graph_speed import measure_graph
 from benchmarks.workloads.length import hours_of_speech
+from benchmarks.workloads.speakers import speakers_told_apart
 from benchmarks.workloads.speed import Workload, workload
 
 COMPARED = {
@@ -33,8 +34,8 @@ COMPARED = {
 
 _TRIES = 3
 
-ALONE = ("d", "e")
-"""Workloads that say something about Rayscribe only."""
+ALONE = ("d", "e", "f")
+"""Workloads with a table of their own."""
 
 
 def main(
@@ -43,9 +44,10 @@ def main(
         str,
         typer.Option(
             help="a: a long recording; b: 64 clips from 16 clients; c: one clip at a time; "
-            "d: clips while a long recording runs; e: hours of speech."
+            "d: clips while a long recording runs; e: hours of speech; "
+            "f: speakers told apart."
         ),
-    ] = "a,b,c,d,e",
+    ] = "a,b,c,d,e,f",
     repeats: Annotated[
         int,
         typer.Option(
@@ -57,6 +59,7 @@ def main(
         str, typer.Option(help=f"Who takes part, in this order: {', '.join(CONTENDERS)}.")
     ] = "",
     hours: Annotated[float, typer.Option(help="How long the recording of e is.")] = 3.0,
+    threads: Annotated[str, typer.Option(help="Of each diarizer in f, in turn.")] = "2,1",
     graph: Annotated[
         bool,
         typer.Option("--graph", help="Measure the graph itself, with an engine that sleeps."),
@@ -88,6 +91,9 @@ def main(
             found["d"] = clips_beside_a_long_recording(repeats)
         if "e" in chosen:
             found["e"] = hours_of_speech(hours)
+        if "f" in chosen:
+            counts = [int(count) for count in threads.split(",")]
+            found["f"] = speakers_told_apart(repeats, counts)
     except NoSpeech as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None

@@ -21,8 +21,8 @@ from benchmarks.measuring.recordings import NoSpeech, Spoken, cut, spoken, wavef
 from benchmarks.measuring.tables import percent, table
 from benchmarks.measuring.text_errors import normaliser, word_errors
 from configs.settings import AudioSettings, RecognitionSettings
-from deployments.recognition.build import build_engine
 from deployments.recognition.engine.base import Engine
+from deployments.recognition.engines import build_engine
 from interchange.stages import SAMPLE_RATE, RecognitionOptions
 from interchange.transcript import Word
 

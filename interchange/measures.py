@@ -124,6 +124,12 @@ STEP_SECONDS = Measure(
     "Time of a decoding step.",
     boundaries=(0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256),
 )
+ENCODE_SECONDS = Measure(
+    "recognition_encode_seconds",
+    "histogram",
+    "Time until windows that were given to the encoder are encoded.",
+    boundaries=(0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
+)
 RECOGNIZED_AUDIO = Measure("recognition_audio_seconds", "counter", "Seconds of audio recognized.")
 WINDOWS = Measure("recognition_windows", "counter", "Windows recognized.")
 DECODED_AGAIN = Measure("recognition_decoded_again", "counter", "Decodings after a window's first.")

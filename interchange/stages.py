@@ -4,7 +4,7 @@ The transcriber knows the stages by these Protocols only: in a replica they are 
 in a unit test plain objects.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -63,13 +63,15 @@ class LoadOptions:
 
     `first_window_s` bounds the first window further than the others, for a listener who waits.
     `detection` None means the service's own. `channels` says what becomes of several; the waveform
-    is the mix whatever it says.
+    is the mix whatever it says. `within_s` is what is left of the request's time, see
+    `interchange/budget.py`.
     """
 
     pcm: bool = False
     first_window_s: float | None = None
     detection: SpeechDetection | None = None
     channels: ChannelUse = "mix"
+    within_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,8 @@ class RecognitionOptions:
     that the transcript should read as if it followed. `temperature` is where decoding starts.
     `batch_size` caps how many windows of this request may be decoded at once. `logprobs` asks
     for the tokens of each segment with their log-probabilities. `in_flight` is how many windows of
-    the request are in recognition, wherever, with this one.
+    the request are in recognition, wherever, with this one. `within_s` is what is left of the
+    request's time.
     """
 
     request_id: str
@@ -201,6 +204,7 @@ class RecognitionOptions:
     batch_size: int | None = None
     logprobs: bool = False
     in_flight: int = 1
+    within_s: float | None = None
 
 
 class SpeechRecognizer(Protocol):
@@ -239,13 +243,15 @@ class VoiceSample:
 
 @dataclass(frozen=True, slots=True)
 class DiarizationOptions:
-    """Bounds on the number of speakers, each None where unknown, and the voices that are known."""
+    """Bounds on the number of speakers, each None where unknown, and the voices that are known.
+    `within_s` is what is left of the request's time."""
 
     num_speakers: int | None = None
     min_speakers: int | None = None
     max_speakers: int | None = None
     known: tuple[Voice, ...] = ()
     priority: Priority = "interactive"
+    within_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,23 +266,58 @@ class Speakers:
     voices: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
-class Diarization(Protocol):
-    """One recording on its way to its speakers."""
+STRETCH = 180 * SAMPLE_RATE
+"""Samples of a recording that one call of diarization is about."""
 
-    async def feed(self, block: PcmBlock) -> None:
-        """Hand over the next block."""
-        ...
+STRETCH_REACH = 10 * SAMPLE_RATE
+"""Samples behind them that the call is given too: what is looked at together ends within them."""
 
-    async def speakers(self) -> Speakers:
-        """Say that all blocks were fed, and wait for the speakers.
 
-        Raises DiarizationFailed, and InvalidOption for voices that another model heard.
-        """
-        ...
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The samples of a recording from `number` × STRETCH on: STRETCH + STRETCH_REACH of them, or
+    all there are to its end. The last STRETCH_REACH begin the next stretch as well."""
+
+    number: int
+    samples: Int16
+
+    @property
+    def seconds(self) -> float:
+        """Of the recording that no other stretch is about."""
+        return min(len(self.samples), STRETCH) / SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisOptions:
+    """`request_id` says whose stretch it is, `in_flight` how many of that recording are asked for,
+    wherever, with this one. `within_s` is what is left of the request's time."""
+
+    request_id: str
+    priority: Priority = "interactive"
+    in_flight: int = 1
+    within_s: float | None = None
 
 
 class SpeakerDiarizer(Protocol):
-    def begin(self, options: DiarizationOptions) -> Diarization: ...
+    async def analyse(self, stretch: Stretch, options: AnalysisOptions) -> bytes:
+        """Who talks when in a stretch, and how each sounds: small, without samples, and of no use
+        but for `speakers`. The same stretch gives the same.
+
+        Cancelling the call stops the work within a batch. Raises DiarizationFailed, and QueueFull
+        where too much waits.
+        """
+        ...
+
+    async def speakers(
+        self, analyses: Sequence[bytes], seconds: float, options: DiarizationOptions
+    ) -> Speakers:
+        """The speakers of a recording of so many seconds, by the analyses of all its stretches, in
+        order.
+
+        Raises DiarizationFailed, InvalidOption for bounds that contradict each other and for
+        voices that another model heard, and QueueFull.
+        """
+        ...
 
     async def voice(self, samples: Int16) -> VoiceSample:
         """The voice in a short recording of one person. Raises DiarizationFailed."""

@@ -6,10 +6,10 @@ windows, a window the same words), so a call whose replica died is made again on
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import ray
 from ray import serve
@@ -24,20 +24,21 @@ from ray.exceptions import (
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
+from configs.settings import Settings
+from interchange import budget
 from interchange.errors import QueueFull, RayscribeError, ServerError, Unavailable
 from interchange.room import no_room
 from interchange.stages import (
-    SAMPLE_RATE,
-    Diarization,
+    AnalysisOptions,
     DiarizationOptions,
     Int16,
     LoadEvent,
     LoadOptions,
-    PcmBlock,
     RecognitionOptions,
     RemoteFile,
     Source,
     Speakers,
+    Stretch,
     UrlSource,
     VoiceSample,
     Window,
@@ -59,6 +60,9 @@ _FULL = (ObjectStoreFullError, OutOfDiskError)
 _LOST = (ActorDiedError, ActorUnavailableError, RayActorError)
 
 
+Options = TypeVar("Options", LoadOptions, RecognitionOptions, AnalysisOptions, DiarizationOptions)
+
+
 class RayAudioLoader:
     def __init__(self, handle: DeploymentHandle) -> None:
         self._load = handle.options(stream=True).load
@@ -69,7 +73,8 @@ class RayAudioLoader:
         for attempt in range(_TRIES):
             try:
                 seen = 0
-                async with aclosing(_streamed(self._load, source, options)) as events:
+                load = _streamed(self._load, source, _in_time(options))
+                async with aclosing(load) as events:
                     async for event in events:
                         seen += 1
                         # A second load repeats what the first delivered.
@@ -120,40 +125,36 @@ class RaySpeechRecognizer:
 
     async def recognize(self, window: Window, options: RecognitionOptions) -> WindowTranscript:
         found: WindowTranscript = await _repeat(
-            "speech recognition", lambda: self._recognize.remote(window, options)
-        )
-        return found
-
-
-class RayDiarization:
-    """The blocks of one recording lie in Ray's object store, which spills to disk, until the
-    diarizing replica reads them. This process owns them: they outlive the loader's replica."""
-
-    def __init__(self, handle: DeploymentHandle, options: DiarizationOptions) -> None:
-        self._diarize = handle.diarize
-        self._options = options
-        self._blocks: list[ray.ObjectRef] = []
-        self._seconds = 0.0
-
-    async def feed(self, block: PcmBlock) -> None:
-        with _our_errors("speaker diarization"):
-            self._blocks.append(await asyncio.to_thread(ray.put, block.samples))
-        self._seconds += len(block.samples) / SAMPLE_RATE
-
-    async def speakers(self) -> Speakers:
-        found: Speakers = await _repeat(
-            "speaker diarization",
-            lambda: self._diarize.remote(self._blocks, self._seconds, self._options),
+            "speech recognition", lambda: self._recognize.remote(window, _in_time(options))
         )
         return found
 
 
 class RaySpeakerDiarizer:
+    """The samples of a stretch in work lie in Ray's object store. This process owns them: where the
+    replica that has them dies, another gets them."""
+
     def __init__(self, handle: DeploymentHandle) -> None:
         self._handle = handle
 
-    def begin(self, options: DiarizationOptions) -> Diarization:
-        return RayDiarization(self._handle, options)
+    async def analyse(self, stretch: Stretch, options: AnalysisOptions) -> bytes:
+        with _our_errors("speaker diarization"):
+            samples = await asyncio.to_thread(ray.put, stretch.samples)
+        number, seconds = stretch.number, stretch.seconds
+        found: bytes = await _repeat(
+            "speaker diarization",
+            lambda: self._handle.analyse.remote([samples], number, seconds, _in_time(options)),
+        )
+        return found
+
+    async def speakers(
+        self, analyses: Sequence[bytes], seconds: float, options: DiarizationOptions
+    ) -> Speakers:
+        found: Speakers = await _repeat(
+            "speaker diarization",
+            lambda: self._handle.speakers.remote(list(analyses), seconds, _in_time(options)),
+        )
+        return found
 
     async def voice(self, samples: Int16) -> VoiceSample:
         found: VoiceSample = await _repeat(
@@ -182,18 +183,25 @@ def ray_transcriber(
     loader: DeploymentHandle,
     recognizer: DeploymentHandle,
     diarizer: DeploymentHandle,
-    windows_in_flight: int,
+    settings: Settings,
 ) -> Transcriber:
     return RayTranscriber(
         RayAudioLoader(loader),
         RaySpeechRecognizer(recognizer),
         RaySpeakerDiarizer(diarizer),
-        windows_in_flight=windows_in_flight,
+        windows_in_flight=settings.windows_in_flight,
+        voice_model=settings.diarization.voice_model,
     )
 
 
 def ray_voices(loader: DeploymentHandle, diarizer: DeploymentHandle) -> VoiceReader:
     return VoiceReader(RayAudioLoader(loader), RaySpeakerDiarizer(diarizer))
+
+
+def _in_time(options: Options) -> Options:
+    """With what is left of the request's time, at each try."""
+    left = budget.left()
+    return options if left is None else replace(options, within_s=left)
 
 
 async def _repeat(stage: str, call: Callable[[], Any]) -> Any:

@@ -32,6 +32,11 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("RAY_SERVE_CONTROL_LOOP_INTERVAL_S", "1")
 os.environ.setdefault("RAY_SERVE_METRICS_EXPORT_INTERVAL_MS", "2000")
 os.environ.setdefault("REPORTER_UPDATE_INTERVAL_MS", "30000")
+# A replica that failed three checks of health has hung: asked to end, it would hold its requests
+# for as long as a healthy one may take to finish them (`graceful_shutdown_timeout_s`).
+os.environ.setdefault("RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS", "1")
+# On a busy machine the proxy takes longer than the five seconds after which it is started anew.
+os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", "30")
 # What stands around Serve's HTTP proxy; without it strangers speak to Serve itself.
 os.environ.setdefault(
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", "serve_app.http.gate.proxy:middlewares"
@@ -162,7 +167,7 @@ def local_cluster(
     """Ray on this machine, for as long as the block lasts. Raises StartFailed."""
     typer.echo("Starting Ray")
     give_way()
-    _stay_on_loopback()
+    stay_on_loopback()
     try:
         with session_folder() as folder:
             yield from _ray(folder, dashboard=dashboard, logs=logs, metrics_port=metrics_port)
@@ -200,7 +205,7 @@ def _ray(folder: Path, *, dashboard: bool, logs: bool, metrics_port: int) -> Ite
         _shut_down()
 
 
-def _stay_on_loopback() -> None:
+def stay_on_loopback() -> None:
     """Have Ray bind its own ports to the loopback address, where no other machine reaches them.
 
     It takes that address for a slip, and puts the machine's own in its place: its ports would be

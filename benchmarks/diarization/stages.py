@@ -46,7 +46,9 @@ class Stages:
             torch.cuda.synchronize()
         now = time.perf_counter()
         if self._stage is not None:
-            self.seconds[self._stage] = round(now - self._since, 3)
+            # Each stretch of the recording comes to it again.
+            seconds = self.seconds.get(self._stage, 0.0) + now - self._since
+            self.seconds[self._stage] = round(seconds, 3)
         self._stage, self._since = following, now
 
 

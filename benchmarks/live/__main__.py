@@ -2,15 +2,16 @@
 
 Recordings are spoken in real time, one behind another with a second of silence between them, to as
 many sessions at once as are asked for, each from another recording on. The same audio as a file
-says when each word ended, and what errors there are without haste. Then silence, noise and music,
-in which nobody speaks.
+says when each word ended, and what errors there are without haste. With `--beside` the long
+recording is transcribed meanwhile, again and again. Then silence, noise and music, in which nobody
+speaks.
 """
 
 import asyncio
 import os
 import tempfile
-import time
 import wave
+from contextlib import ExitStack
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,38 +19,41 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from benchmarks.live import quiet
+from benchmarks.live.beside import LongFile
 from benchmarks.measuring import results
 from benchmarks.measuring.figures import median, percentile
 from benchmarks.measuring.live_client import Heard, speak
-from benchmarks.measuring.recordings import NoSpeech, Spoken, clips, listed, waveform
+from benchmarks.measuring.recordings import NoSpeech, Spoken, clips, long_recording, waveform
 from benchmarks.measuring.tables import percent, table
 from benchmarks.measuring.text_errors import normaliser, word_error_rate
 from benchmarks.systems.graph_client import GraphClient, running_graph
 from interchange.samples import as_int16
 from interchange.stages import SAMPLE_RATE, Float32
-from tests.support.running.service import Service
 
 _GAP = np.zeros(SAMPLE_RATE, np.float32)
-_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
 def main(
     *,
     count: Annotated[int, typer.Option(min=1, help="English utterances, 8 s each in mean.")] = 12,
     sessions: Annotated[int, typer.Option(min=1, help="So many speak at once.")] = 1,
-    quiet_s: Annotated[float, typer.Option(help="Seconds of each that is no speech.")] = 60,
+    beside: Annotated[bool, typer.Option(help="The long recording is transcribed too.")] = False,
+    quiet_s: Annotated[float, typer.Option(min=0, help="Seconds of what is no speech.")] = 60,
 ) -> None:
     """Measure delays and word errors of live sessions."""
     try:
         recordings = clips(count)
-        music = [each.path for each in listed("hard") if each.name.startswith("music_30s")]
+        file = LongFile(long_recording().path) if beside else None
+        music = quiet.music()
     except NoSpeech as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
     found: dict[str, Any] = {"load_before": os.getloadavg(), "sessions": sessions}
     with running_graph() as client:
-        found["speech"] = _speech(client, recordings, sessions)
-        found["no_speech"] = _no_speech(client.service, music, quiet_s)
+        found["speech"] = _speech(client, recordings, sessions, file)
+        if quiet_s:
+            found["no_speech"] = quiet.measure(client.service, music, quiet_s)
     found["load_after"] = os.getloadavg()
     typer.echo(f"\nload {found['load_before'][0]:.1f} before, {found['load_after'][0]:.1f} after")
     typer.echo(f"Written to {results.write('live', found)}")
@@ -58,7 +62,9 @@ def main(
 # -------------------------------------------------------------------------------- speech
 
 
-def _speech(client: GraphClient, recordings: list[Spoken], sessions: int) -> dict[str, Any]:
+def _speech(
+    client: GraphClient, recordings: list[Spoken], sessions: int, file: LongFile | None
+) -> dict[str, Any]:
     orders = [
         recordings[turn * len(recordings) // sessions :]
         + recordings[: turn * len(recordings) // sessions]
@@ -76,7 +82,12 @@ def _speech(client: GraphClient, recordings: list[Spoken], sessions: int) -> dic
             await asyncio.gather(*(speak(client.service.url, each, "en") for each in audio))
         )
 
-    heard = asyncio.run(all_at_once())
+    alone_s = [file.transcribe(client) for _ in range(3)] if file else []
+    beside_s: list[float] = []
+    with ExitStack() as meanwhile:
+        if file:
+            beside_s = meanwhile.enter_context(file.again_and_again(client))
+        heard = asyncio.run(all_at_once())
     both = list(zip(heard, files, strict=True))
     delays = [d for each, file in both for d in _delays(each.deltas, file)]
     # What whoever waits for whole turns waits for a word.
@@ -93,6 +104,8 @@ def _speech(client: GraphClient, recordings: list[Spoken], sessions: int) -> dic
         "live_wer": word_error_rate(zip(references, (each.text for each in heard), strict=True)),
         "file_wer": word_error_rate(zip(references, (each["text"] for each in files), strict=True)),
         "failed": [sentence for each in heard for sentence in each.failed],
+        "file_alone_s": alone_s,
+        "file_beside_s": beside_s,
     }
     print(
         table(
@@ -108,6 +121,12 @@ def _speech(client: GraphClient, recordings: list[Spoken], sessions: int) -> dic
         f"word errors of {sessions} live: {percent(figures['live_wer'])}, "
         f"as files: {percent(figures['file_wer'])}"
     )
+    if alone_s and beside_s:
+        alone, with_them = median(alone_s), median(beside_s)
+        print(
+            f"the long file alone: {alone:.1f} s; beside {sessions} live: {with_them:.1f} s, "
+            f"{with_them / alone:.2f} times that ({len(beside_s)} times)"
+        )
     return figures
 
 
@@ -133,51 +152,6 @@ def _delays(texts: list[tuple[float, str]], file: dict[str, Any]) -> list[float]
         for block in pairs.get_matching_blocks()
         for n in range(block.size)
     ]
-
-
-# ----------------------------------------------------------------------------- no speech
-
-
-def _no_speech(service: Service, music: list[Path], seconds: float) -> list[dict[str, Any]]:
-    length = round(seconds * SAMPLE_RATE)
-    noise = np.random.default_rng(0).normal(0, 0.05, length).astype(np.float32)
-    kinds = {"silence": np.zeros(length, np.float32), "noise": noise}
-    if music:
-        played = np.concatenate([waveform(path) for path in music])
-        kinds["music"] = np.resize(played, length)
-    before, began = _used_s(service), time.monotonic()
-    time.sleep(min(seconds, 20))
-    idle = (_used_s(service) - before) / (time.monotonic() - began)
-    rows: list[dict[str, Any]] = []
-    for kind, samples in kinds.items():
-        before, began = _used_s(service), time.monotonic()
-        heard = asyncio.run(speak(service.url, samples, None))
-        share = (_used_s(service) - before) / (time.monotonic() - began)
-        rows.append({"kind": kind, "words": heard.text, "core": share, "idle": idle})
-    print(
-        "\n"
-        + table(
-            ["nobody speaks", "seconds", "words", "of a core, above idle"],
-            [
-                [r["kind"], seconds, r["words"] or "none", percent(r["core"] - r["idle"])]
-                for r in rows
-            ],
-        )
-    )
-    return rows
-
-
-def _used_s(service: Service) -> float:
-    """Seconds of processor time of the whole service."""
-    total = 0.0
-    for process in service.processes():
-        try:
-            stat = Path(f"/proc/{process}/stat").read_text()
-        except OSError:
-            continue  # it ended meanwhile
-        fields = stat.rpartition(")")[2].split()
-        total += (int(fields[11]) + int(fields[12])) * _TICK_S
-    return total
 
 
 if __name__ == "__main__":

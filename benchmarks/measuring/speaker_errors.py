@@ -13,6 +13,11 @@ COLLAR_S = 0.25
 """Seconds at each boundary of the reference that are not judged, half of them on each side:
 what pyannote.metrics calls its collar. NIST means by 0.25 s so much on each side."""
 
+NIST_COLLAR_S = 2 * COLLAR_S
+"""What NIST calls a collar of 0.25 s."""
+NOT_FOR_SPEAKERS = "mix_bilingual"
+"""A conversation whose reference counts a voice that speaks two languages as two speakers."""
+
 
 def diarization_error_rate(
     reference: list[Turn], found: list[Turn], duration: float, collar: float = COLLAR_S

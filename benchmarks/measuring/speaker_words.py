@@ -11,6 +11,8 @@ from pathlib import Path
 
 from benchmarks.measuring.text_errors import normaliser
 
+TIME_COLLAR_S = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -30,6 +32,22 @@ def speaker_word_errors(
 
     found = cp_word_error_rate(_lines(reference, language), _lines(heard, language))
     return int(found.errors), int(found.length)
+
+
+def attribution_errors(
+    reference: Iterable[Said], heard: Iterable[Said], language: str = "en"
+) -> tuple[int, int]:
+    """Errors by tcpWER, a word of another time than `TIME_COLLAR_S` away being another word, and
+    by ORC-WER, which gives each sentence to whomever it fits: what the first has above the second
+    are words with the wrong speaker, or at the wrong time."""
+    from meeteval.wer.wer.orc import orc_word_error_rate  # noqa: PLC0415 - of the bench extra
+    from meeteval.wer.wer.time_constrained import (  # noqa: PLC0415
+        time_constrained_minimum_permutation_word_error_rate as tcp_word_error_rate,
+    )
+
+    lines = _lines(reference, language), _lines(heard, language)
+    timed = tcp_word_error_rate(*lines, collar=TIME_COLLAR_S)
+    return int(timed.errors), int(orc_word_error_rate(*lines).errors)
 
 
 def read_stm(path: Path) -> list[Said]:

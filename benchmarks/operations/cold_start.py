@@ -20,6 +20,9 @@ from benchmarks.systems.worker import ROOT
 from configs.settings import Settings
 
 PARTS = ("process", "imports", "weights", "warm-up")
+CLOCKS = ("clock", "processor")
+
+Parts = dict[str, float]
 
 Steps = Iterator[str]
 """Yields the name of each part when it is done."""
@@ -28,23 +31,29 @@ Steps = Iterator[str]
 def main(
     repeats: Annotated[int, typer.Option(help="Starts of each stage; medians are shown.")] = 3,
     imports: Annotated[int, typer.Option(help="Show so many of the longest imports.")] = 8,
+    stages: Annotated[str, typer.Option(help="Their names; all of them if none is named.")] = "",
     stage: Annotated[str, typer.Option(help="Start this one here; for the command itself.")] = "",
 ) -> None:
     """Show the seconds of each part of a cold start."""
     if stage:
         _start(STAGES[stage])
         return
-    rows: list[list[Cell]] = []
-    for name in STAGES:
+    names = [name.strip() for name in stages.split(",")] if stages else list(STAGES)
+    found: dict[str, dict[str, Parts]] = {}
+    for name in names:
         runs = [_measured(name) for _ in range(repeats)]
-        parts = [median([run[part] for run in runs]) for part in PARTS]
-        rows.append([name, *parts, sum(parts), median([run["processor"] for run in runs])])
-    heads = ["stage, seconds", *PARTS, "all", "of the processor"]
-    typer.echo(table(heads, rows))
-    for name in STAGES:
+        found[name] = {
+            clock: {part: median([run[clock][part] for run in runs]) for part in PARTS}
+            for clock in CLOCKS
+        }
+    for clock in CLOCKS:
+        rows: list[list[Cell]] = [
+            [name, *each[clock].values(), sum(each[clock].values())] for name, each in found.items()
+        ]
+        typer.echo(table([f"seconds of the {clock}", *PARTS, "all"], rows) + "\n")
+    for name in names:
         longest = _longest_imports(name, imports)
-        typer.echo(f"\n{name}: " + ", ".join(f"{module} {s:.2f} s" for module, s in longest))
-    found = {str(row[0]): dict(zip(heads[1:], row[1:], strict=True)) for row in rows}
+        typer.echo(f"{name}: " + ", ".join(f"{module} {s:.2f} s" for module, s in longest))
     typer.echo(f"\nWritten to {results.write('cold-start', found)}")
 
 
@@ -63,8 +72,9 @@ def _loader() -> Steps:
 
 
 def _recognizer() -> Steps:
+    import deployments.recognition.build  # noqa: PLC0415
     import deployments.recognition.deployment  # noqa: F401, PLC0415
-    from deployments.recognition.build import build_engine  # noqa: PLC0415
+    from deployments.recognition.engines import build_engine  # noqa: PLC0415
 
     yield "imports"
     engine = build_engine(Settings().recognition)
@@ -93,19 +103,24 @@ STAGES: dict[str, Callable[[], Steps]] = {
 
 
 def _start(steps: Callable[[], Steps]) -> None:
-    last = time.time()
-    took = {"began": last}
+    last = time.time(), time.process_time()
+    began, took = last, {"process": (0.0, last[1])}
     for part in steps():
-        took[part] = time.time() - last
-        last = time.time()
-    print(json.dumps(took | {"processor": time.process_time()}))
+        now = time.time(), time.process_time()
+        took[part] = now[0] - last[0], now[1] - last[1]
+        last = now
+    print(json.dumps({"began": began[0], "took": took}))
 
 
-def _measured(stage: str) -> dict[str, float]:
+def _measured(stage: str) -> dict[str, Parts]:
+    """The seconds of each part by either clock."""
     began = time.time()
-    found: dict[str, float] = json.loads(_run([], stage).stdout.splitlines()[-1])
-    found["process"] = found.pop("began") - began
-    return found
+    found = json.loads(_run([], stage).stdout.splitlines()[-1])
+    took = found["took"]
+    took["process"][0] = found["began"] - began
+    return {
+        clock: {part: took[part][index] for part in PARTS} for index, clock in enumerate(CLOCKS)
+    }
 
 
 def _longest_imports(stage: str, count: int) -> list[tuple[str, float]]:

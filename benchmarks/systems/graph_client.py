@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 
-from tests.support.running.service import Service, service
+from tests.support.running.service import START_S, Service, service
 
 PROFILE = "configs/cpu.yaml"
 
@@ -99,7 +99,7 @@ class GraphClient:
 
 @contextmanager
 def running_graph(
-    profile: Path | str = PROFILE, env: Mapping[str, str] | None = None
+    profile: Path | str = PROFILE, env: Mapping[str, str] | None = None, *, start_s: float = START_S
 ) -> Iterator[GraphClient]:
     """Start a profile on a free port of loopback, and stop it afterwards."""
     with tempfile.TemporaryDirectory(prefix="rayscribe-bench-") as folder:
@@ -110,7 +110,7 @@ def running_graph(
             **(env or {}),
         }
         log_path = Path(folder) / "log"
-        with log_path.open("w") as log, service(log, str(profile), variables) as running:
+        with log_path.open("w") as log, service(log, str(profile), variables, start_s) as running:
             client = GraphClient(running)
             try:
                 yield client

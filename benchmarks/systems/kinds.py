@@ -6,6 +6,7 @@ system slows another down.
 
 from collections.abc import Callable
 
+from benchmarks.systems.diarizers import Diarize, PyannoteFlow, Senko
 from benchmarks.systems.peers import FasterWhisper, TransformersPipeline
 from benchmarks.systems.rayscribe import DiarizerAlone, EngineAlone, InProcess, LoaderAlone
 from benchmarks.systems.system import System
@@ -15,6 +16,9 @@ KINDS: dict[str, Callable[..., System]] = {
     "in-process": InProcess,
     "loader": LoaderAlone,
     "diarizer": DiarizerAlone,
+    "pyannote-flow": PyannoteFlow,
+    "senko": Senko,
+    "diarize": Diarize,
     "faster-whisper": FasterWhisper,
     "transformers": TransformersPipeline,
 }

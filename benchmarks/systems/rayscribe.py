@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring.recordings import cut, waveform
+from benchmarks.systems.diarizers import lines
 from benchmarks.systems.system import LANGUAGE, WHISPER, by_clients
 from configs.settings import DiarizationSettings, RecognitionSettings, Settings
 from interchange.samples import as_int16
@@ -28,7 +29,7 @@ class EngineAlone:
     """Rayscribe's engine and nothing around it: windows are cut beforehand."""
 
     def __init__(self, model: str = WHISPER, **recognition: Any) -> None:
-        from deployments.recognition.build import build_engine  # noqa: PLC0415
+        from deployments.recognition.engines import build_engine  # noqa: PLC0415
 
         self._settings = Settings(recognition=RecognitionSettings(model=model, **recognition))
         self._engine = build_engine(self._settings.recognition)
@@ -61,7 +62,7 @@ class InProcess:
         **recognition: Any,
     ):
         from deployments.audio.loader import Loader  # noqa: PLC0415
-        from deployments.recognition.build import build_engine  # noqa: PLC0415
+        from deployments.recognition.engines import build_engine  # noqa: PLC0415
 
         self._language = language
         self._folder = tempfile.TemporaryDirectory(prefix="rayscribe-bench-")
@@ -97,7 +98,10 @@ class InProcess:
 
 
 class _NoDiarizer:
-    def begin(self, options: object) -> Any:
+    async def analyse(self, stretch: object, options: object) -> Any:
+        raise ValueError("Speakers are not asked for here.")
+
+    async def speakers(self, analyses: object, seconds: object, options: object) -> Any:
         raise ValueError("Speakers are not asked for here.")
 
     async def voice(self, samples: object) -> Any:
@@ -153,5 +157,5 @@ class DiarizerAlone:
             turns = self._diarizer.turns(
                 self._waveforms[path], DiarizationOptions(), threading.Event()
             )
-            texts.append("\n".join(f"{t.start:.3f} {t.end:.3f} {t.speaker}" for t in turns))
+            texts.append(lines(turns))
         return texts

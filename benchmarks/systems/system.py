@@ -11,6 +11,10 @@ LANGUAGE = "en"
 WHISPER = "bundled:whisper-base"
 
 
+class CannotTakePart(Exception):
+    """A system does not run here. The message says why."""
+
+
 class System(Protocol):
     """What is measured."""
 

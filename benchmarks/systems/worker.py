@@ -120,8 +120,13 @@ def main() -> None:
     kind, options = sys.argv[1:]
     # Heavy, and of no use to the process that starts this one.
     from benchmarks.systems.kinds import KINDS  # noqa: PLC0415
+    from benchmarks.systems.system import CannotTakePart  # noqa: PLC0415
 
-    system = KINDS[kind](**json.loads(options))
+    try:
+        system = KINDS[kind](**json.loads(options))
+    except CannotTakePart as error:
+        _write(answers, {"error": str(error)})
+        return
     _write(answers, {"ready": True})
     for line in sys.stdin:
         question = json.loads(line)

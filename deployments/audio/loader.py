@@ -44,7 +44,7 @@ from interchange.stages import (
 
 _FIRST = 120 * SAMPLE_RATE
 """Samples after which a load stands back: a recognizer has some windows then, and on the
-same machine better use for the processor. Not where a diarizer waits for the whole waveform."""
+same machine better use for the processor. Not where a diarizer waits for the waveform as well."""
 
 _EARLY = 60 * SAMPLE_RATE
 """Samples whose speech is found as they come, before more is done at a time."""

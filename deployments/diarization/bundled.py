@@ -10,6 +10,7 @@ from deployments.diarization.embeddings import SpeakerEmbedder
 from deployments.diarization.networks.campplus import CamPlusPlus
 from deployments.diarization.networks.trunks import CamPlusPlusTrunk
 from deployments.diarization.segmentation import Segmenter
+from deployments.diarization.speakers.parts import Parting
 from deployments.diarization.speakers.similarity import SimilarityClustering
 from deployments.diarization.speakers.voices import VoiceLimits
 
@@ -20,25 +21,28 @@ STEP = 0.2
 """Step between chunks as a share of their 10 s."""
 LEAST_CLEAN = 0.05
 """Half a second of a chunk's 10 s."""
-GAP_S = 0.5
+GAP_S = 1.0
 """A turn goes on over shorter pauses in which nobody else talks."""
+PARTS_ALIKE = 0.50
+"""Parts of a local speaker that are less alike are of two people."""
 VOICES = VoiceLimits(same=0.45, several=0.40)
 """By `benchmarks.diarization.known`; its table is in docs/diarization.md."""
 
 
-def load(folder: Path, device: torch.device, batch_size: int) -> Diarization:
+def load(folder: Path, device: torch.device, batch_size: int, step: float = STEP) -> Diarization:
     """`folder` holds the weights of both, as `deployments.models.bundled` lays them there."""
     network = CamPlusPlus()
     network.load_state_dict(
         torch.load(folder / EMBEDDING_FILE, map_location="cpu", weights_only=True)
     )
     segmenter = Segmenter(
-        Model.from_pretrained(folder / SEGMENTATION_FILE), device, batch_size, STEP
+        Model.from_pretrained(folder / SEGMENTATION_FILE), device, batch_size, step
     )
     return Diarization(
         segmenter=segmenter,
         embedder=SpeakerEmbedder(CamPlusPlusTrunk(network, device), device, batch_size),
-        clustering=SimilarityClustering(),
+        clustering=SimilarityClustering(whole=segmenter.speakers),
+        parting=Parting(PARTS_ALIKE),
         voices=VOICES,
         least_clean=round(LEAST_CLEAN * segmenter.grid.frames),
         quiet_gap=GAP_S,

@@ -4,7 +4,6 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import ray
 from ray import serve
 
@@ -15,14 +14,23 @@ from deployments.diarization.outstanding import Outstanding
 from deployments.diarization.pipeline import Diarizer
 from deployments.memory import measure_memory
 from interchange import measures
-from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16, Speakers, VoiceSample
+from interchange.budget import within
+from interchange.stages import (
+    AnalysisOptions,
+    DiarizationOptions,
+    Int16,
+    Speakers,
+    Stretch,
+    VoiceSample,
+)
 from serve_app import replica
 
 
-# The models take one recording at a time; a second one may wait, and voices be learned beside.
+# Each waits with the place of its samples only; the models take one stretch at a time, in an order
+# that `Outstanding` sets, and voices are learned beside it.
 @serve.deployment(
     ray_actor_options={"num_cpus": 1},
-    max_ongoing_requests=4,
+    max_ongoing_requests=32,
     max_queued_requests=64,
     health_check_period_s=10,
     health_check_timeout_s=60,
@@ -30,7 +38,7 @@ from serve_app import replica
     graceful_shutdown_timeout_s=60,
 )
 class SpeakerDiarizer:
-    """Tells the speakers of whole recordings apart."""
+    """Tells the speakers of recordings apart. It keeps nothing between two calls."""
 
     def __init__(self, settings: Settings) -> None:
         replica.begin()
@@ -38,35 +46,49 @@ class SpeakerDiarizer:
         self._outstanding = Outstanding()
         self._diarizer = Diarizer(settings.diarization, Secrets().hub_token)
         self._diarizer.warm_up()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="diarization")
-        # Somebody waits for a voice: it goes beside the recording in work, and is short.
+        # Beside a stretch in work: they use no model, or are short and somebody waits for them.
+        self._clustering = ThreadPoolExecutor(1, thread_name_prefix="clustering")
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="voices")
 
-    async def diarize(
-        self, blocks: list[ray.ObjectRef], seconds: float, options: DiarizationOptions
-    ) -> Speakers:
-        """The speakers of a recording of so many seconds, whose blocks (int16, mono, 16 kHz) lie in
-        the object store.
+    async def analyse(
+        self, samples: list[ray.ObjectRef], number: int, seconds: float, options: AnalysisOptions
+    ) -> bytes:
+        """See `interchange.stages.SpeakerDiarizer`. The stretch's samples (int16, mono, 16 kHz) lie
+        in the object store; `seconds` of them are its own.
 
-        Cancelling the call stops the work within a batch. Raises what `Diarizer.speakers` raises.
+        In a list, or Ray would fetch them before their turn. Raises OutOfTime, and what
+        `Diarizer.analyse` raises.
         """
         cancelled = threading.Event()
-        with self._outstanding.recording(seconds, options.priority):
-            work = self._thread.submit(self._speakers, blocks, options, cancelled)
+
+        def work() -> bytes:
+            stretch = Stretch(number, ray.get(samples[0]))
+            with self._outstanding.work(seconds):
+                found = self._diarizer.analyse(stretch, cancelled)
+            measures.DIARIZED_AUDIO.record(seconds)
+            return found
+
+        with self._outstanding.stretch(seconds, options, work) as result:
             try:
-                return await asyncio.wrap_future(work)
+                async with within(options.within_s):
+                    return await asyncio.wrap_future(result)
             finally:
                 cancelled.set()
 
-    def _speakers(
-        self, blocks: list[ray.ObjectRef], options: DiarizationOptions, cancelled: threading.Event
+    async def speakers(
+        self, analyses: list[bytes], seconds: float, options: DiarizationOptions
     ) -> Speakers:
-        waveform = _joined(blocks)
-        seconds = len(waveform) / SAMPLE_RATE
-        with self._outstanding.work(seconds):
-            found = self._diarizer.speakers(waveform, options, cancelled)
-        measures.DIARIZED_AUDIO.record(seconds)
-        return found
+        """See `interchange.stages.SpeakerDiarizer`. Raises OutOfTime, and what `Diarizer.cluster`
+        raises."""
+        cancelled = threading.Event()
+        work = self._clustering.submit(
+            self._diarizer.cluster, analyses, seconds, options, cancelled
+        )
+        try:
+            async with within(options.within_s):
+                return await asyncio.wrap_future(work)
+        finally:
+            cancelled.set()
 
     async def voice(self, samples: Int16) -> VoiceSample:
         """The voice in a recording of one person. Raises what `Diarizer.voice` raises."""
@@ -80,17 +102,6 @@ class SpeakerDiarizer:
         return Demand.of(load, waits.wanted_wait_s, waits.bulk_wait_s).stats()
 
     async def check_health(self) -> None:
-        """Raises where a recording in work shows no sign of life."""
+        """Raises where work shows no sign of life."""
         self._diarizer.check()
         measure_memory()
-
-
-def _joined(blocks: list[ray.ObjectRef]) -> Int16:
-    """One array of all blocks: each is read and let go before the next."""
-    lengths = [len(ray.get(block)) for block in blocks]
-    waveform = np.empty(sum(lengths), np.int16)
-    position = 0
-    for block, length in zip(blocks, lengths, strict=True):
-        waveform[position : position + length] = ray.get(block)
-        position += length
-    return waveform

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from deployments.diarization.analysis import Analysis
 from deployments.diarization.embeddings import SpeakerEmbedder, alone
 from deployments.diarization.reconstruction import Spoken, reconstruct
 from deployments.diarization.segmentation import Segmenter
@@ -16,8 +17,9 @@ from deployments.diarization.speakers.clustering import (
     centres,
     unit,
 )
+from deployments.diarization.speakers.parts import Parting
 from deployments.diarization.speakers.voices import VoiceLimits, alike, reference_masks
-from interchange.stages import SAMPLE_RATE, Float32
+from interchange.stages import SAMPLE_RATE, STRETCH, STRETCH_REACH, Float32
 
 Progress = Callable[[str, int, int], None]
 """Told (stage, done, total) as work goes on; what it raises ends the work."""
@@ -47,7 +49,8 @@ class Diarization:
 
     `least_clean` is how many frames without others a speaker of a chunk must have to be
     embedded from them alone; None to embed from all. `gap` is the longest pause, in seconds,
-    that a turn goes on over, `quiet_gap` the longest if nobody else talks in it.
+    that a turn goes on over, `quiet_gap` the longest if nobody else talks in it. `parting` splits
+    speakers of a chunk who are two people; None to take them as they are.
     """
 
     segmenter: Segmenter
@@ -57,19 +60,51 @@ class Diarization:
     least_clean: int | None
     gap: float = 0.0
     quiet_gap: float = 0.0
+    parting: Parting | None = None
 
     def __call__(self, waveform: Tensor, bounds: Bounds, progress: Progress) -> Found:
-        """Of (samples,) int16 at 16 kHz."""
+        """Of (samples,) int16 at 16 kHz, the whole recording."""
+        parts = [
+            self.analyse(waveform[begin : begin + STRETCH + STRETCH_REACH], number, progress)
+            for number, begin in enumerate(range(0, len(waveform), STRETCH))
+        ]
+        return self.speakers(Analysis.joined(parts), bounds, progress)
+
+    def analyse(self, samples: Tensor, number: int, progress: Progress) -> Analysis:
+        """Of a stretch, see `interchange.stages.Stretch`: the chunks that begin in it.
+
+        Chunks lie where they would if the recording came at once, and those of a stretch see
+        nothing of another: so it makes no difference who looks at which, and when.
+        """
         grid = self.segmenter.grid
+        begin = number * STRETCH
+        chunks = grid.begun(begin, begin + STRETCH, begin + len(samples))
+        if not chunks:
+            return Analysis(
+                np.zeros((0, grid.frames, self.segmenter.speakers), np.uint8),
+                np.zeros((0, self.segmenter.speakers, self.embedder.dimension), np.float32),
+            )
+        first = chunks.start * grid.step_samples - begin
+        waveform = samples[first : first + grid.span(len(chunks))]
         masks = self.segmenter.segment(
             waveform, lambda done, total: progress("segmentation", done, total)
         )
-        if not masks.any():
-            return Found([], np.zeros((0, self.embedder.dimension), np.float32))
         used = masks if self.least_clean is None else alone(masks, self.least_clean)
+        if self.parting is not None:
+            used = np.concatenate([used, self.parting.masks(masks)], axis=2)
         embeddings = self.embedder.embed(
             waveform, used, grid, lambda done, total: progress("embeddings", done, total)
         )
+        if self.parting is not None:
+            whole, parts = np.split(embeddings, [masks.shape[2]], axis=1)
+            masks, embeddings = self.parting.split(masks, whole, parts, grid)
+        return Analysis(masks, embeddings)
+
+    def speakers(self, analysis: Analysis, bounds: Bounds, progress: Progress) -> Found:
+        """Of the analysis of a whole recording."""
+        grid, masks, embeddings = self.segmenter.grid, analysis.masks, analysis.embeddings
+        if not masks.any():
+            return Found([], np.zeros((0, self.embedder.dimension), np.float32))
         progress("clustering", 0, 1)
         speakers = self.clustering(embeddings, masks, grid, bounds)
         speakers[~masks.any(axis=1)] = NOBODY

@@ -39,6 +39,15 @@ class Grid:
         """How many chunks a recording has; the last may reach past its end."""
         return 1 + max(0, math.ceil((samples - self.chunk) / self.step_samples))
 
+    def begun(self, begin: int, end: int, samples: int) -> range:
+        """The chunks of a recording of so many samples that begin from `begin` on, before `end`."""
+        first, last = (-(-at // self.step_samples) for at in (begin, end))
+        return range(first, max(first, min(last, self.chunks(samples))))
+
+    def span(self, chunks: int) -> int:
+        """Samples of so many chunks."""
+        return (chunks - 1) * self.step_samples + self.chunk
+
     def total(self, chunks: int) -> int:
         """Frames of so many chunks."""
         return (chunks - 1) * self.step + self.frames

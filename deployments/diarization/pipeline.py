@@ -1,9 +1,11 @@
-"""From a whole recording to its speakers. Knows no Ray."""
+"""From a recording, a stretch at a time, to its speakers. Knows no Ray."""
 
 import os
 import threading
 import time
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 # Threads of OpenMP that wait in a loop would take the cores that words are recognized on. It
 # reads this when torch is imported.
@@ -11,11 +13,21 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from configs.settings import DiarizationSettings
 from deployments.models.resolve import resolve
 from interchange.errors import DiarizationFailed, InvalidOption, Unavailable
-from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16, Speakers, Voice, VoiceSample
+from interchange.samples import StretchCutter
+from interchange.stages import (
+    SAMPLE_RATE,
+    DiarizationOptions,
+    Int16,
+    Speakers,
+    Stretch,
+    Voice,
+    VoiceSample,
+)
 from interchange.transcript import Turn
 
 # pyannote tells its makers how long the recordings are unless it is told not to.
@@ -25,6 +37,7 @@ with warnings.catch_warnings():
     # torchcodec reads files for pyannote; here waveforms come decoded.
     warnings.filterwarnings("ignore", r"\s*torchcodec is not installed", UserWarning)
     from deployments.diarization import bundled, published
+    from deployments.diarization.analysis import Analysis
     from deployments.diarization.diarization import Diarization, Found, Progress
     from deployments.diarization.speakers.clustering import Bounds
     from deployments.diarization.speakers.voices import named
@@ -33,7 +46,8 @@ _BUNDLED = "bundled:diarization"
 
 STUCK_S = 600.0
 """After so long without a finished batch the work counts as stuck. Clustering, the one step
-without batches, takes well under a minute (`bundled.MAX_CLUSTERED`)."""
+without batches, takes well under a minute: what is compared with each other is bounded
+(`similarity.MAX_CLUSTERED`, `pyannote_clustering.MAX_CLUSTERED`)."""
 
 
 class Cancelled(Exception):
@@ -41,8 +55,8 @@ class Cancelled(Exception):
 
 
 class Diarizer:
-    """The loaded pipeline. It takes one recording at a time: `speakers` must not be called from
-    two threads at once; `voice` may be called beside it."""
+    """The loaded pipeline. The models take one stretch at a time: `analyse` must not be called from
+    two threads at once, nor `cluster`; these two and `voice` may be called beside each other."""
 
     def __init__(self, settings: DiarizationSettings, token: str | None = None) -> None:
         """Raises MissingToken where the model is gated and `token` cannot open it."""
@@ -56,7 +70,7 @@ class Diarizer:
             torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         self._pipeline = _load(settings, token, torch.device(device))
         self._voices = settings.voice_model
-        self._moved_at: float | None = None
+        self._moved_at: dict[str, float] = {}
 
     def warm_up(self) -> None:
         """Do once what the first recording would otherwise wait for."""
@@ -64,9 +78,9 @@ class Diarizer:
         self.speakers(noise, DiarizationOptions())
 
     def check(self) -> None:
-        """Raises Unavailable where a recording in work has not moved for too long."""
-        moved_at = self._moved_at
-        if moved_at is not None and time.monotonic() - moved_at > STUCK_S:
+        """Raises Unavailable where work has not moved for too long."""
+        now = time.monotonic()
+        if any(now - moved_at > STUCK_S for moved_at in list(self._moved_at.values())):
             raise Unavailable(f"Diarization has not moved for {STUCK_S:.0f} s.")
 
     def turns(
@@ -86,20 +100,72 @@ class Diarizer:
         cancelled: threading.Event | None = None,
         on_progress: Progress | None = None,
     ) -> Speakers:
-        """Who talks when, and the voice of each.
+        """`analyse` and `cluster` of a whole recording, mono at 16 kHz."""
+        cutter = StretchCutter()
+        analyses = [
+            self.analyse(stretch, cancelled, on_progress)
+            for stretches in (cutter.feed(waveform), cutter.flush())
+            for stretch in stretches
+        ]
+        seconds = len(waveform) / SAMPLE_RATE
+        return self.cluster(analyses, seconds, options, cancelled, on_progress)
 
-        `waveform` is the whole recording, mono at 16 kHz; it is not copied. `on_progress` is told
-        of each batch.
-        Raises Cancelled within a batch once `cancelled` is set, InvalidOption for bounds that
-        contradict each other, DiarizationFailed otherwise.
+    def analyse(
+        self,
+        stretch: Stretch,
+        cancelled: threading.Event | None = None,
+        on_progress: Progress | None = None,
+    ) -> bytes:
+        """See `interchange.stages.SpeakerDiarizer`; `on_progress` is told of each batch.
+
+        Raises Cancelled within a batch once `cancelled` is set, DiarizationFailed.
+        """
+        what = f"{len(stretch.samples) / SAMPLE_RATE:.1f} s of a recording could not be listened to"
+        with self._working("models", what, cancelled, on_progress) as progress:
+            found = self._pipeline.analyse(_tensor(stretch.samples), stretch.number, progress)
+        return found.pack()
+
+    def cluster(
+        self,
+        analyses: Sequence[bytes],
+        seconds: float,
+        options: DiarizationOptions,
+        cancelled: threading.Event | None = None,
+        on_progress: Progress | None = None,
+    ) -> Speakers:
+        """Who talks when in a recording of so many seconds, and the voice of each, by what
+        `analyse` made of all its stretches, in order.
+
+        Raises Cancelled between two steps once `cancelled` is set, InvalidOption for bounds that
+        contradict each other and for voices that another model heard, DiarizationFailed.
         """
         _check(options)
         self._check_voices(options.known)
-        if len(waveform) == 0:
+        if not analyses:
             return Speakers()
+        what = f"The speakers of a recording of {seconds:.1f} s could not be told apart"
+        with self._working("clustering", what, cancelled, on_progress) as progress:
+            analysis = Analysis.joined([Analysis.unpack(each) for each in analyses])
+            found = self._pipeline.speakers(analysis, Bounds.of(options), progress)
+        names = named(found.voices, options.known, self._pipeline.voices.same)
+        turns = _turns(found, names, seconds)
+        return Speakers(
+            turns, {name: tuple(found.voices[number].tolist()) for number, name in names.items()}
+        )
+
+    @contextmanager
+    def _working(
+        self,
+        part: str,
+        what: str,
+        cancelled: threading.Event | None,
+        on_progress: Progress | None,
+    ) -> Iterator[Progress]:
+        """Gives what each step of a part of the work has to be told to. Its faults become
+        DiarizationFailed: `what` and why."""
 
         def progress(stage: str, done: int, total: int) -> None:
-            self._moved_at = time.monotonic()
+            self._moved_at[part] = time.monotonic()
             if cancelled is not None and cancelled.is_set():
                 raise Cancelled
             if on_progress is not None:
@@ -107,30 +173,16 @@ class Diarizer:
 
         try:
             progress("start", 0, 1)
-            with warnings.catch_warnings():
-                # torch warns of read-only memory, which nothing here writes to.
-                warnings.simplefilter("ignore")
-                samples = torch.from_numpy(waveform)
-                found = self._pipeline(samples, Bounds.of(options), progress)
+            yield progress
         except (RuntimeError, ValueError, MemoryError, FloatingPointError) as error:
-            raise DiarizationFailed(
-                f"The speakers of a recording of {len(waveform) / SAMPLE_RATE:.1f} s could "
-                f"not be told apart: {error}"
-            ) from error
+            raise DiarizationFailed(f"{what}: {error}") from error
         finally:
-            self._moved_at = None
-        names = named(found.voices, options.known, self._pipeline.voices.same)
-        turns = _turns(found, names, len(waveform) / SAMPLE_RATE)
-        return Speakers(
-            turns, {name: tuple(found.voices[number].tolist()) for number, name in names.items()}
-        )
+            self._moved_at.pop(part, None)
 
     def voice(self, waveform: Int16) -> VoiceSample:
         """The voice of a recording of one person, mono at 16 kHz. Raises DiarizationFailed."""
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # as above
-                heard = self._pipeline.hear(torch.from_numpy(waveform))
+            heard = self._pipeline.hear(_tensor(waveform))
         except (RuntimeError, ValueError, MemoryError, FloatingPointError) as error:
             raise DiarizationFailed(
                 f"The voice of a recording of {len(waveform) / SAMPLE_RATE:.1f} s could not be "
@@ -152,6 +204,14 @@ class Diarizer:
                     f"{self._voices} tells speakers apart; give its recordings again.",
                     "known_speakers",
                 )
+
+
+def _tensor(samples: Int16) -> Tensor:
+    """The same memory."""
+    with warnings.catch_warnings():
+        # torch warns of read-only memory, which nothing here writes to.
+        warnings.simplefilter("ignore")
+        return torch.from_numpy(samples)
 
 
 def _check(options: DiarizationOptions) -> None:

@@ -19,6 +19,7 @@ from deployments.diarization.speakers.pyannote_clustering import PyannoteCluster
 from deployments.diarization.speakers.voices import VoiceLimits
 from deployments.models.wheels import WeightsUnavailable
 from interchange.errors import MissingToken
+from interchange.stages import SAMPLE_RATE, STRETCH_REACH
 
 VOICES = VoiceLimits(same=0.45, several=0.40)
 """Those of the bundled models: nobody has measured what fits WeSpeaker's better."""
@@ -53,6 +54,12 @@ def load(folder: Path, device: torch.device, batch_size: int, token: str | None)
         getattr(pipeline.segmentation, "threshold", 0.5),
     )
     grid = segmenter.grid
+    if grid.chunk > STRETCH_REACH:
+        raise WeightsUnavailable(
+            f"{folder / 'config.yaml'} names a segmentation model that looks at "
+            f"{grid.chunk / SAMPLE_RATE:g} s at once: Rayscribe runs those that look at "
+            f"{STRETCH_REACH / SAMPLE_RATE:g} s at most."
+        )
     shortest = math.ceil(grid.frames * pipeline._embedding.min_num_samples / grid.chunk)
     return Diarization(
         segmenter=segmenter,

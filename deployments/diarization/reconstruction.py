@@ -58,8 +58,13 @@ def reconstruct(
 def talking(masks: UInt8, grid: Grid) -> npt.NDArray[np.float32]:
     """(all frames,): how many talk, as the mean over the chunks that see a frame."""
     local = masks.sum(axis=2, dtype=np.uint8)
-    total, seen = _summed(local, grid), _summed(np.ones_like(local), grid)
-    return np.rint(total / np.maximum(seen, 1)).astype(np.float32)
+    return np.rint(_summed(local, grid) / seen(len(masks), grid)).astype(np.float32)
+
+
+def seen(chunks: int, grid: Grid) -> npt.NDArray[np.uint16]:
+    """(all frames,): how many of so many chunks see a frame, at least 1."""
+    looked = np.ones((chunks, grid.frames), np.uint8)
+    return np.maximum(_summed(looked, grid), 1)
 
 
 def _summed(values: UInt8, grid: Grid) -> npt.NDArray[np.uint16]:

@@ -8,6 +8,7 @@ not looked at.
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -24,6 +25,10 @@ from deployments.diarization.waveforms import pieces
 
 Progress = Callable[[int, int], None]
 """Told (done, total); what it raises ends the work."""
+
+_FILTERED = 32
+"""Chunks, at least, whose filters are applied together: the last of them reach over what the next
+ones begin with, and that much is filtered twice."""
 
 
 class _Scores(Protocol):
@@ -76,24 +81,34 @@ class Segmenter:
         """(chunks, frames, local speakers), 1 where one talks, of (samples,) int16."""
         chunks = self.grid.chunks(len(waveform))
         found = np.empty((chunks, self.grid.frames, self.speakers), np.uint8)
-        for first in range(0, chunks, self._batch_size):
-            progress(first, chunks)
-            count = min(self._batch_size, chunks - first)
-            found[first : first + count] = self._stretch(waveform, first, count).cpu().numpy()
+        together = max(self._batch_size, _FILTERED)
+        for first in range(0, chunks, together):
+            count = min(together, chunks - first)
+            stretch = self._stretch(waveform, first, count, partial(progress, first, chunks))
+            found[first : first + count] = stretch.cpu().numpy()
         progress(chunks, chunks)
         return found
 
-    def _stretch(self, waveform: Tensor, first: int, count: int) -> Tensor:
+    def _stretch(
+        self, waveform: Tensor, first: int, count: int, progress: Callable[[], None]
+    ) -> Tensor:
         """(chunks, frames, speakers) of `count` chunks from the one numbered `first` on."""
         grid = self.grid
         begin = first * grid.step_samples
         samples = (count - 1) * grid.step_samples + grid.chunk
+        progress()
         scores = self._open(pieces(waveform, [begin], samples, self._device)[0])
         found = torch.zeros(
             (count, grid.frames, self.speakers), dtype=torch.uint8, device=self._device
         )
+
+        def look(chunks: list[int]) -> None:
+            for batch in np.array_split(chunks, -(-len(chunks) // self._batch_size)):
+                progress()
+                found[batch] = self._binary(scores, batch.tolist())
+
         tiles = sorted({*range(0, count, grid.tiles), count - 1})
-        found[tiles] = self._binary(scores, tiles)
+        look(tiles)
         if len(tiles) < count:
             speech = found[tiles].flatten(1).any(dim=1).tolist()
             between = [
@@ -103,7 +118,7 @@ class Segmenter:
                 for chunk in range(left + 1, right)
             ]
             if between:
-                found[between] = self._binary(scores, between)
+                look(between)
         return found
 
     def _open(self, stretch: Tensor) -> _Scores:

@@ -44,7 +44,7 @@ class JobManager:
         self._manager = JobWorker(
             settings,
             secrets,
-            ray_transcriber(loader, recognizer, diarizer, settings.windows_in_flight),
+            ray_transcriber(loader, recognizer, diarizer, settings),
             partial(webhook_body, fly_machine_id=secrets.fly_machine_id),
         )
         try:

@@ -1,4 +1,4 @@
-"""From settings to an engine and its queue."""
+"""From settings to an engine that recognizes."""
 
 import logging
 
@@ -15,7 +15,6 @@ from deployments.recognition.device import DevicePolicy
 from deployments.recognition.engine.base import Engine
 from deployments.recognition.engine.cpu_batch import CpuBatch
 from deployments.recognition.engine.cpu_lanes import CpuLanes
-from deployments.recognition.engine.sleeping import PREFIX, SleepingEngine
 from deployments.recognition.engine.whisper import WhisperEngine
 from deployments.recognition.fair_queue import FairQueue
 from deployments.recognition.model.whisper import WhisperModel
@@ -24,15 +23,14 @@ from interchange.errors import ServerError
 log = logging.getLogger("ray.serve")
 
 
-def build_engine(settings: RecognitionSettings, token: str | None = None) -> Engine:
-    """An engine that is ready to be started; its `queue` takes the windows.
+def whisper_engine(
+    settings: RecognitionSettings, queue: FairQueue, token: str | None = None
+) -> Engine:
+    """An engine that is ready to be started and takes the windows of `queue`.
 
     `token` opens gated models of the hub. Raises what `resolve` and `DevicePolicy` raise, and
     ServerError for a vocabulary that cannot be read or is too long.
     """
-    queue = FairQueue(settings.max_queued_audio_s)
-    if settings.model.startswith(PREFIX):
-        return SleepingEngine.named(settings.model, queue)
     policy = DevicePolicy.choose(settings)
     if policy.device.type == "cpu":
         torch.set_num_threads(1)  # of the caller: the engine's own threads take theirs

@@ -23,8 +23,8 @@ from configs.secrets import Secrets
 from configs.settings import RecognitionSettings, Settings
 from deployments.audio.loader import Loader
 from deployments.diarization.deployment import SpeakerDiarizer
-from deployments.recognition.build import build_engine
 from deployments.recognition.engine.base import Engine
+from deployments.recognition.engines import build_engine
 from deployments.scheduling import compute
 from interchange.anywhere import Anywhere
 from interchange.errors import Unavailable
@@ -154,6 +154,7 @@ class BatchWorker:
             self._engine.queue,
             RaySpeakerDiarizer(self._diarizer),
             windows_in_flight=settings.windows_in_flight,
+            voice_model=settings.diarization.voice_model,
         )
         self._worker = Worker(transcriber, asked)
         self._watch: asyncio.Task[None] | None = None

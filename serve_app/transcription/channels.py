@@ -73,6 +73,28 @@ class FirstSpeech:
         return np.concatenate(self._parts) if self._parts else np.zeros(0, np.int16)
 
 
+class WhoSpeaks:
+    """What is known of it from a recording's windows, before any is recognized.
+
+    `mixed`: one of them is of the mix; `spoken`: when somebody speaks in each channel by itself;
+    `first`: what the voices of channels are known by, kept if `voices`.
+    """
+
+    def __init__(self, *, voices: bool) -> None:
+        self.mixed = False
+        self.spoken: list[Turn] = []
+        self.first: defaultdict[int, FirstSpeech] = defaultdict(FirstSpeech)
+        self._voices = voices
+
+    def note(self, window: Window) -> None:
+        if window.channel is None:
+            self.mixed = True
+            return
+        self.spoken += speech_of(window)
+        if self._voices:
+            self.first[window.channel].add(window)
+
+
 class People:
     """Who speaks in a recording of which channels were apart, in a part or all of it.
 

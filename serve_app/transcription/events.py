@@ -1,7 +1,7 @@
 """What is told of a recording on its way, and what a later try is told of an earlier one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from interchange.transcript import Segment, Transcript, Turn, WindowTranscript
 
@@ -25,6 +25,25 @@ class WindowDone:
 
 
 @dataclass(frozen=True, slots=True)
+class FinishedStretch:
+    """What diarization found in a stretch of the recording, and the fingerprint of what it was
+    given: the same samples, by the same model, need not be looked at again."""
+
+    number: int
+    fingerprint: str
+    analysis: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StretchDone:
+    """A stretch is analysed, maybe before an earlier one. A job keeps it, and hands it back as
+    `Resume` after a crash. A second one for the same stretch replaces the first: the recording
+    behind its URL has changed."""
+
+    stretch: FinishedStretch
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentReady:
     """The next segment in order. Its speaker is not known before the end."""
 
@@ -41,12 +60,13 @@ class TranscriptReady:
     transcript: Transcript
 
 
-Event = Progress | WindowDone | SegmentReady | TurnsReady | TranscriptReady
+Event = Progress | WindowDone | StretchDone | SegmentReady | TurnsReady | TranscriptReady
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """What an earlier try at the same recording finished: windows by index, and the turns."""
+    """What an earlier try at the same recording finished: windows, and stretches that diarization
+    has analysed, by their numbers."""
 
-    windows: Mapping[int, WindowTranscript]
-    turns: tuple[Turn, ...] | None = None
+    windows: Mapping[int, WindowTranscript] = field(default_factory=dict)
+    stretches: Mapping[int, FinishedStretch] = field(default_factory=dict)

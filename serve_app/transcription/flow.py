@@ -9,16 +9,14 @@ import asyncio
 import logging
 import math
 import time
-from collections import defaultdict
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from interchange import measures
+from interchange import budget, measures
 from interchange.errors import ClientError, QueueFull, RecognitionFailed, first_of
 from interchange.stages import (
     Apart,
     AudioLoader,
-    Diarization,
     Int16,
     Loaded,
     PcmBlock,
@@ -29,18 +27,20 @@ from interchange.stages import (
 )
 from interchange.tracing.spans import span
 from interchange.transcript import Quality, Segment, Transcript, Turn, WindowTranscript
-from serve_app.transcription.backlog import Backlog
-from serve_app.transcription.channels import FirstSpeech, People, Voices, said_by, speech_of
+from serve_app.transcription.channels import People, Voices, WhoSpeaks, said_by
 from serve_app.transcription.events import (
     Event,
     Progress,
     Resume,
     SegmentReady,
+    StretchDone,
     TranscriptReady,
     TurnsReady,
     WindowDone,
 )
 from serve_app.transcription.language_votes import UNDETERMINED, LanguageVotes
+from serve_app.transcription.recording.backlog import Backlog
+from serve_app.transcription.recording.diarization import RecordingDiarization
 from serve_app.transcription.request import TranscriptionRequest
 from serve_app.transcription.speakers import assign, label, name_of, named
 
@@ -50,12 +50,13 @@ log = logging.getLogger("ray.serve")
 @dataclass(frozen=True, slots=True)
 class Stages:
     """What a recording flows through; `windows_in_flight` bounds how many of its windows are in
-    recognition at once."""
+    recognition at once, `voice_model` is that of the diarizer."""
 
     loader: AudioLoader
     recognizer: SpeechRecognizer
     diarizer: SpeakerDiarizer
     windows_in_flight: int
+    voice_model: str
 
 
 class RecordingFlow:
@@ -70,7 +71,7 @@ class RecordingFlow:
     ) -> None:
         self.stages = stages
         self.request = request
-        self.resume = resume or Resume({})
+        self.resume = resume or Resume()
         self.events = events
         self.options = request.recognition
         self.votes = LanguageVotes()
@@ -78,15 +79,12 @@ class RecordingFlow:
         # Segments in order of time, and those that one of another channel may yet precede.
         self.segments: list[Segment] = []
         self.held: list[Segment] = []
-        # Whether any window is of the mix, and when somebody speaks in each channel by itself.
-        self.mixed = False
-        self.spoken: list[Turn] = []
-        # An earlier try kept no voices.
-        known = request.speakers and not request.speaker_embeddings
-        self.turns = self.resume.turns if known else None
+        self.who = WhoSpeaks(voices=request.speaker_embeddings)
+        # Whether anybody has to be told by voice; set once it is known.
+        self.by_voice: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.turns: tuple[Turn, ...] = ()
         self.voices: Voices = {}
-        # Of channels: what their voices are known by, and these.
-        self.first_speech: defaultdict[int, FirstSpeech] = defaultdict(FirstSpeech)
+        # The voices of channels.
         self.heard: dict[int, tuple[float, ...]] = {}
         self.loaded: Loaded | None = None
         self.loaded_until = 0.0
@@ -110,7 +108,8 @@ class RecordingFlow:
         request = self.request
         try:
             with span("recording", priority=request.priority, speakers=request.speakers):
-                await self._run()
+                async with budget.within(budget.left()):
+                    await self._run()
             outcome = "completed"
         except ClientError:
             outcome = "refused"
@@ -125,13 +124,12 @@ class RecordingFlow:
             log.info("A recording %s after %.1f s.", outcome, took, extra=named)
 
     async def _run(self) -> None:
-        diarization: Diarization | None = None
-        if self.request.speakers and self.turns is None:
-            diarization = self.stages.diarizer.begin(self.request.diarization)
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._load(group, diarization))
-                group.create_task(self._emit())
+            with self._diarization() as diarization:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._load(group, diarization))
+                    group.create_task(self._emit())
+                    group.create_task(self._diarize(diarization))
         except BaseExceptionGroup as errors:
             raise first_of(errors) from errors
         self.stage_seconds["total"] = time.monotonic() - self.began
@@ -142,11 +140,11 @@ class RecordingFlow:
 
     # ------------------------------------------------------------------ loading
 
-    async def _load(self, group: asyncio.TaskGroup, diarization: Diarization | None) -> None:
+    async def _load(self, group: asyncio.TaskGroup, diarization: RecordingDiarization) -> None:
         windows: asyncio.Queue[Window | None] = asyncio.Queue(1)
-        with Backlog() as backlog:
+        with Backlog[Window]() as backlog:
             starter = group.create_task(self._start_windows(group, windows))
-            options = self.request.loading(pcm=diarization is not None)
+            options = self.request.loading(pcm=self.request.speakers)
             load = self.stages.loader.load(self.request.source, options)
             with span("load") as loading:
                 async with aclosing(load) as events:
@@ -155,19 +153,19 @@ class RecordingFlow:
                             case Window():
                                 self._note(event)
                                 self.loaded_until = max(self.loaded_until, event.end)
-                                park = diarization is not None
-                                await self._hand_over(event, windows, backlog, park)
-                            case PcmBlock() if diarization is not None:
-                                await diarization.feed(event)
+                                await self._hand_over(event, windows, backlog)
+                            case PcmBlock():
+                                diarization.feed(event.samples)
                             case Loaded():
                                 self.loaded = event
                                 self.loaded_until = event.duration
                                 loading.set_attribute("audio_s", event.duration)
             self.stage_seconds["load"] = time.monotonic() - self.began
             self._progress()
-            if diarization is not None and self._ask_diarizer:
-                group.create_task(self._diarize(diarization))
-            for channel, speech in self.first_speech.items():
+            diarization.end()
+            if not self.by_voice.done():
+                self.by_voice.set_result(False)
+            for channel, speech in self.who.first.items():
                 group.create_task(self._hear(channel, speech.samples))
             while backlog:
                 await windows.put(backlog.get())
@@ -175,24 +173,18 @@ class RecordingFlow:
             await starter
 
     def _note(self, window: Window) -> None:
-        """Keep in mind who speaks in a window, if that is to be known."""
-        if window.channel is None:
-            self.mixed = True
-            return
-        self.spoken += speech_of(window)
-        if self.request.speaker_embeddings:
-            self.first_speech[window.channel].add(window)
-
-    @property
-    def _ask_diarizer(self) -> bool:
-        """Whether anybody has to be told by voice: not where each channel has a speaker."""
-        return self.mixed or not self.spoken or bool(self.request.known_speakers)
+        """Nobody is told by voice while each channel has a speaker and nobody is known."""
+        self.who.note(window)
+        needed = self.request.speakers and (self.who.mixed or self.request.known_speakers)
+        if needed and not self.by_voice.done():
+            self.by_voice.set_result(True)
 
     async def _hand_over(
-        self, window: Window, windows: asyncio.Queue[Window | None], backlog: Backlog, park: bool
+        self, window: Window, windows: asyncio.Queue[Window | None], backlog: Backlog[Window]
     ) -> None:
-        """Pass a window on; where it has to wait, hold the loader, or park it on disk."""
-        if not park:
+        """Pass a window on; where it has to wait, hold the loader, or park it on disk if a diarizer
+        waits for what follows."""
+        if not self.request.speakers:
             await windows.put(window)
             return
         backlog.put(window)
@@ -313,13 +305,25 @@ class RecordingFlow:
 
     # -------------------------------------------------------------- diarization
 
-    async def _diarize(self, diarization: Diarization) -> None:
+    def _diarization(self) -> RecordingDiarization:
+        return RecordingDiarization(
+            self.stages.diarizer,
+            self.request.id,
+            self.request.diarization,
+            voice_model=self.stages.voice_model,
+            finished=self.resume.stretches,
+            tell=lambda stretch: self.events.put_nowait(StretchDone(stretch)),
+        )
+
+    async def _diarize(self, diarization: RecordingDiarization) -> None:
+        if not await self.by_voice:
+            return
         began = time.monotonic()
         with span("diarize"):
-            found = await diarization.speakers()
+            found = await diarization.run()
         self.turns, self.voices = found.turns, found.voices
         self.stage_seconds["diarize"] = time.monotonic() - began
-        if not self.spoken:  # else they are not all there is to know of who speaks
+        if not self.who.spoken:  # else they are not all there is to know of who speaks
             self.events.put_nowait(TurnsReady(self.turns))
 
     async def _hear(self, channel: int, samples: Int16) -> None:
@@ -364,12 +368,12 @@ class RecordingFlow:
         if not self.request.speakers:
             return segments, None, {}
         names = self.request.speaker_names
-        turns, voices = self.turns or (), self.voices
+        turns, voices = self.turns, self.voices
         if not apart:
             turns = named(turns, names)
             segments = assign(segments, turns)
         else:
-            people = People(turns, self.spoken, apart)
+            people = People(turns, self.who.spoken, apart)
             segments, turns = people.told(segments)
             segments = tuple(map(self._called, segments))
             turns, voices = named(turns, names), people.voices(voices, self.heard)

@@ -25,6 +25,7 @@ class Transcriber:
     """Takes recordings through the three stages. One instance serves all requests.
 
     `windows_in_flight` bounds how many windows of one recording are in recognition at once.
+    `voice_model` names the model by which the diarizer hears voices.
     """
 
     def __init__(
@@ -34,8 +35,9 @@ class Transcriber:
         diarizer: SpeakerDiarizer,
         *,
         windows_in_flight: int = 64,
+        voice_model: str = "",
     ) -> None:
-        self._stages = Stages(loader, recognizer, diarizer, windows_in_flight)
+        self._stages = Stages(loader, recognizer, diarizer, windows_in_flight, voice_model)
 
     async def transcribe(
         self, request: TranscriptionRequest, resume: Resume | None = None

@@ -32,7 +32,7 @@ class Client:
 CLIENTS = (
     Client("OpenAI's SDK for Python", "openai_python.py", ("openai==3.57.0",)),
     Client("curl, and the `openai` command of 1.x", "command_lines.py", ("openai==1.109.1",)),
-    Client("OpenAI's SDK for Node", "openai_node.mjs", ("openai@6.49.0",)),
+    Client("OpenAI's SDK for Node", "openai_node.mjs", ("openai@6.49.0", "ws@8.23.0")),
     Client("Vercel's AI SDK", "vercel_ai_node.mjs", ("ai@6.0.326", "@ai-sdk/openai@3.0.141")),
     Client("LiteLLM", "litellm_python.py", ("litellm==1.110.2",)),
     Client(
@@ -67,7 +67,7 @@ def command(client: Client) -> tuple[str, ...]:
     if not client.node:
         return (str(client.folder / "bin/python"), str(CALLS / client.script))
     # Node looks for packages beside the script and above it.
-    for name in (client.script, "seen.mjs"):
+    for name in (client.script, "seen.mjs", "live.mjs"):
         (client.folder / name).write_text((CALLS / name).read_text())
     return ("node", str(client.folder / client.script))
 

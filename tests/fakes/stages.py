@@ -7,8 +7,8 @@ import numpy as np
 
 from interchange.stages import (
     SAMPLE_RATE,
+    AnalysisOptions,
     Apart,
-    Diarization,
     DiarizationOptions,
     Int16,
     Loaded,
@@ -18,6 +18,7 @@ from interchange.stages import (
     RecognitionOptions,
     Source,
     Speakers,
+    Stretch,
     VoiceSample,
     Window,
 )
@@ -112,42 +113,56 @@ HEARD = VoiceSample((1.0, 0.0), 5.0, several=False, model="model")
 
 
 class FakeDiarizer:
-    """Answers the turns it was given, once all blocks were fed, and `heard` for a voice."""
+    """Answers the turns it was given, and `heard` for a voice; a stretch after `gate` is set where
+    one is given. What it makes of a stretch is its number, as text."""
 
     def __init__(
         self,
         turns: tuple[Turn, ...] = (),
         error: Exception | None = None,
         heard: VoiceSample = HEARD,
+        gate: asyncio.Event | None = None,
     ) -> None:
         self.heard = heard
         self.answer = turns
         who = dict.fromkeys(turn.speaker for turn in turns)
         self.voices = {speaker: (float(number),) for number, speaker in enumerate(who)}
         self.error = error
+        self.gate = gate
         self.options: DiarizationOptions | None = None
-        self.samples_fed = 0
+        self.stretches: list[Stretch] = []
+        self.in_flight: list[int] = []
+        self.running = 0
+        self.cancelled = 0
         self.heard_seconds: list[float] = []
-        self.asked = False
+        self.seconds: float | None = None
+        self.told_apart: list[bytes] = []
 
-    def begin(self, options: DiarizationOptions) -> Diarization:
-        self.options = options
-        return self
+    async def analyse(self, stretch: Stretch, options: AnalysisOptions) -> bytes:
+        self.stretches.append(stretch)
+        self.in_flight.append(options.in_flight)
+        self.running += 1
+        try:
+            await (self.gate.wait() if self.gate else asyncio.sleep(0))
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.running -= 1
+        return str(stretch.number).encode()
 
-    async def feed(self, block: PcmBlock) -> None:
-        self.samples_fed += len(block.samples)
-
-    async def voice(self, samples: Int16) -> VoiceSample:
-        self.samples_fed += len(samples)
-        self.heard_seconds.append(len(samples) / SAMPLE_RATE)
-        return self.heard
-
-    async def speakers(self) -> Speakers:
-        self.asked = True
+    async def speakers(
+        self, analyses: Sequence[bytes], seconds: float, options: DiarizationOptions
+    ) -> Speakers:
+        self.told_apart, self.seconds, self.options = list(analyses), seconds, options
         await asyncio.sleep(0)
         if self.error is not None:
             raise self.error
         return Speakers(self.answer, self.voices)
+
+    async def voice(self, samples: Int16) -> VoiceSample:
+        self.heard_seconds.append(len(samples) / SAMPLE_RATE)
+        return self.heard
 
 
 def graph(

@@ -26,8 +26,9 @@ from tests.support.running.service import ROOT, Service
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
 
-LANGUAGES = {"sh", "text", "python", "yaml", "mermaid"}
-"""Of fenced blocks. A drawing is nothing that could be run, and GitHub shows what is wrong."""
+LANGUAGES = {"sh", "text", "python", "yaml", "html", "mermaid"}
+"""Of fenced blocks. A page is opened by `tests/page`. A drawing is nothing that could be run, and
+GitHub shows what is wrong."""
 
 PRELUDE = """
 set -euo pipefail

@@ -24,6 +24,7 @@ OF_EVERY_RECORDING = {
     "recognition_batch_rows",
     "recognition_slots_used",
     "recognition_step_seconds",
+    "recognition_encode_seconds",
     "recognition_audio_seconds",
     "recognition_windows",
     "diarization_audio_seconds",

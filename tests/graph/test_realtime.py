@@ -99,6 +99,18 @@ async def test_clients_that_vanish_leave_nothing_behind(running_service: Service
             connection._connection.transport.abort()
 
 
+async def test_who_reads_nothing_keeps_nobody_waiting(running_service: Service) -> None:
+    url = f"{running_service.url.replace('http', 'ws')}/v1/realtime"
+    async with websockets.connect(url, max_queue=1, ping_interval=None) as deaf:
+        audio = pcm(SAMPLE)
+        for start in range(0, len(audio), RATE):
+            part = base64.b64encode(audio[start : start + RATE]).decode()
+            await deaf.send(json.dumps({"type": "input_audio_buffer.append", "audio": part}))
+        async with connected(running_service) as connection:
+            events = await heard(connection, audio)
+    assert alike(text(events), " ".join(sample_words())) > 0.6
+
+
 async def _append(socket: websockets.ClientConnection, audio: str) -> None:
     await socket.send(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
     await socket.recv()

@@ -12,7 +12,7 @@ import random
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from ipaddress import ip_network
 from pathlib import Path
@@ -28,7 +28,6 @@ from interchange.errors import UndecodableRecording
 from interchange.stages import (
     SAMPLE_RATE,
     BlobSource,
-    Diarization,
     DiarizationOptions,
     Loaded,
     LoadEvent,
@@ -144,15 +143,13 @@ def _segments(window: Window) -> Iterator[Segment]:
 class TurnTaker(FakeDiarizer):
     """Two speakers who take turns for as long as there is sound."""
 
-    def begin(self, options: DiarizationOptions) -> Diarization:
-        return TurnTaker()
-
-    async def speakers(self) -> Speakers:
-        end = self.samples_fed / SAMPLE_RATE
-        starts = np.arange(0, end, _TURN_S)
+    async def speakers(
+        self, analyses: Sequence[bytes], seconds: float, options: DiarizationOptions
+    ) -> Speakers:
+        starts = np.arange(0, seconds, _TURN_S)
         return Speakers(
             tuple(
-                Turn(float(start), min(end, float(start) + _TURN_S), f"SPEAKER_0{index % 2}")
+                Turn(float(start), min(seconds, float(start) + _TURN_S), f"SPEAKER_0{index % 2}")
                 for index, start in enumerate(starts)
             )
         )

@@ -5,14 +5,17 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.optimize import linear_sum_assignment
 
 from deployments.diarization.grid import Grid, UInt8
-from deployments.diarization.reconstruction import Speakers
+from deployments.diarization.reconstruction import Speakers, seen
 from interchange.stages import SAMPLE_RATE, DiarizationOptions, Float32
 
 NOBODY = -2
 """In place of a speaker's number."""
+_TOGETHER = 1_024
+"""Chunks that are summed at once: what bounds the memory of long recordings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,20 @@ def seconds(masks: UInt8, grid: Grid) -> tuple[Float32, Float32]:
     talks = masks.sum(axis=1, dtype=np.uint16) * np.float32(frame)
     alone = (masks * one).sum(axis=1, dtype=np.uint16) * np.float32(frame)
     return talks, alone
+
+
+def shares(masks: UInt8, grid: Grid) -> Float32:
+    """(chunks, local speakers): seconds of the recording that each stands for. What several
+    chunks see is divided among them: fewer see a recording's ends, and their speech counts as
+    much as any other."""
+    frame = grid.hop / SAMPLE_RATE
+    part = (frame / seen(len(masks), grid)).astype(np.float32)
+    of_chunk = sliding_window_view(part, grid.frames)[:: grid.step]
+    found = np.empty((len(masks), masks.shape[2]), np.float32)
+    for first in range(0, len(masks), _TOGETHER):
+        some = slice(first, first + _TOGETHER)
+        found[some] = np.einsum("cfk,cf->ck", masks[some], of_chunk[some])
+    return found
 
 
 def unit(vectors: Float32) -> Float32:

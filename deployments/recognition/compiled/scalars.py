@@ -7,10 +7,14 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from deployments.recognition.compiled.kept import keep
+
 Function = Callable[..., Any]
 
+FAST = {"fast"}
+"""Every liberty with sums: for loops over finite numbers."""
 FASTER = {"reassoc", "contract", "arcp", "nsz", "afn"}
-"""Liberties with sums that may be taken in loops over numbers that can be infinite."""
+"""Those that may be taken in loops over numbers that can be infinite."""
 
 POWERS_OF_TWO = np.polynomial.Chebyshev.interpolate(np.exp2, 6, domain=(0, 1))
 """2^f for 0 <= f < 1, to the precision of a float32."""
@@ -27,12 +31,16 @@ LOWEST = np.int32(-(2**31))
 
 def compiled(function: Function) -> Function:
     """For loops over finite numbers."""
-    done: Function = njit(nogil=True, fastmath=True, error_model="numpy")(function)
-    return done
+    return _compiled(function, FAST)
 
 
 def compiled_for_infinities(function: Function) -> Function:
-    done: Function = njit(nogil=True, fastmath=FASTER, error_model="numpy")(function)
+    return _compiled(function, FASTER)
+
+
+def _compiled(function: Function, liberties: set[str]) -> Function:
+    done = njit(nogil=True, fastmath=liberties, error_model="numpy")(function)
+    keep(done)
     return done
 
 

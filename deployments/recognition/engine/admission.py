@@ -5,6 +5,7 @@ is given to whom `next` names.
 """
 
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 
 from deployments.recognition.fair_queue import FairQueue, Ticket
 from deployments.recognition.window.questions import Piece, Request, WindowDecoding
+from interchange import measures
 from interchange.stages import Window
 
 CLIP_S = 10.0
@@ -88,12 +90,13 @@ class Admission:
         self, queue: FairQueue, lanes: Lanes, begin: Callable[[Ticket], Admitted | None]
     ) -> None:
         self._queue, self._lanes, self._begin = queue, lanes, begin
-        self._encoding: deque[tuple[list[Admitted], Future[list[Any]]]] = deque()
+        # With the time at which they were given to a lane.
+        self._encoding: deque[tuple[list[Admitted], Future[list[Any]], float]] = deque()
         self._ready: deque[Admitted] = deque()
 
     @property
     def encoding(self) -> list[Admitted]:
-        return [window for windows, _ in self._encoding for window in windows]
+        return [window for windows, _, _ in self._encoding for window in windows]
 
     @property
     def ready(self) -> Sequence[Admitted]:
@@ -144,8 +147,8 @@ class Admission:
         batches = [windows[first : first + together] for first in range(0, len(windows), together)]
         if any(window.ticket.first for window in windows):
             # What is not begun yet stands back.
-            begun = [(later, future) for later, future in self._encoding if not future.cancel()]
-            batches += [later for later, future in self._encoding if future.cancelled()]
+            begun = [each for each in self._encoding if not each[1].cancel()]
+            batches += [later for later, future, _ in self._encoding if future.cancelled()]
             self._encoding = deque(begun)
         for batch in batches:
             idle = not (decoding or self._ready or self._encoding)
@@ -156,18 +159,20 @@ class Admission:
                 begin = self._lanes.between_steps
             for window in batch:
                 window.stage = Stage.ENCODING
+            began = time.monotonic()
             future = begin([(window.ticket.window, window.request.piece) for window in batch])
-            self._encoding.append((batch, future))
+            self._encoding.append((batch, future, began))
 
     def collect(self, timeout: float = 0.0) -> None:
         """Take over what is encoded, and raise what went wrong there; wait so long for any."""
         if timeout and self._encoding:
-            wait([future for _, future in self._encoding], timeout, FIRST_COMPLETED)
+            wait([future for _, future, _ in self._encoding], timeout, FIRST_COMPLETED)
         for each in [each for each in self._encoding if each[1].done()]:
-            windows, future = each
+            windows, future, began = each
             for window, encoded in zip(windows, future.result(), strict=True):
                 window.encoded, window.piece = encoded, window.request.piece
                 window.stage = Stage.READY
+            measures.ENCODE_SECONDS.record(time.monotonic() - began)
             self._encoding.remove(each)
             self._ready.extend(windows)
 

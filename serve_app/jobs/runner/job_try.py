@@ -16,10 +16,16 @@ from interchange.errors import (
     StoreUnavailable,
     Unavailable,
 )
-from interchange.transcript import Transcript, Turn, WindowTranscript
+from interchange.transcript import Transcript, WindowTranscript
 from serve_app.jobs.job import Claim, Failure
 from serve_app.jobs.store.leases import LeaseLost, Leases
-from serve_app.transcription.events import Progress, TranscriptReady, TurnsReady, WindowDone
+from serve_app.transcription.events import (
+    FinishedStretch,
+    Progress,
+    StretchDone,
+    TranscriptReady,
+    WindowDone,
+)
 from serve_app.transcription.transcriber import ResumableTranscriber
 
 log = logging.getLogger("ray.serve")
@@ -92,13 +98,13 @@ class JobTry:
                     case Progress():
                         progress = event
                         if time.monotonic() - self._written_at >= _PROGRESS_S:
-                            await self._checkpoint((), None, progress)
+                            await self._checkpoint(progress)
                     case WindowDone(window):
                         self._attempts = 0
-                        await self._checkpoint((window,), None, progress)
-                    case TurnsReady(turns):
+                        await self._checkpoint(progress, windows=(window,))
+                    case StretchDone(stretch):
                         self._attempts = 0
-                        await self._checkpoint((), turns, progress)
+                        await self._checkpoint(progress, stretches=(stretch,))
                     case TranscriptReady(transcript):
                         return transcript
         raise RecognitionFailed("The transcription ended without a result; try again.")
@@ -119,11 +125,13 @@ class JobTry:
 
     async def _checkpoint(
         self,
-        windows: tuple[WindowTranscript, ...],
-        turns: tuple[Turn, ...] | None,
         progress: Progress | None,
+        windows: tuple[WindowTranscript, ...] = (),
+        stretches: tuple[FinishedStretch, ...] = (),
     ) -> None:
-        await self._insist(lambda: self._leases.checkpoint(self._claim, windows, turns, progress))
+        await self._insist(
+            lambda: self._leases.checkpoint(self._claim, windows, stretches, progress)
+        )
         self._written_at = time.monotonic()
 
     async def _fail(self, failure: Failure) -> None:

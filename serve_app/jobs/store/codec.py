@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
 
-from interchange.transcript import Quality, Transcript, Turn, WindowTranscript
+from interchange.transcript import Quality, Transcript, WindowTranscript
 from serve_app.jobs.delivery import WebhookTarget
 from serve_app.transcription.request import TranscriptionRequest
 
@@ -44,7 +44,6 @@ def _plain(value: Any) -> Any:
 
 REQUEST: Codec[TranscriptionRequest] = Codec(TranscriptionRequest)
 WINDOW: Codec[WindowTranscript] = Codec(WindowTranscript)
-TURNS: Codec[tuple[Turn, ...]] = Codec(tuple[Turn, ...])
 TRANSCRIPT: Codec[Transcript] = Codec(Transcript)
 QUALITY: Codec[Quality] = Codec(Quality)
 WEBHOOK: Codec[WebhookTarget] = Codec(WebhookTarget)

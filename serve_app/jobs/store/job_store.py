@@ -22,6 +22,7 @@ from serve_app.jobs.store.rows import (
     SUMMARY,
     ending,
     failure_columns,
+    forget_stretches,
     job_of,
     made_by,
     new_row,
@@ -220,6 +221,7 @@ class JobStore:
                 name = called or f"Job {job_id!r}"
                 raise Conflict(f"{name} has ended already: it is {ended.status}.")
             job = job_of(row)
+            await forget_stretches(connection, job.id)
             await announce(connection, job.id, row.webhook, now)
         return job
 

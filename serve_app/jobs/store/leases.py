@@ -15,14 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from interchange.blobs import BlobStore
 from interchange.errors import Conflict
 from interchange.stages import BlobSource
-from interchange.transcript import Transcript, Turn, WindowTranscript
+from interchange.transcript import Transcript, WindowTranscript
 from serve_app.jobs.job import CANCELLED, Claim, Failure, JobStatus, NewJob
-from serve_app.jobs.store.codec import QUALITY, SECONDS, TRANSCRIPT, TURNS, WEBHOOK, WINDOW
+from serve_app.jobs.store.codec import QUALITY, SECONDS, TRANSCRIPT, WEBHOOK, WINDOW
 from serve_app.jobs.store.database import Database
 from serve_app.jobs.store.outbox import announce
-from serve_app.jobs.store.rows import ending, failure_columns, job_of, new_row
-from serve_app.jobs.store.tables import jobs, windows
-from serve_app.transcription.events import Progress, Resume
+from serve_app.jobs.store.rows import ending, failure_columns, forget_stretches, job_of, new_row
+from serve_app.jobs.store.tables import jobs, stretches, windows
+from serve_app.transcription.events import FinishedStretch, Progress, Resume
 
 ABANDONED = Failure(
     "The service stopped while it worked on this request; send it again.", 503, "unavailable"
@@ -82,12 +82,8 @@ class Leases:
             row = (await connection.execute(take)).first()
             if row is None:
                 return None
-            kept = await connection.execute(
-                sa.select(windows.c.number, windows.c.transcript).where(windows.c.job_id == row.id)
-            )
-            finished = {each.number: WINDOW.load(each.transcript) for each in kept}
-        turns = None if row.turns is None else TURNS.load(row.turns)
-        return Claim(job_of(row), owner, Resume(finished, turns))
+            resume = await self._kept(connection, row.id)
+        return Claim(job_of(row), owner, resume)
 
     async def attend(self, new: NewJob, owner: str) -> Claim:
         """Enter a job that a client of this process waits for; no runner takes it.
@@ -115,7 +111,7 @@ class Leases:
                 row = (await connection.execute(enter)).one()
         except exc.IntegrityError as error:
             raise Conflict(f"A task {new.task_id!r} is running already.") from error
-        return Claim(job_of(row), owner, Resume({}))
+        return Claim(job_of(row), owner, Resume())
 
     async def held(self, owner: str) -> set[tuple[str, int]]:
         """Id and fencing token of every job that `owner` still holds."""
@@ -141,35 +137,29 @@ class Leases:
         self,
         claim: Claim,
         finished: Sequence[WindowTranscript] = (),
-        turns: tuple[Turn, ...] | None = None,
+        analysed: Sequence[FinishedStretch] = (),
         progress: Progress | None = None,
     ) -> None:
         """Keep what was done so far, and renew the lease. Raises LeaseLost."""
         values: dict[str, Any] = {"due_at": self._database.now() + self._lease_s}
-        if finished or turns is not None:
+        if finished or analysed:
             values["attempts"] = 0
         if finished:
             values["windows"] = jobs.c.windows + len(finished)
-        if turns is not None:
-            values["turns"] = TURNS.dump(turns)
         if progress is not None:
             values["loaded"] = progress.loaded
             values["recognized"] = progress.recognized
             values["duration"] = progress.total
+        kept = [(each.index, {"transcript": WINDOW.dump(each)}) for each in finished]
+        heard = [
+            (each.number, {"fingerprint": each.fingerprint, "analysis": each.analysis})
+            for each in analysed
+        ]
         async with self._database.writing() as connection:
             await self._change(connection, claim, values)
-            if finished:
-                await connection.execute(
-                    self._upsert_windows(),
-                    [
-                        {
-                            "job_id": claim.job.id,
-                            "number": each.index,
-                            "transcript": WINDOW.dump(each),
-                        }
-                        for each in finished
-                    ],
-                )
+            for table, rows in ((windows, kept), (stretches, heard)):
+                if rows:
+                    await self._keep(connection, table, claim.job.id, rows)
 
     async def complete(self, claim: Claim, transcript: Transcript) -> None:
         """End a job with its transcript, and owe its webhook. Raises LeaseLost."""
@@ -250,6 +240,7 @@ class Leases:
         webhook = None if claim.job.webhook is None else WEBHOOK.dump(claim.job.webhook)
         async with self._database.writing() as connection:
             await self._change(connection, claim, values)
+            await forget_stretches(connection, claim.job.id)
             await announce(connection, claim.job.id, webhook, now)
 
     async def _change(
@@ -267,13 +258,40 @@ class Leases:
         if (await connection.execute(change)).rowcount != 1:
             raise LeaseLost(f"Job {claim.job.id} was cancelled or went to another runner.")
 
-    def _upsert_windows(self) -> Any:
-        # A window is kept twice only where the recording behind a URL has changed.
+    async def _keep(
+        self,
+        connection: AsyncConnection,
+        table: sa.Table,
+        job_id: str,
+        rows: Sequence[tuple[int, Mapping[str, Any]]],
+    ) -> None:
+        """Write rows of a job by number; one that there is is replaced.
+
+        There is one only where the recording behind a URL has changed.
+        """
         dialect = sqlite if self._database.is_sqlite else postgresql
-        insert = dialect.insert(windows)
-        return insert.on_conflict_do_update(
-            index_elements=[windows.c.job_id, windows.c.number],
-            set_={"transcript": insert.excluded.transcript},
+        insert = dialect.insert(table)
+        upsert = insert.on_conflict_do_update(
+            index_elements=[table.c.job_id, table.c.number],
+            set_={name: insert.excluded[name] for name in rows[0][1]},
+        )
+        await connection.execute(
+            upsert, [{"job_id": job_id, "number": number, **row} for number, row in rows]
+        )
+
+    async def _kept(self, connection: AsyncConnection, job_id: str) -> Resume:
+        """What earlier tries finished."""
+        recognized = await connection.execute(
+            sa.select(windows.c.number, windows.c.transcript).where(windows.c.job_id == job_id)
+        )
+        analysed = await connection.execute(
+            sa.select(stretches.c.number, stretches.c.fingerprint, stretches.c.analysis).where(
+                stretches.c.job_id == job_id
+            )
+        )
+        return Resume(
+            {each.number: WINDOW.load(each.transcript) for each in recognized},
+            {each.number: FinishedStretch(*each) for each in analysed},
         )
 
 

@@ -9,11 +9,9 @@ from interchange.errors import NotFound
 from interchange.stages import BlobSource
 from serve_app.jobs.job import Failure, Job, NewJob
 from serve_app.jobs.store.codec import METADATA, QUALITY, REQUEST, SECONDS, WEBHOOK
-from serve_app.jobs.store.tables import jobs
+from serve_app.jobs.store.tables import jobs, stretches
 
-SUMMARY = tuple(
-    column for column in jobs.c if column.name not in {"turns", "result", "result_blob"}
-)
+SUMMARY = tuple(column for column in jobs.c if column.name not in {"result", "result_blob"})
 """The columns of a Job: all but the large ones."""
 
 
@@ -89,3 +87,9 @@ def failure_columns(failure: Failure) -> dict[str, Any]:
 def ending(now: sa.ColumnElement[float], retention_s: float) -> dict[str, Any]:
     """The columns that change when a job ends, however it ends."""
     return {"ended_at": now, "expires_at": now + retention_s, "due_at": None, "owner": None}
+
+
+async def forget_stretches(connection: AsyncConnection, job_id: str) -> None:
+    """What diarization found so far is of no use to a job that has ended; and voices are kept for
+    as long as they are needed."""
+    await connection.execute(stretches.delete().where(stretches.c.job_id == job_id))

@@ -7,6 +7,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -42,7 +43,6 @@ jobs = Table(
     Column("recognized", Double, nullable=False, default=0.0),
     Column("duration", Double),
     Column("windows", Integer, nullable=False, default=0),
-    Column("turns", Text),
     Column("language", String(16)),
     Column("quality", Text),
     Column("stage_seconds", Text),
@@ -80,6 +80,15 @@ windows = Table(
     Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("transcript", Text, nullable=False),
+)
+
+stretches = Table(
+    "stretches",
+    metadata,
+    Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("analysis", LargeBinary, nullable=False),
 )
 
 deliveries = Table(

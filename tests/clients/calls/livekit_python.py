@@ -1,13 +1,18 @@
-"""LiveKit's plugin: a frame of a voice agent's audio to text."""
+"""LiveKit's plugin: a voice agent's audio to text, a frame at once and while somebody speaks."""
 
 import asyncio
 import wave
 
+from live import frames
 from livekit import rtc
-from livekit.agents import APIConnectOptions
+from livekit.agents import APIConnectOptions, stt
+from livekit.agents.utils import http_context
 from livekit.plugins import openai as plugin
 from openai import AsyncOpenAI
 from seen import BASE_URL, FILE, KEY, call
+
+_RATE = 16_000
+_PATIENCE_S = 60
 
 
 def recognize(**options: object) -> str:
@@ -25,6 +30,47 @@ def recognize(**options: object) -> str:
     return asyncio.run(ask())
 
 
+def listen() -> str:
+    """What a stream says of somebody who speaks; words have to come before turns end."""
+
+    async def ask() -> str:
+        engine = plugin.STT(
+            model="gpt-4o-mini-transcribe", base_url=BASE_URL, api_key=KEY, use_realtime=True
+        )
+        stream = engine.stream()
+        events: list[stt.SpeechEvent] = []
+
+        async def read() -> None:
+            async for event in stream:
+                events.append(event)  # noqa: PERF401 - they are counted meanwhile
+
+        def count(kind: stt.SpeechEventType) -> int:
+            return sum(event.type == kind for event in events)
+
+        reading = asyncio.create_task(read())
+        async for part in frames():
+            stream.push_frame(rtc.AudioFrame(part, _RATE, 1, len(part) // 2))
+        async with asyncio.timeout(_PATIENCE_S):
+            # Each turn ends with an account of it.
+            while count(KIND.RECOGNITION_USAGE) < max(1, count(KIND.START_OF_SPEECH)):
+                await asyncio.sleep(0.1)
+        await stream.aclose()
+        await reading
+        await engine.aclose()
+        assert count(KIND.INTERIM_TRANSCRIPT), "no words came early"
+        finals = (event for event in events if event.type == KIND.FINAL_TRANSCRIPT)
+        return " ".join(event.alternatives[0].text for event in finals)
+
+    async def outside_of_a_job() -> str:
+        async with http_context.open():
+            return await ask()
+
+    return asyncio.run(outside_of_a_job())
+
+
+KIND = stt.SpeechEventType
+
 call("STT.recognize", recognize)
 call("with language and prompt", lambda: recognize(language="en", prompt="A telephone call."))
 call("detected language", lambda: recognize(detect_language=True))
+call("realtime", listen)

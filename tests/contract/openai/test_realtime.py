@@ -220,6 +220,26 @@ def test_manual_commits(connect: MakeTalk) -> None:
         assert events[-1]["transcript"] == "w0 w1 w2 w3"
 
 
+@pytest.mark.parametrize("model", ["gpt-realtime-whisper", "gpt-live-transcribe-2026-08-01"])
+def test_whose_model_finds_no_turns_commits(connect: MakeTalk, model: str) -> None:
+    """A turn that ends by itself would leave such a client with nothing to commit."""
+
+    def update(**changes: Any) -> Message:
+        talk.send("session.update", session={"audio": {"input": changes}})
+        found: Message = talk.until("session.updated")[-1]["session"]["audio"]["input"]
+        return found
+
+    with connect() as talk:
+        talk.read()
+        assert update(transcription={"model": model})["turn_detection"] is None
+        talk.say(2)
+        talk.say(1, level=0)
+        talk.send("input_audio_buffer.commit")
+        assert talk.read()["type"] == "input_audio_buffer.committed"
+        asked = update(turn_detection={"type": "server_vad"})
+        assert asked["turn_detection"]["type"] == "server_vad"
+
+
 def test_logprobs_and_partials_are_asked_for(connect: MakeTalk) -> None:
     include = [f"item.{TRANSCRIPTION.partition('.item.')[2]}.{x}" for x in ("logprobs", "partial")]
     with connect() as talk:
@@ -313,6 +333,15 @@ def test_a_wrong_event_is_an_error_and_the_session_goes_on(
     assert found["type"] == "invalid_request_error"
     assert found["message"].endswith((".", "clear."))
     assert len(found["message"]) < 400
+
+
+def test_too_little_to_commit(connect: MakeTalk) -> None:
+    with connect() as talk:
+        talk.read()
+        talk.say(0.05)
+        found = talk.refused("input_audio_buffer.commit")
+    assert found["code"] == "input_audio_buffer_commit_empty"
+    assert found["message"].endswith("append more before you commit.")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "17", '{"type": 5}', "[" * 100_000])

@@ -25,7 +25,7 @@ _HEAD = "head"
 """A resource of the head alone, which nobody kills: the ingress has to be there."""
 
 
-def _profile(folder: str, port: int) -> dict[str, Any]:
+def profile(folder: str, port: int) -> dict[str, Any]:
     def stage(name: str, replicas: int, cpus: float, **resources: float) -> dict[str, Any]:
         return {
             "name": name,
@@ -57,6 +57,7 @@ def _profile(folder: str, port: int) -> dict[str, Any]:
                         "database_url": f"sqlite:///{folder}/jobs.sqlite",
                         "lease_s": 5,
                         "retry_delay_s": 1,
+                        "concurrency": 16,
                     },
                 },
                 "deployments": [
@@ -85,7 +86,7 @@ class Driver:
         for _ in range(2):
             self.add()
         ray.init(address=self._cluster.address, namespace="serve", log_to_driver=False)
-        start.deploy(ServeDeploySchema.model_validate(_profile(folder, port)))
+        start.deploy(ServeDeploySchema.model_validate(profile(folder, port)))
 
     def add(self) -> None:
         self._ports.append(free_port())

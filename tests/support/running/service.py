@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -15,7 +15,7 @@ import httpx2
 
 ROOT = Path(__file__).parents[3]
 
-_START_S = 240
+START_S = 240.0
 _STOP_S = 60
 
 
@@ -102,13 +102,18 @@ class Service:
 
 @contextmanager
 def service(
-    log: IO[str], profile: str = "configs/cpu.yaml", env: Mapping[str, str] | None = None
+    log: IO[str],
+    profile: str = "configs/cpu.yaml",
+    env: Mapping[str, str] | None = None,
+    under: Sequence[str] = (),
+    start_s: float = START_S,
 ) -> Iterator[Service]:
-    """Start a profile on a free port of loopback; what it prints goes to `log`."""
+    """Start a profile on a free port of loopback; what it prints goes to `log`. `under` is a
+    command that becomes the one that it is given, such as `env`."""
     port, metrics = free_port(), free_port()
     ports = ["--port", str(port), "--metrics-port", str(metrics)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "serve_app.start", profile, *ports],
+        [*under, sys.executable, "-m", "serve_app.start", profile, *ports],
         cwd=ROOT,
         env={**os.environ, **(env or {})},
         stdout=log,
@@ -117,7 +122,7 @@ def service(
     )
     running = Service(process, f"http://127.0.0.1:{port}", f"127.0.0.1:{metrics}")
     try:
-        _wait_for_start(running, log)
+        _wait_for_start(running, log, start_s)
         yield running
     finally:
         process.send_signal(signal.SIGINT)
@@ -128,8 +133,8 @@ def service(
             raise
 
 
-def _wait_for_start(running: Service, log: IO[str]) -> None:
-    until = time.monotonic() + _START_S
+def _wait_for_start(running: Service, log: IO[str], start_s: float) -> None:
+    until = time.monotonic() + start_s
     while time.monotonic() < until:
         if running.process.poll() is not None:
             raise RuntimeError(f"The service ended at its start:\n{Path(log.name).read_text()}")

@@ -1,5 +1,6 @@
 import pytest
 
+from benchmarks.simulation.__main__ import HEADS, Compared, _spread
 from benchmarks.simulation.graph import Costs, Outcome, Simulation
 from benchmarks.simulation.load import HOUR, Arrival, a_day, a_surge
 from benchmarks.simulation.policies import Policy, ours, serves_own
@@ -54,3 +55,16 @@ def test_a_seed_makes_a_load_and_a_window_is_at_most_30_s() -> None:
     day = a_day(1)
     assert all(0 < max(each.windows) <= 30 for each in day)
     assert [each for each in day if each.seconds == 10 * HOUR]
+
+
+def test_the_spread_over_seeds_is_that_of_our_policies(capsys: pytest.CaptureFixture[str]) -> None:
+    def seed(hours: float, saved: float | None) -> Compared:
+        figures = dict(zip(HEADS, (0.5, 20.0, hours, 32, 10), strict=True))
+        return {"ours": figures | {"saved": saved}, "Serve's": figures}
+
+    _spread("day", [seed(60, 0.3), seed(70, None), seed(90, 0.25)])
+    said = capsys.readouterr().out
+    assert "day, 3 seeds" in said
+    assert "70 (60 to 90)" in said
+    assert "28 % (25 to 30)" in said
+    assert "Serve's |" not in said

@@ -18,6 +18,11 @@ STAGES = {
     for command in dockerfile.parse_file(str(ROOT / "Dockerfile"))
     if command.cmd == "FROM"
 }
+COMMANDS = [
+    command.value
+    for command in dockerfile.parse_file(str(ROOT / "Dockerfile"))
+    if command.cmd == "CMD"
+]
 PORT = read("configs/cpu.yaml")["http_options"]["port"]
 
 
@@ -42,7 +47,11 @@ def check_environment(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
 def test_fly_builds_the_image_and_finds_its_port(fly: dict[str, Any]) -> None:
     assert (HOSTS / fly["build"]["dockerfile"]).resolve() == ROOT / "Dockerfile"
     assert fly["build"]["build-target"] in STAGES
-    assert fly["http_service"]["internal_port"] == PORT
+    # The image's command with another port.
+    (image,) = [command for command in COMMANDS if "configs/cpu.yaml" in command]
+    port = str(fly["http_service"]["internal_port"])
+    assert fly["processes"]["app"].split() == [*image, "--port", port]
+    assert fly["http_service"]["processes"] == ["app"]
     (check,) = fly["http_service"]["checks"]
     assert check["path"] == "/ready"  # which needs no key
 

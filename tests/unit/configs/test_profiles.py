@@ -8,6 +8,7 @@ from ray.serve.schema import ServeDeploySchema
 
 from configs.settings import Settings
 from deployments.autoscaling import by_seconds
+from serve_app.transcription.recording.diarization import IN_FLIGHT
 from tests.unit.configs.strict import PROFILES, read, unknown_keys
 
 STAGES = ("Ingress", "AudioLoader", "SpeechRecognizer", "SpeakerDiarizer", "JobManager")
@@ -138,6 +139,13 @@ def test_a_recognizer_sees_more_windows_than_it_has_slots(profile: dict[str, Any
     slots = Settings.from_args(application(profile)["args"]).recognition.slots
     recognizer = deployments(profile)["SpeechRecognizer"]
     assert recognizer["max_ongoing_requests"] >= 4 * slots
+
+
+def test_a_diarizer_sees_more_stretches_than_one_recording_asks_for(
+    profile: dict[str, Any],
+) -> None:
+    """Its own order is the fair one here too."""
+    assert deployments(profile)["SpeakerDiarizer"]["max_ongoing_requests"] >= 4 * IN_FLIGHT
 
 
 def test_event_streams_are_not_cut(profile: dict[str, Any]) -> None:

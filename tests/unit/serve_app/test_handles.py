@@ -1,20 +1,40 @@
 """What the handles make of Ray's answers. A stub stands for a deployment's handle."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from ray import serve
 from ray.exceptions import ActorDiedError, ObjectStoreFullError, OutOfDiskError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
-from interchange.errors import QueueFull, Unavailable
-from interchange.stages import RecognitionOptions, RemoteFile, UrlSource, Window
-from interchange.transcript import WindowTranscript
-from serve_app.handles import RayAudioLoader, RaySpeechRecognizer, RayTranscriber
+from deployments.recognition.deployment import SpeechRecognizer
+from interchange import budget
+from interchange.errors import OutOfTime, QueueFull, Unavailable
+from interchange.stages import (
+    SAMPLE_RATE,
+    AnalysisOptions,
+    DiarizationOptions,
+    RecognitionOptions,
+    RemoteFile,
+    Speakers,
+    UrlSource,
+    Window,
+)
+from interchange.transcript import Turn, WindowTranscript
+from serve_app.handles import (
+    RayAudioLoader,
+    RaySpeakerDiarizer,
+    RaySpeechRecognizer,
+    RayTranscriber,
+)
+from serve_app.transcription.recording.diarization import RecordingDiarization
 from serve_app.transcription.request import TranscriptionRequest
 from tests.fakes.stages import FakeDiarizer, FakeLoader, FakeRecognizer, window, words_of
 
@@ -137,6 +157,41 @@ async def test_a_relay_goes_on_where_its_replica_died(monkeypatch: pytest.Monkey
     assert all(stream.cancelled for stream in streams)
 
 
+async def test_a_call_takes_along_what_is_left_of_the_request_s_time() -> None:
+    asked: list[RecognitionOptions] = []
+
+    def remote(_: Window, options: RecognitionOptions) -> Response:
+        asked.append(options)
+        return Response(words_of(WINDOW, OPTIONS))
+
+    method = SimpleNamespace(remote=remote)
+    subject = RaySpeechRecognizer(cast(DeploymentHandle, SimpleNamespace(recognize=method)))
+    await subject.recognize(WINDOW, OPTIONS)
+    budget.begin(60)
+    await subject.recognize(WINDOW, OPTIONS)
+    assert asked[0] == OPTIONS
+    assert asked[1].within_s is not None
+    assert 59 < asked[1].within_s <= 60
+
+
+async def test_a_recognizer_stops_when_the_time_is_over() -> None:
+    """Whether or not anybody is left to cancel its work."""
+    stopped = asyncio.Event()
+
+    class Queue:
+        async def recognize(self, *_: object) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                stopped.set()
+
+    stage = SimpleNamespace(_engine=SimpleNamespace(queue=Queue()))
+    recognize = SpeechRecognizer.func_or_class.recognize  # type: ignore[attr-defined]
+    with pytest.raises(OutOfTime):
+        await recognize(stage, WINDOW, replace(OPTIONS, within_s=0.01))
+    assert stopped.is_set()
+
+
 async def _at_once(_: float) -> None:
     pass
 
@@ -161,3 +216,34 @@ async def test_calls_have_the_id_of_their_request_or_of_their_job(before: str, t
     subject = RayTranscriber(FakeLoader([WINDOW]), Named(), FakeDiarizer())
     await subject.run(TranscriptionRequest("job-7", UrlSource("http://recordings.test/a.wav")))
     assert named == [then]
+
+
+async def test_a_stretch_goes_to_another_diarizer_where_one_died_and_no_other_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("serve_app.handles.asyncio.sleep", _at_once)
+    monkeypatch.setattr("serve_app.handles.ray.put", lambda samples: ("ref", len(samples)))
+    asked: list[tuple[object, ...]] = []
+
+    def analyse(samples: object, number: int, *args: object) -> Response:
+        asked.append((samples, number, *args))
+        dies = number == 1 and Counter(each[1] for each in asked)[1] == 1
+        return Response(ActorDiedError() if dies else str(number).encode())
+
+    def speakers(analyses: list[bytes], seconds: float, options: DiarizationOptions) -> Response:
+        assert (analyses, seconds) == ([b"0", b"1", b"2"], 400.0)
+        return Response(Speakers((Turn(0, 400, "SPEAKER_00"),)))
+
+    handle = SimpleNamespace(
+        analyse=SimpleNamespace(remote=analyse), speakers=SimpleNamespace(remote=speakers)
+    )
+    diarizer = RaySpeakerDiarizer(cast(DeploymentHandle, handle))
+    with RecordingDiarization(
+        diarizer, "r", DiarizationOptions(), voice_model="", finished={}, tell=lambda _: None
+    ) as work:
+        work.feed(np.zeros(400 * SAMPLE_RATE, np.int16))
+        work.end()
+        found = await work.run()
+    assert found.turns == (Turn(0, 400, "SPEAKER_00"),)
+    assert Counter(number for _, number, *_ in asked) == {0: 1, 1: 2, 2: 1}
+    assert asked[0] == ([("ref", 190 * SAMPLE_RATE)], 0, 180.0, AnalysisOptions("r"))

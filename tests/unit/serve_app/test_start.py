@@ -10,11 +10,11 @@ from ray._private import services
 
 from serve_app.start import (
     StartFailed,
-    _stay_on_loopback,
     announcement,
     check_port,
     load,
     profile_path,
+    stay_on_loopback,
 )
 
 ROOT = Path(__file__).parents[3]
@@ -30,7 +30,7 @@ def test_a_port_of_the_command_replaces_the_profile_s() -> None:
 def test_ray_is_not_moved_from_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     before = services.resolve_ip_for_localhost
     monkeypatch.setattr(services, "resolve_ip_for_localhost", before)  # undone at the end
-    _stay_on_loopback()
+    stay_on_loopback()
     assert services.resolve_ip_for_localhost("127.0.0.1") == "127.0.0.1"
 
 

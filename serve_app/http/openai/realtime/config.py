@@ -23,6 +23,9 @@ PARTIALS = "item.input_audio_transcription.partial"
 _SILENCE_S = {"low": 1.2, "medium": 0.7, "auto": 0.7, "high": 0.4}
 """What an eagerness to answer is in silence."""
 
+_WITHOUT_TURNS = ("gpt-realtime-whisper", "gpt-live-transcribe")
+"""OpenAI's models without turn detection, whose clients commit: unless they ask for turns."""
+
 _BETA_FORMATS = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
 _BETA_FIELDS = {
     "input_audio_format": "format",
@@ -63,6 +66,10 @@ class Transcription(BaseModel):
         return self.speakers or (self.model or "").startswith("gpt-4o-transcribe-diarize")
 
     @property
+    def finds_turns(self) -> bool:
+        return not (self.model or "").startswith(_WITHOUT_TURNS)
+
+    @property
     def hints(self) -> str | None:
         parts = [", ".join(self.keywords) + "." if self.keywords else "", self.prompt or ""]
         return " ".join(part for part in parts if part) or None
@@ -98,6 +105,14 @@ class Input(BaseModel):
         ServerVad()
     )
 
+    @property
+    def turns(self) -> ServerVad | SemanticVad | None:
+        """How turns are found; None where the client commits."""
+        given = "turn_detection" in self.model_fields_set
+        if not given and self.transcription is not None and not self.transcription.finds_turns:
+            return None
+        return self.turn_detection
+
 
 class SessionConfig(BaseModel):
     input: Input = Input()
@@ -129,7 +144,7 @@ class SessionConfig(BaseModel):
     def options(self, detection: SpeechDetection) -> LiveOptions:
         """For the session; `detection` where the client says itself where turns end."""
         said = self.input.transcription or Transcription()
-        turns = self.input.turn_detection
+        turns = self.input.turns
         return LiveOptions(
             turns=None if turns is None else turns.detection,
             detection=detection,
@@ -150,7 +165,7 @@ class SessionConfig(BaseModel):
             **said.model_dump(mode="json", include={"language", "prompt"}),
             **said.model_dump(mode="json", include=said.model_fields_set - {"model"}),
         }
-        turns = self.input.turn_detection
+        turns = self.input.turns
         turn_detection = turns and turns.model_dump(mode="json")
         head = {
             "id": session_id,

@@ -1,19 +1,33 @@
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from pyannote.core import Annotation, Segment
 from pyannote.metrics.diarization import DiarizationErrorRate
 
-from deployments.diarization import pipeline
+from deployments.diarization import diarization, pipeline
+from deployments.diarization.analysis import Analysis
 from deployments.diarization.bundled import VOICES
 from deployments.diarization.diarization import Found
 from deployments.diarization.pipeline import Cancelled, Diarizer
+from deployments.diarization.speakers.clustering import unit
+from interchange import samples
 from interchange.errors import DiarizationFailed, InvalidOption, Unavailable
-from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16, Voice
+from interchange.samples import StretchCutter
+from interchange.stages import (
+    SAMPLE_RATE,
+    STRETCH_REACH,
+    DiarizationOptions,
+    Int16,
+    Speakers,
+    Stretch,
+    Voice,
+)
 from interchange.transcript import Turn
 from tests.support.recordings.speech import SAMPLE
 
@@ -81,6 +95,62 @@ def test_more_speakers_than_can_be_heard(
     said = conversation[8 * SAMPLE_RATE :][: seconds * SAMPLE_RATE]
     found = diarizer.turns(said, options)
     assert 1 <= len(speakers(found)) <= 100
+
+
+@pytest.fixture
+def short_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that half a minute has three, which begin where no chunk does."""
+    for module in (samples, diarization):
+        monkeypatch.setattr(module, "STRETCH", 11 * SAMPLE_RATE + 1)
+
+
+@pytest.mark.usefixtures("short_stretches")
+def test_however_a_recording_comes_its_speakers_are_the_same(
+    diarizer: Diarizer, conversation: Int16
+) -> None:
+    whole = diarizer.speakers(conversation, ANY)
+    rng = np.random.default_rng(0)
+    cutter = StretchCutter()
+    blocks = np.split(conversation, np.sort(rng.integers(0, len(conversation), 30)))
+    stretches = [stretch for block in blocks for stretch in cutter.feed(block)]
+    stretches += cutter.flush()
+    assert len(stretches) == 3
+    analyses = {each.number: diarizer.analyse(each) for each in reversed(stretches)}
+    in_order = [analyses[number] for number in range(3)]
+    assert diarizer.cluster(in_order, len(conversation) / SAMPLE_RATE, ANY) == whole
+
+
+def test_stretches_make_no_difference_to_what_chunks_hear(
+    diarizer: Diarizer, conversation: Int16, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waveform = torch.from_numpy(conversation)
+    pipeline = diarizer._pipeline
+    whole = pipeline.analyse(waveform, 0, lambda *_: None)
+    length = 11 * SAMPLE_RATE + 1
+    monkeypatch.setattr(diarization, "STRETCH", length)
+    parts = [
+        pipeline.analyse(waveform[begin : begin + length + STRETCH_REACH], number, lambda *_: None)
+        for number, begin in enumerate(range(0, len(waveform), length))
+    ]
+    assert len(parts[1].masks) > 0
+    joined = Analysis.joined(parts)
+    assert joined.masks.shape == whole.masks.shape
+    # Sums in another order: hardly a frame may fall to the other side.
+    assert np.mean(joined.masks != whole.masks) < 1e-3
+    # Speech passes the embedding network in other blocks, as it does behind any other pause.
+    enough = whole.masks.sum(axis=1) > 100
+    alike = (unit(joined.embeddings) * unit(whole.embeddings)).sum(axis=2)[enough]
+    assert np.median(alike) > 0.97
+    assert alike.min() > 0.9
+
+
+def test_no_samples_have_no_speakers(diarizer: Diarizer) -> None:
+    assert diarizer.cluster([], 0.0, ANY) == Speakers()
+
+
+def test_what_is_no_analysis_is_a_fault_of_ours(diarizer: Diarizer) -> None:
+    with pytest.raises(DiarizationFailed, match="no analysis"):
+        diarizer.cluster([b"?"], 1.0, ANY)
 
 
 def test_every_speaker_has_a_voice(diarizer: Diarizer, conversation: Int16) -> None:
@@ -165,10 +235,10 @@ def test_a_caller_who_left_is_not_worked_for(diarizer: Diarizer, conversation: I
 def test_a_fault_of_the_models_is_ours(
     diarizer: Diarizer, conversation: Int16, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object, **__: object) -> None:
+    def broken(*_: object) -> None:
         raise RuntimeError("no memory")
 
-    monkeypatch.setattr(diarizer, "_pipeline", broken)
+    monkeypatch.setattr(diarizer, "_pipeline", SimpleNamespace(analyse=broken))
     with pytest.raises(DiarizationFailed, match="no memory"):
         diarizer.turns(conversation, ANY)
     diarizer.check()  # it answered: nothing is stuck
@@ -179,7 +249,7 @@ def test_work_that_no_longer_moves_is_unhealthy(
 ) -> None:
     seen: list[Exception] = []
 
-    def stuck(*_: Any, **__: Any) -> Found:
+    def stuck(*_: Any) -> Found:
         later = time.monotonic() + pipeline.STUCK_S + 1
         monkeypatch.setattr(time, "monotonic", lambda: later)
         try:
@@ -189,7 +259,8 @@ def test_work_that_no_longer_moves_is_unhealthy(
         return Found([], np.zeros((0, 1), np.float32))
 
     diarizer.check()
-    stuck.voices = VOICES  # type: ignore[attr-defined]
-    monkeypatch.setattr(diarizer, "_pipeline", stuck)
-    diarizer.turns(conversation, ANY)
+    analyses = [diarizer.analyse(Stretch(0, conversation))]
+    monkeypatch.setattr(diarizer, "_pipeline", SimpleNamespace(speakers=stuck, voices=VOICES))
+    diarizer.cluster(analyses, 30.0, ANY)
     assert seen
+    diarizer.check()

@@ -8,7 +8,7 @@ from deployments.diarization.grid import Grid, UInt8
 from deployments.diarization.networks.sincnet import SharedSincNet
 from deployments.diarization.pipeline import Diarizer
 from deployments.diarization.segmentation import Segmenter
-from interchange.stages import SAMPLE_RATE, Int16
+from interchange.stages import SAMPLE_RATE, STRETCH, STRETCH_REACH, Int16
 
 
 @pytest.fixture
@@ -84,3 +84,24 @@ def test_frames_of_chunks_coincide() -> None:
     active[0, 400] = active[2, 3] = True
     assert np.flatnonzero(grid.united(active)).tolist() == [243, 400]
     assert len(grid.united(active)) == grid.total(3) == 829
+
+
+@pytest.mark.parametrize("step", [59, 119, 589])
+def test_every_chunk_begins_in_one_stretch_and_ends_in_it(step: int) -> None:
+    grid = Grid(chunk=160_000, hop=270, field=991, frames=589, step=step)
+    rng = np.random.default_rng(step)
+    for samples in [
+        1,
+        STRETCH,
+        STRETCH + STRETCH_REACH,
+        *rng.integers(1, 9 * STRETCH, 50).tolist(),
+    ]:
+        chunks: list[int] = []
+        for begin in range(0, samples, STRETCH):
+            given = min(samples, begin + STRETCH + STRETCH_REACH)
+            some = grid.begun(begin, begin + STRETCH, given)
+            for chunk in some:
+                end = chunk * grid.step_samples + grid.chunk
+                assert end <= given or given == samples, "or it reaches behind the recording"
+            chunks += some
+        assert chunks == list(range(grid.chunks(samples)))

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from configs.settings import RecognitionSettings
-from deployments.recognition.build import build_engine, terms
+from deployments.recognition.build import terms
 from deployments.recognition.engine.whisper import WhisperEngine
+from deployments.recognition.engines import build_engine
 from interchange.errors import ServerError
 
 

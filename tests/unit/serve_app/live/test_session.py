@@ -367,6 +367,15 @@ def test_an_hour_holds_no_more_than_a_turn() -> None:
     assert ends[-1].text == " ".join(f"w{2 * (3600 - 10) + n}" for n in range(6))
 
 
+@pytest.mark.parametrize("manual", [False, True])
+def test_an_hour_of_silence_is_nothing(manual: bool) -> None:
+    talk = Conversation(manual=manual)
+    talk.say(silence(3600), frame_s=1.0)
+    talk.wait()
+    assert (talk.events, talk.windows) == ([], [])
+    assert talk.most_held_s < 3
+
+
 def _says(window: Window, text: str) -> WindowTranscript:
     """Words that share the window's time evenly."""
     said = segment(text, window.start, window.end)

@@ -1,5 +1,6 @@
 import asyncio
 from collections import Counter
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -16,11 +17,12 @@ from interchange.errors import (
     UndecodableRecording,
 )
 from interchange.stages import (
-    SAMPLE_RATE,
     Apart,
     DiarizationOptions,
+    LoadEvent,
     LoadOptions,
     RecognitionOptions,
+    Source,
     SpeechDetection,
     UrlSource,
     Voice,
@@ -33,6 +35,7 @@ from serve_app.transcription.events import (
     Progress,
     Resume,
     SegmentReady,
+    StretchDone,
     TranscriptReady,
     TurnsReady,
     WindowDone,
@@ -119,8 +122,37 @@ async def test_diarization_does_not_wait_for_a_busy_recognition() -> None:
         async for event in events:
             if isinstance(event, TurnsReady):
                 break
-    assert diarizer.samples_fed == 200 * SAMPLE_RATE
+    assert diarizer.seconds == 200
+    assert [stretch.seconds for stretch in diarizer.stretches] == [180, 20]
     assert len(recognizer.calls) == 2, "nothing was recognized yet"
+
+
+async def test_diarization_does_not_wait_for_a_slow_loader() -> None:
+    """Nor does a loader that has not ended keep a diarizer busy."""
+    rest = asyncio.Event()
+
+    class Slow(FakeLoader):
+        async def load(
+            self, source: Source, options: LoadOptions
+        ) -> AsyncGenerator[LoadEvent, None]:
+            async with aclosing(super().load(source, options)) as events:
+                async for event in events:
+                    if isinstance(event, Window) and event.index == 20:
+                        await rest.wait()
+                    yield event
+
+    diarizer = FakeDiarizer((Turn(0, 400, "SPEAKER_00"),))
+    subject = transcriber(Slow([window(index) for index in range(40)]), diarizer=diarizer)
+    done = []
+    async with aclosing(subject.transcribe(WITH_SPEAKERS)) as events:
+        async for event in events:
+            if isinstance(event, StretchDone):
+                done.append(event.stretch.number)
+                assert diarizer.running == 0
+                assert rest.is_set() or done == [0]
+                rest.set()
+    assert done == [0, 1, 2]
+    assert diarizer.told_apart == [b"0", b"1", b"2"]
 
 
 async def test_windows_parked_on_disk_come_back_whole() -> None:
@@ -173,7 +205,7 @@ async def test_channels_are_recognized_each_by_itself_and_put_in_order() -> None
     assert transcript.duration == 34
     assert transcript.quality.channels == 2
     assert transcript.quality.transcribed + transcript.quality.silent == 68
-    assert not diarizer.asked
+    assert not diarizer.stretches
 
 
 async def test_segments_of_channels_come_as_soon_as_none_can_precede_them() -> None:
@@ -268,10 +300,6 @@ async def test_voices_of_speakers_are_given_where_they_are_asked_for() -> None:
     asked = replace(WITH_SPEAKERS, speaker_embeddings=True, speaker_names=("Ann",))
     assert (await subject.run(asked)).voices == {"Ann": (0.0,), "SPEAKER_01": (1.0,)}
     assert (await subject.run(WITH_SPEAKERS)).voices == {}
-    # An earlier try kept the turns alone.
-    (*_, last) = await events_of(subject, asked, Resume({}, turns[:1]))
-    assert isinstance(last, TranscriptReady)
-    assert set(last.transcript.voices) == {"Ann", "SPEAKER_01"}
 
 
 async def test_voices_of_channels_are_heard_in_their_first_minute() -> None:
@@ -285,7 +313,7 @@ async def test_voices_of_channels_are_heard_in_their_first_minute() -> None:
         "SPEAKER_01": diarizer.heard.embedding,
     }
     assert diarizer.heard_seconds == [60.0, 60.0]
-    assert not diarizer.asked
+    assert not diarizer.stretches
 
 
 async def test_a_channel_in_which_nobody_is_heard_has_no_voice() -> None:
@@ -300,7 +328,7 @@ async def test_one_channel_is_a_recording_like_any_other() -> None:
     separate = replace(WITH_SPEAKERS, channels="separate")
     transcript = await transcriber(loader, diarizer=diarizer).run(separate)
     assert loader.loads[0][1].channels == "separate"
-    assert diarizer.samples_fed == 20 * SAMPLE_RATE
+    assert diarizer.seconds == 20
     assert [segment.speaker for segment in transcript.segments] == ["SPEAKER_00"] * 2
     assert transcript.quality.channels == 1
 
@@ -325,10 +353,12 @@ async def test_no_speakers_unless_asked_for() -> None:
 
 
 async def test_a_recording_without_speech_has_an_empty_transcript() -> None:
-    transcript = await transcriber(FakeLoader([])).run(WITH_SPEAKERS)
+    diarizer = FakeDiarizer()
+    transcript = await transcriber(FakeLoader([]), diarizer=diarizer).run(WITH_SPEAKERS)
     assert transcript.text == ""
     assert transcript.language == "und"
     assert transcript.turns == ()
+    assert not diarizer.stretches
     assert transcript.quality.silent == transcript.duration == 3.0
     assert transcript.quality.silence_score == 1.0
 
@@ -402,6 +432,18 @@ async def test_closing_the_events_cancels_every_stage() -> None:
     assert loader.closed
 
 
+async def test_closing_the_events_cancels_diarization() -> None:
+    diarizer = FakeDiarizer(gate=asyncio.Event())
+    loader = FakeLoader([window(index) for index in range(50)])
+    running = asyncio.create_task(events_of(transcriber(loader, diarizer=diarizer), WITH_SPEAKERS))
+    while diarizer.running < 3:
+        await asyncio.sleep(0.001)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert (diarizer.running, diarizer.cancelled) == (0, 3)
+
+
 async def test_a_begun_recording_waits_for_room_but_a_new_one_is_turned_away() -> None:
     refusals = iter([None, QueueFull("Full.", 0), QueueFull("Full.", 0), None])
 
@@ -457,21 +499,57 @@ async def test_a_window_sure_of_another_language_keeps_it() -> None:
     assert transcript.language == "en"
 
 
-async def test_a_resumed_recording_repeats_no_finished_window() -> None:
-    windows = [window(index) for index in range(4)]
-    first = await events_of(transcriber(FakeLoader(windows)), WITH_SPEAKERS)
-    kept = {
-        event.window.index: event.window
-        for event in first
-        if isinstance(event, WindowDone) and event.window.index != 2
-    }
-    recognizer, loader = FakeRecognizer(), FakeLoader(windows)
-    second = await events_of(transcriber(loader, recognizer), WITH_SPEAKERS, Resume(kept, ()))
+async def test_a_resumed_recording_repeats_no_finished_window_and_stretch() -> None:
+    windows = [window(index) for index in range(40)]
+    turns = (Turn(0, 250, "SPEAKER_00"), Turn(250, 400, "SPEAKER_01"))
+    first = await events_of(
+        transcriber(FakeLoader(windows), diarizer=FakeDiarizer(turns)), WITH_SPEAKERS
+    )
+    kept = Resume(
+        {
+            event.window.index: event.window
+            for event in first
+            if isinstance(event, WindowDone) and event.window.index != 2
+        },
+        {
+            event.stretch.number: event.stretch
+            for event in first
+            if isinstance(event, StretchDone) and event.stretch.number != 1
+        },
+    )
+    recognizer, diarizer = FakeRecognizer(), FakeDiarizer(turns)
+    asked = replace(WITH_SPEAKERS, speaker_embeddings=True)
+    second = await events_of(
+        transcriber(FakeLoader(windows), recognizer, diarizer), asked, resume=kept
+    )
     assert [window.index for window, _ in recognizer.calls] == [2]
-    assert not loader.loads[0][1].pcm, "the turns are known: diarization is not run again"
+    assert [stretch.number for stretch in diarizer.stretches] == [1]
+    assert diarizer.told_apart == [b"0", b"1", b"2"]
     assert isinstance(first[-1], TranscriptReady)
     assert isinstance(second[-1], TranscriptReady)
     assert second[-1].transcript.segments == first[-1].transcript.segments
+    assert set(second[-1].transcript.voices) == {"SPEAKER_00", "SPEAKER_01"}
+
+
+async def test_a_resumed_recording_of_partly_mixed_channels_repeats_no_stretch() -> None:
+    windows = [
+        *(window(number) for number in range(19)),
+        *(window(19 + number, start=190 + 2 * number, channel=number) for number in range(2)),
+    ]
+    apart = (Apart(190.0, 202.0, 2),)
+    turns = (Turn(0, 200, "SPEAKER_00"),)
+    first = await events_of(
+        transcriber(FakeLoader(windows, apart=apart), diarizer=FakeDiarizer(turns)), WITH_SPEAKERS
+    )
+    done = {each.stretch.number: each.stretch for each in first if isinstance(each, StretchDone)}
+    assert set(done) == {0, 1}
+    diarizer = FakeDiarizer(turns)
+    again = transcriber(FakeLoader(windows, apart=apart), diarizer=diarizer)
+    second = await events_of(again, WITH_SPEAKERS, Resume({}, done))
+    assert not diarizer.stretches
+    assert isinstance(first[-1], TranscriptReady)
+    assert isinstance(second[-1], TranscriptReady)
+    assert second[-1].transcript.turns == first[-1].transcript.turns
 
 
 async def test_progress_ends_at_the_whole_recording() -> None:

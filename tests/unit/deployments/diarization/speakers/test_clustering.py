@@ -8,7 +8,7 @@ import pytest
 from deployments.diarization.grid import Grid, UInt8
 from deployments.diarization.reconstruction import Speakers
 from deployments.diarization.speakers import similarity as module
-from deployments.diarization.speakers.clustering import NOBODY, Bounds, nearest_apart
+from deployments.diarization.speakers.clustering import NOBODY, Bounds, nearest_apart, shares
 from deployments.diarization.speakers.pyannote_clustering import apart
 from deployments.diarization.speakers.similarity import SimilarityClustering
 from interchange.stages import Float32
@@ -134,3 +134,21 @@ def test_pyannotes_constraint_takes_more_than_127_speakers() -> None:
     similarity = np.zeros((1, 3, 300), np.float32)
     similarity[0, 0, 299] = similarity[0, 1, 150] = similarity[0, 2, 0] = 1
     assert apart(similarity).tolist() == [[299, 150, 0]]
+
+
+def test_speech_at_the_ends_counts_as_much_as_any_other() -> None:
+    masks = np.ones((7, 589, 1), np.uint8)
+    found = shares(masks, GRID)
+    assert found.sum() == pytest.approx(GRID.total(7) * GRID.hop / 16_000, rel=1e-5)
+    # The first chunk alone sees the recording's first two seconds.
+    assert found[0, 0] > found[3, 0] > 1.9
+
+
+def test_whoever_is_heard_at_the_very_beginning_only_is_a_speaker() -> None:
+    chunks: list[tuple[int, ...]] = [(0,)] * 12
+    embeddings, masks = recording(chunks)
+    masks[:, :, 0] = 1
+    masks[0, :65, 0], masks[0, :65, 1] = 0, 1
+    embeddings[0, 1] = -embeddings[5, 0]
+    found = cluster(embeddings, masks, GRID, ANY)
+    assert found[0, 1] not in {*found[:, 0].tolist(), NOBODY}

@@ -57,6 +57,26 @@ async def test_serves_own_headers_are_stripped() -> None:
     assert seen == []
 
 
+async def test_a_websocket_passes_both_ways() -> None:
+    said = {"type": "websocket.receive", "text": "A" * 1000}
+    coming: list[Message] = [{"type": "websocket.connect"}, said, {"type": "websocket.disconnect"}]
+    left, sent, seen = iter(coming), list[Message](), list[Message]()
+
+    async def receive() -> Message:
+        return next(left)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.accept"})
+        while not seen or seen[-1]["type"] != "websocket.disconnect":
+            seen.append(await receive())
+
+    await Edge(app)({"type": "websocket", "path": "/", "headers": []}, receive, send)
+    assert (seen, sent) == (coming, [{"type": "websocket.accept"}])
+
+
 def test_the_names_are_serves() -> None:
     assert {
         constants.SERVE_HTTP_REQUEST_TIMEOUT_S_HEADER,

@@ -1,5 +1,5 @@
 from interchange.stages import BlobSource
-from serve_app.jobs.store.codec import REQUEST, TRANSCRIPT, TURNS, WEBHOOK, WINDOW
+from serve_app.jobs.store.codec import REQUEST, TRANSCRIPT, WEBHOOK, WINDOW
 from serve_app.transcription.request import TranscriptionRequest
 from tests.support.jobs import WEBHOOK as HOOK
 from tests.support.jobs import new_job, transcript, window_transcript
@@ -13,7 +13,6 @@ def test_what_a_job_keeps_comes_back_exactly() -> None:
     assert REQUEST.load(REQUEST.dump(upload)) == upload
     assert WINDOW.load(WINDOW.dump(window_transcript(3))) == window_transcript(3)
     assert TRANSCRIPT.load(TRANSCRIPT.dump(whole)) == whole
-    assert TURNS.load(TURNS.dump(())) == ()
     assert WEBHOOK.load(WEBHOOK.dump(HOOK)) == HOOK
 
 

@@ -1,14 +1,18 @@
 import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
 from interchange.errors import Conflict
-from interchange.transcript import Turn
 from serve_app.jobs.job import CANCELLED, Claim, Failure
+from serve_app.jobs.store.database import Database
 from serve_app.jobs.store.job_store import JobStore
 from serve_app.jobs.store.leases import LeaseLost, Leases
 from serve_app.jobs.store.outbox import Outbox
-from serve_app.transcription.events import Progress
+from serve_app.jobs.store.tables import stretches
+from serve_app.transcription.events import FinishedStretch, Progress
 from tests.support.jobs import new_job, transcript, window_transcript
 
 
@@ -50,9 +54,9 @@ async def test_what_was_checkpointed_comes_back_with_the_next_claim(
 ) -> None:
     await store.submit(new_job())
     first = await claimed(leases)
-    turns = (Turn(0.1, 0.2 / 3, "SPEAKER_00"),)
+    analysed = [FinishedStretch(1, "f1", b"\x00a"), FinishedStretch(0, "f0", b"")]
     await leases.checkpoint(first, [window_transcript(0)], progress=Progress(90, 30, None))
-    await leases.checkpoint(first, [window_transcript(2)], turns, Progress(120, 60, 150))
+    await leases.checkpoint(first, [window_transcript(2)], analysed, Progress(120, 60, 150))
     job = await store.get(first.job.id)
     assert (job.windows, job.loaded, job.recognized, job.duration) == (2, 120, 60, 150)
     assert job.attempts == 0, "progress takes the job away from its limit of tries"
@@ -62,7 +66,33 @@ async def test_what_was_checkpointed_comes_back_with_the_next_claim(
     assert second.job.id == first.job.id
     assert second.job.fence == first.job.fence + 1
     assert second.resume.windows == {0: window_transcript(0), 2: window_transcript(2)}
-    assert second.resume.turns == turns
+    assert second.resume.stretches == {each.number: each for each in analysed}
+
+
+async def test_voices_are_kept_until_a_job_ends(
+    store: JobStore, leases: Leases, database: Database
+) -> None:
+    async def kept() -> int:
+        async with database.reading() as connection:
+            return len((await connection.execute(sa.select(stretches))).all())
+
+    stretch = FinishedStretch(0, "f0", b"voices")
+    ends: list[Callable[[Claim], Awaitable[object]]] = [
+        lambda claim: leases.complete(claim, transcript()),
+        lambda claim: leases.fail(claim, Failure("No.", 500, "internal_error")),
+        lambda claim: store.cancel(claim.job.id),
+    ]
+    for end in ends:
+        await store.submit(new_job())
+        claim = await claimed(leases)
+        await leases.checkpoint(claim, analysed=[stretch])
+        await leases.checkpoint(claim, analysed=[replace(stretch, fingerprint="f1")])
+        await leases.retry(claim, 0)
+        claim = await claimed(leases)
+        assert claim.resume.stretches == {0: replace(stretch, fingerprint="f1")}
+        assert await kept() == 1
+        await end(claim)
+        assert await kept() == 0
 
 
 async def test_a_runner_past_its_lease_can_change_nothing(

@@ -5,7 +5,7 @@ import pytest
 
 from interchange.errors import Unavailable
 from interchange.stages import Window
-from serve_app.transcription.backlog import Backlog
+from serve_app.transcription.recording.backlog import Backlog
 
 
 def window(index: int, length: int) -> Window:
@@ -13,7 +13,7 @@ def window(index: int, length: int) -> Window:
 
 
 def test_windows_come_back_in_order_from_the_disk() -> None:
-    with Backlog() as backlog:
+    with Backlog[Window]() as backlog:
         for index in range(4):
             backlog.put(window(index, 1000 + index))
         for index in range(2):
@@ -26,11 +26,12 @@ def test_windows_come_back_in_order_from_the_disk() -> None:
 
 def test_a_full_disk_is_no_fault_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     class Full(io.FileIO):
+        def seek(self, position: int, whence: int = 0, /) -> int:
+            return 0
+
         def write(self, data: object, /) -> int:
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: Full("/dev/zero", "r"))
-    with Backlog() as backlog:
-        monkeypatch.setattr(backlog._file, "seek", lambda *_: 0)
-        with pytest.raises(Unavailable, match="no room left"):
-            backlog.put(window(0, 10))
+    with Backlog[Window]() as backlog, pytest.raises(Unavailable, match="no room left"):
+        backlog.put(window(0, 10))

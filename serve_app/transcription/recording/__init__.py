@@ -1,0 +1,1 @@
+"""What becomes of one recording on its way, apart from the flow itself."""
