@@ -19,8 +19,8 @@ from benchmarks.measuring.tables import percent, table
 from benchmarks.measuring.text_errors import word_error_rate
 from configs.settings import AudioSettings, RecognitionSettings
 from deployments.audio.speech.live_voice import LiveVoice
-from deployments.recognition.build import build_engine
 from deployments.recognition.engine.base import Engine
+from deployments.recognition.engines import build_engine
 from interchange.samples import as_int16
 from interchange.stages import SAMPLE_RATE, Int16, RecognitionOptions, Window
 from interchange.transcript import WindowTranscript

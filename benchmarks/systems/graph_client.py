@@ -110,7 +110,10 @@ def running_graph(
             **(env or {}),
         }
         log_path = Path(folder) / "log"
-        with log_path.open("w") as log, service(log, str(profile), variables, start_s) as running:
+        with (
+            log_path.open("w") as log,
+            service(log, str(profile), variables, start_s=start_s) as running,
+        ):
             client = GraphClient(running)
             try:
                 yield client

@@ -26,7 +26,7 @@ class Analysis:
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
-        """Of one part after the other, those with fewer local speakers filled up with silent ones."""
+        """Of one part after the other; those with fewer local speakers get silent ones."""
         most = max(part.masks.shape[2] for part in parts)
         lacking = [(0, most - part.masks.shape[2]) for part in parts]
         each = list(zip(parts, lacking, strict=True))

@@ -124,7 +124,8 @@ def test_stretches_make_no_difference_to_what_chunks_hear(
     diarizer: Diarizer, conversation: Int16, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waveform = torch.from_numpy(conversation)
-    pipeline = diarizer._pipeline
+    # Whether a speaker of a chunk is two people is decided behind it, and may fall either way.
+    pipeline = replace(diarizer._pipeline, parting=None)
     whole = pipeline.analyse(waveform, 0, lambda *_: None)
     length = 11 * SAMPLE_RATE + 1
     monkeypatch.setattr(diarization, "STRETCH", length)
