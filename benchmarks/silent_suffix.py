@@ -59,13 +59,13 @@ def main(
 ) -> None:
     """Compare windows encoded to the end of their speech with padded ones."""
     try:
-        groups = _groups(folders.split(","), {each for each in languages.split(",") if each})
+        groups = grouped(folders.split(","), {each for each in languages.split(",") if each})
     except NoSpeech as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
     recordings = [each for group in groups.values() for each in group]
     heard = {
-        way: _recognize(
+        way: recognize(
             recordings,
             shifts,
             RecognitionSettings.model_validate({"silent_suffix": on, "dtype": dtype}),
@@ -73,12 +73,12 @@ def main(
         for way, on in WAYS.items()
     }
     found: dict[str, Any] = {"shifts": shifts, "dtype": dtype}
-    found["words"] = _compare_words(groups, heard)
+    found["words"] = compare_words(groups, heard)
     found["times"] = _compare_times(recordings, heard)
     typer.echo(f"Written to {results.write('silent-suffix', found)}")
 
 
-def _groups(folders: list[str], languages: set[str]) -> dict[str, list[Spoken]]:
+def grouped(folders: list[str], languages: set[str]) -> dict[str, list[Spoken]]:
     """The recordings of a language together, and those of each folder that holds English."""
     groups: dict[str, list[Spoken]] = defaultdict(list)
     for folder in folders:
@@ -91,7 +91,7 @@ def _groups(folders: list[str], languages: set[str]) -> dict[str, list[Spoken]]:
 # --------------------------------------------------------------------------- recognition
 
 
-def _recognize(recordings: list[Spoken], shifts: int, settings: RecognitionSettings) -> Answers:
+def recognize(recordings: list[Spoken], shifts: int, settings: RecognitionSettings) -> Answers:
     engine = build_engine(settings)
     engine.start()
     try:
@@ -124,17 +124,18 @@ def _from_each_start(engine: Engine, recording: Spoken, shifts: int) -> list[Hea
 # --------------------------------------------------------------------------------- words
 
 
-def _compare_words(
+def compare_words(
     groups: dict[str, list[Spoken]], heard: dict[str, Answers]
 ) -> dict[str, dict[str, Any]]:
-    """Errors of each group, of both ways, and how sure their difference is."""
+    """Errors of each group, in two ways, and how sure it is that the second's are others."""
+    before, after = heard
     rows: dict[str, dict[str, Any]] = {}
     first = 0
     for name, recordings in groups.items():
         last = first + len(recordings)
-        words, _ = _errors(recordings, heard["padded"][first:last])
-        counted = {way: _errors(recordings, heard[way][first:last])[1] for way in WAYS}
-        differences = counted["trimmed"] - counted["padded"]
+        words, _ = _errors(recordings, heard[before][first:last])
+        counted = {way: _errors(recordings, heard[way][first:last])[1] for way in heard}
+        differences = counted[after] - counted[before]
         low, high = interval(differences)
         rows[name] = {
             "recordings": len(recordings),
@@ -144,21 +145,21 @@ def _compare_words(
             "low": low,
             "high": high,
             "files": {
-                each.path.name: [float(counted[way][at]) for way in WAYS]
+                each.path.name: [float(counted[way][at]) for way in heard]
                 for at, each in enumerate(recordings)
             },
         }
         first = last
     print("\nWord errors, in mean over the starts (the difference's 95 % are over recordings)")
-    headings = ["", "recordings", "words", *WAYS, *(f"{way}, %" for way in WAYS), "difference"]
+    headings = ["", "recordings", "words", *heard, *(f"{way}, %" for way in heard), "difference"]
     print(
         table(
             headings,
             [
                 [
                     *(name, row["recordings"], row["words"]),
-                    *(round(row[way], 1) for way in WAYS),
-                    *(percent(row[way] / row["words"]) for way in WAYS),
+                    *(round(row[way], 1) for way in heard),
+                    *(percent(row[way] / row["words"]) for way in heard),
                     f"{row['difference']:+.1f} ({row['low']:+.1f} to {row['high']:+.1f})",
                 ]
                 for name, row in rows.items()

@@ -156,10 +156,11 @@ class RecognitionSettings(Section):
     )
     revision: str | None = Field(None, description="Revision of a hub id.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
-    dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
+    dtype: Literal["auto", "float32", "float16", "bfloat16", "int16"] = Field(
         "auto",
         description="What matrices are multiplied in. auto: float16 on a GPU; on a CPU "
-        "bfloat16 if it has instructions for it (AVX512-BF16), else float32.",
+        "bfloat16 if it has instructions for it (AVX512-BF16), else 16-bit integers with scales "
+        "(int16) where they are faster than float32 (AVX2; AVX-512 with VNNI), else float32.",
     )
     attention: Literal["auto", "flash_attention_2", "sdpa", "eager"] = Field(
         "auto", description="auto: FlashAttention 2 where the GPU and the installation have it."

@@ -76,7 +76,12 @@ def engine_of(
     """An engine that decodes in the way of the model's policy; `do` is what `operations` gives."""
     policy = model.policy
     if policy.way == "ragged":
-        lanes = CpuLanes(model, silent_suffix=silent_suffix, threads=policy.threads)
+        lanes = CpuLanes(
+            model,
+            silent_suffix=silent_suffix,
+            threads=policy.threads,
+            integers=policy.dtype == torch.int16,
+        )
         batch = CpuBatch(model, slots, apart=lanes.concurrent)
         return WhisperEngine(model.text, batch, lanes, queue)
     with torch.inference_mode():

@@ -19,7 +19,8 @@ Way = Literal["ragged", "captured"]
 @dataclass(frozen=True, slots=True)
 class DevicePolicy:
     """`dtype` is what matrices are multiplied in, and what the decoder keeps of the encoder's
-    output. `threads` is how many a CPU has for all.
+    output; where that is int16, rows and columns have scales, and what is kept is bfloat16.
+    `threads` is how many a CPU has for all.
 
     `way` is how rows are decoded: "ragged", each over memory as long as its window, in compiled
     loops for CPUs; or "captured", all in slots of one size, by recorded steps (`graphs`) and
@@ -68,14 +69,14 @@ class DevicePolicy:
             raise ValueError(
                 "`recognition.capture` is cuda_graph, but the model runs on a CPU; use auto."
             )
-        dtype = _dtype(settings, device)
+        dtype, why = _dtype(settings, device)
         attention, reason = _attention(settings, device, dtype)
         gpu = device.type == "cuda"
         return cls(
             device,
             dtype,
             attention,
-            reason=f"{device}, {dtype}, {attention} attention: {reason}",
+            reason=f"{device}, {dtype}{why}, {attention} attention: {reason}",
             threads=1 if gpu else settings.cpu_threads,
             way="captured" if gpu else "ragged",
             graphs=gpu and settings.capture != "off",
@@ -96,13 +97,23 @@ def _device(settings: RecognitionSettings) -> torch.device:
     return torch.device("cpu")
 
 
-def _dtype(settings: RecognitionSettings, device: torch.device) -> torch.dtype:
+def _dtype(settings: RecognitionSettings, device: torch.device) -> tuple[torch.dtype, str]:
+    """And why, where that says something of the processor."""
+    if settings.dtype == "int16" and (device.type == "cuda" or not multiplies_integers()):
+        raise ValueError(
+            "`recognition.dtype` is int16, which is for CPUs with AVX2, and the model would run on "
+            f"{'a GPU' if device.type == 'cuda' else 'one without'}; use auto."
+        )
     if settings.dtype != "auto":
         chosen: torch.dtype = getattr(torch, settings.dtype)
-        return chosen
+        return chosen, ""
     if device.type == "cuda":
-        return torch.float16
-    return torch.bfloat16 if multiplies_bfloat16() else torch.float32
+        return torch.float16, ""
+    if multiplies_bfloat16():
+        return torch.bfloat16, ""
+    if integers_are_faster():
+        return torch.int16, " (the processor has no units for bfloat16)"
+    return torch.float32, ""
 
 
 def _attention(
@@ -159,6 +170,21 @@ def multiplies_bfloat16() -> bool:
         return False
     used: bool = torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return used
+
+
+def multiplies_integers() -> bool:
+    """Whether the processor has the instructions for 16-bit integers, and Numba may use them."""
+    # A CPU's loops need it in any case.
+    from deployments.recognition.compiled import multiply_add  # noqa: PLC0415
+
+    return multiply_add.supported()
+
+
+def integers_are_faster() -> bool:
+    """Whether they are, and float32 is slower."""
+    from deployments.recognition.compiled import multiply_add  # noqa: PLC0415
+
+    return multiply_add.faster()
 
 
 def has_onednn() -> bool:

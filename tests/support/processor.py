@@ -8,11 +8,15 @@ are, and once more with AVX2 alone (`tests/unit/deployments/test_fewer_instructi
 import pytest
 import torch
 
-from deployments.recognition.device import multiplies_bfloat16
+from deployments.recognition.device import multiplies_bfloat16, multiplies_integers
 from tests.support.wanting import WANTING
 
 needs_bfloat16 = pytest.mark.skipif(
     not multiplies_bfloat16(), reason=f"{WANTING}instructions for bfloat16 (AVX512-BF16)"
+)
+
+needs_integers = pytest.mark.skipif(
+    not multiplies_integers(), reason=f"{WANTING}instructions for 16-bit integers (AVX2)"
 )
 
 with_fewer_too = pytest.mark.instructions
@@ -23,6 +27,7 @@ in_every_type = pytest.mark.parametrize(
     [
         pytest.param(torch.float32, id="float32", marks=with_fewer_too),
         pytest.param(torch.bfloat16, id="bfloat16", marks=needs_bfloat16),
+        pytest.param(torch.int16, id="int16", marks=[with_fewer_too, needs_integers]),
     ],
     indirect=True,
 )

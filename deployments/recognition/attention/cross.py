@@ -28,15 +28,20 @@ Array = npt.NDArray[Any]
 
 class CrossAttention:
     """Of rows that come and go. Keys and values are (layers, heads, positions, head size), those of
-    silence for a mean of each group; they are kept as bfloat16, or else as float32."""
+    silence for a mean of each group; they are `kept` as bfloat16, or else as float32. In `dtype`
+    they are multiplied with the queries of a text."""
 
-    def __init__(self, count: int, shape: Shape, *, dtype: torch.dtype) -> None:
+    def __init__(
+        self, count: int, shape: Shape, *, dtype: torch.dtype, kept: torch.dtype | None = None
+    ) -> None:
         # Its compiler is loaded only where it is used.
         from deployments.recognition.compiled.cross_attention import kernel  # noqa: PLC0415
 
+        short = torch.bfloat16 in {dtype, kept}
         self._dtype = torch.bfloat16 if dtype == torch.bfloat16 else torch.float32
-        self._attend = kernel(shape.head_size, bfloat16=self._dtype == torch.bfloat16)
-        nothing = torch.zeros((shape.layers, shape.heads, 0, shape.head_size), dtype=self._dtype)
+        self._kept = torch.bfloat16 if short else torch.float32
+        self._attend = kernel(shape.head_size, bfloat16=short)
+        nothing = torch.zeros((shape.layers, shape.heads, 0, shape.head_size), dtype=self._kept)
         self._groups: Groups | None = None
         self._silence = _Memory.of(nothing, nothing)
         self._nobody = _Row(self._silence, np.zeros(0, np.float32))
@@ -49,11 +54,11 @@ class CrossAttention:
     def set_silence(self, groups: Groups, keys: Tensor, values: Tensor) -> None:
         """Take the keys and values of silence, before a window is loaded that it stands behind."""
         self._groups = groups
-        self._silence = _Memory.of(keys.to(self._dtype), values.to(self._dtype))
+        self._silence = _Memory.of(keys.to(self._kept), values.to(self._kept))
 
     def load(self, row: int, keys: Tensor, values: Tensor, *, silent: bool) -> None:
         """Take a window's keys and values. `silent`: the row sees the silence from there on."""
-        memory = _Memory.of(keys.to(self._dtype), values.to(self._dtype))
+        memory = _Memory.of(keys.to(self._kept), values.to(self._kept))
         seen = torch.zeros(0)
         if silent:
             assert self._groups is not None
@@ -69,7 +74,7 @@ class CrossAttention:
 
     def keys(self, layer: int, row: int) -> Tensor:
         """A window's own keys (heads, positions, head size)."""
-        return self._rows[row].own.keys[layer]
+        return self._rows[row].own.keys[layer].to(self._dtype)
 
     def context(self, layer: int, queries: Tensor, rows: slice) -> Tensor:
         """Scaled queries (rows, heads, texts, head size) -> what each finds, in the same shape."""
@@ -93,6 +98,7 @@ class CrossAttention:
         seen = slice(silence.keys.shape[2] - len(row.silent_scores), None)
         keys = torch.cat([own.keys[layer], silence.keys[layer, :, seen]], dim=1)
         values = torch.cat([own.values[layer], silence.values[layer, ..., seen]], dim=2)
+        keys, values = keys.to(self._dtype), values.to(self._dtype)
         scores = (queries @ keys.transpose(1, 2)).float()
         scores[..., own.keys.shape[2] :] += torch.from_numpy(row.silent_scores)
         return torch.softmax(scores, dim=-1).to(self._dtype) @ values.transpose(1, 2)

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
+from deployments.recognition.compiled import shares
+
 Kernel = Literal["flash_attention_2", "sdpa", "eager"]
 Attention = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 """(queries, keys, values, mask) -> context; all (batch, heads, positions, head size). The mask is
@@ -30,7 +32,7 @@ FEW_THREADS = 4
 is as fast as theirs together."""
 
 
-def attention(kernel: Kernel, threads: int = 1) -> Attention:
+def attention(kernel: Kernel, threads: int = 1, *, integers: bool = False) -> Attention:
     """`threads` are those of a CPU in all. The kernel does not depend on how many are in use at a
     time. Its order of sums does, in float32 without AVX-512, and with it the last digits of what is
     encoded.
@@ -41,6 +43,8 @@ def attention(kernel: Kernel, threads: int = 1) -> Attention:
         return _flash()
     if kernel == "eager":
         return _eager
+    if integers:
+        return _in_integers
     return partial(_sdpa, softmax=_by_torch if threads > FEW_THREADS else _compiled)
 
 
@@ -92,6 +96,24 @@ def _by_head(
             weights = softmax(queries[index][some] @ transposed, added)
             torch.mm(weights, values[index], out=context[index][some])
     return context
+
+
+def _in_integers(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+    """One window's, in 16-bit integers."""
+    # Its compiler is loaded only where it is used.
+    from deployments.recognition.compiled.encoder_attention import attend  # noqa: PLC0415
+    from deployments.recognition.compiled.multiply_add import COLUMNS  # noqa: PLC0415
+
+    _, heads, asking, size = queries.shape
+    if size % COLUMNS or (mask is not None and mask.dim() > 1):
+        return _sdpa(queries, keys, values, mask, _by_torch)
+    found = torch.empty(len(queries), asking, heads, size)
+    added = (torch.zeros(0) if mask is None else mask.float()).numpy()
+    for index, context in enumerate(found):
+        arrays = [each[index].numpy() for each in (queries, keys, values)]
+        own = partial(attend, *arrays, added, found=context.numpy())
+        shares.share(heads, shares.allowed(), own)
+    return found.transpose(1, 2)
 
 
 def _by_torch(scores: Tensor, added: Tensor) -> Tensor:

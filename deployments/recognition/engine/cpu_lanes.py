@@ -18,6 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 
+from deployments.recognition.compiled import shares
 from deployments.recognition.engine.admission import Pieces
 from deployments.recognition.model.encoder import Layers
 from deployments.recognition.model.whisper import Projected, WhisperModel
@@ -33,8 +34,13 @@ AHEAD = 2
 class CpuLanes:
     """Encodes windows for one engine. With `threads` above 1, in a thread of its own as well."""
 
-    def __init__(self, model: WhisperModel, *, silent_suffix: bool, threads: int) -> None:
+    def __init__(
+        self, model: WhisperModel, *, silent_suffix: bool, threads: int, integers: bool = False
+    ) -> None:
+        """`integers`: the products are those of compiled loops, which have threads of their own,
+        and torch shall have none that wait beside them."""
         self._model = model
+        self._integers = integers
         self._silent_suffix = silent_suffix
         self._of_encoding = threads // 2
         self._of_decoding = threads - threads // 2
@@ -106,7 +112,7 @@ class CpuLanes:
         """Give the calling thread the cores that the encoder's leaves, if it is busy, or all."""
         if self._of_encoding:
             self._beside = [work for work in self._beside if not work.future.done()]
-            torch.set_num_threads(self._of_decoding if self._beside else self._of_decoding_alone)
+            self._use(self._of_decoding if self._beside else self._of_decoding_alone)
 
     def stop(self) -> None:
         """Drop what was begun, and encode in the caller's thread from now on."""
@@ -130,9 +136,14 @@ class CpuLanes:
         self._thread.submit(self._finish, work)
 
     def _finish(self, work: "_Work") -> None:
-        torch.set_num_threads(self._of_encoding)
+        self._use(self._of_encoding)
         with torch.inference_mode():
             work.finish()
+
+    def _use(self, threads: int) -> None:
+        """Let the calling thread use so many."""
+        shares.allow(threads if self._integers else 1)
+        torch.set_num_threads(1 if self._integers else threads)
 
     def _encode(self, pieces: Pieces) -> Layers[list[Projected]]:
         audio = [as_float32(window.samples[piece.start : piece.end]) for window, piece in pieces]

@@ -26,7 +26,7 @@ class Decoder:
         """Empty slots for `count` rows of up to `source` encoder positions."""
         target = len(self.weights.positions)
         shape = Shape(self.layers, self._heads, self._head_size, source, target)
-        return DecoderState(count, shape, self.dtype)
+        return DecoderState(count, shape, self.dtype, self.weights.kept)
 
     def cross(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
         """(length, width) of encoder output -> keys, values (layers, heads, length, head size).

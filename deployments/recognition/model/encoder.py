@@ -88,9 +88,8 @@ class Encoder:
 
     def _silence(self, device: torch.device) -> "_Silence":
         if self._silent is None:
-            mels = self._weights.conv1.in_channels
             features = torch.full(
-                (1, mels, FRAMES_PER_POSITION * self.positions),
+                (1, self._weights.mels, FRAMES_PER_POSITION * self.positions),
                 silence(PEAK),
                 dtype=self.dtype,
                 device=device,
@@ -101,10 +100,8 @@ class Encoder:
         return self._silent
 
     def _embed(self, features: Tensor) -> Tensor:
-        x = F.gelu(self._weights.conv1(features))
-        x = F.gelu(self._weights.conv2(x)).transpose(1, 2)
-        # Laid out anew, or every sum and norm from here on would walk across memory.
-        return x.contiguous() + self._weights.positions[: x.shape[1]]
+        x = self._weights.embed(features)
+        return x + self._weights.positions[: x.shape[1]]
 
     def _run(
         self, x: Tensor, suffix: "_Silence | None", record: "list[_SilentLayer] | None" = None

@@ -16,6 +16,7 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
 from deployments.recognition.device import has_onednn, multiplies_bfloat16
+from deployments.recognition.model.integers import Integers
 
 # oneDNN and torch's layer above it each keep what they made for the last 1,024 shapes, about
 # 6 MB for every length of a window: a gigabyte after 170 windows. Decoding has some 60 shapes, and
@@ -46,7 +47,12 @@ class Linear:
         return F.linear(x.to(self.weight.dtype), self.weight, self.bias)
 
     def ready(self, dtype: torch.dtype) -> Product:
-        """The same in another type, and in the fastest way that there is."""
+        """The same in another type, and in the fastest way that there is.
+
+        int16 stands for products of 16-bit integers, whose results are float32.
+        """
+        if dtype == torch.int16:
+            return Integers(self.weight, self.bias)
         bias = None if self.bias is None else self.bias.to(dtype)
         linear = Linear(self.weight.to(dtype), bias)
         return Packed(linear) if _can_be_packed(linear.weight) else linear

@@ -14,12 +14,14 @@ from deployments.recognition.model.rules import Rules, RuleState
 
 class DecoderState:
     """Of `count` rows. `past` has the keys and values of self-attention, `cross` those of
-    cross-attention, in `dtype`. `tokens` (rows,) holds each row's last token and `positions`
-    (rows,) the position that it takes."""
+    cross-attention (see there for `dtype` and `kept`). `tokens` (rows,) holds each row's last token
+    and `positions` (rows,) the position that it takes."""
 
-    def __init__(self, count: int, shape: Shape, dtype: torch.dtype) -> None:
+    def __init__(
+        self, count: int, shape: Shape, dtype: torch.dtype, kept: torch.dtype | None = None
+    ) -> None:
         self.past = Past(count, shape)
-        self.cross = CrossAttention(count, shape, dtype=dtype)
+        self.cross = CrossAttention(count, shape, dtype=dtype, kept=kept)
         self.tokens = torch.zeros(count, dtype=torch.long)
         self.positions = torch.zeros(count, dtype=torch.long)
         self.rules = RuleState(count, torch.device("cpu"))

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 
+from deployments.recognition.model.convolutions import Embed, embedding
 from deployments.recognition.model.linear import Linear, Product
 
 
@@ -95,8 +96,8 @@ class DecoderLayer:
 @dataclass(frozen=True, slots=True)
 class EncoderWeights:
     heads: int
-    conv1: nn.Conv1d
-    conv2: nn.Conv1d
+    mels: int
+    embed: Embed
     positions: Tensor
     layers: tuple[EncoderLayer, ...]
     norm: Norm
@@ -105,10 +106,11 @@ class EncoderWeights:
 @dataclass(frozen=True, slots=True)
 class DecoderWeights:
     """`cross` gives (…, layers × 2 × width): keys, then values, of layer after layer. `dtype` is
-    the type of the products' results."""
+    the type of the products' results, and what is `kept` of the encoder's output may be shorter."""
 
     heads: int
     dtype: torch.dtype
+    kept: torch.dtype
     tokens: Tensor
     positions: Tensor
     scale: float
@@ -135,8 +137,8 @@ def encoder_weights(model: Any, dtype: torch.dtype) -> EncoderWeights:
     heads = config.encoder_attention_heads
     return EncoderWeights(
         heads=heads,
-        conv1=encoder.conv1,
-        conv2=encoder.conv2,
+        mels=encoder.conv1.in_channels,
+        embed=embedding(encoder.conv1, encoder.conv2, dtype),
         positions=encoder.embed_positions.weight.detach(),
         layers=tuple(
             EncoderLayer(
@@ -171,7 +173,8 @@ def decoder_weights(model: Any, dtype: torch.dtype) -> DecoderWeights:
             for layer in decoder.layers
         ),
         cross=_fused([_linear(p) for c in crosses for p in (c.k_proj, c.v_proj)]).ready(dtype),
-        dtype=dtype,
+        dtype=torch.float32 if dtype == torch.int16 else dtype,
+        kept=torch.bfloat16 if dtype == torch.int16 else dtype,
         norm=_norm(decoder.layer_norm),
         vocabulary=_linear(model.proj_out).ready(dtype),
     )

@@ -61,7 +61,7 @@ class WhisperModel:
         add_norm: AddNorm = add_and_norm,
     ) -> None:
         model = model.to(policy.device, policy.between).eval()
-        attend = attention(policy.attention, policy.threads)
+        attend = attention(policy.attention, policy.threads, integers=policy.dtype == torch.int16)
         self.device, self.policy = policy.device, policy
         self.vocabulary = Vocabulary.of(model)
         self.encoder = Encoder(

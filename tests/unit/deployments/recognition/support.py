@@ -107,7 +107,8 @@ def cpu_engine(
     threads: int = 1,
 ) -> WhisperEngine[Slot]:
     """As it is built on a CPU with so many threads."""
-    lanes = CpuLanes(model, silent_suffix=silent_suffix, threads=threads)
+    integers = model.policy.dtype == torch.int16
+    lanes = CpuLanes(model, silent_suffix=silent_suffix, threads=threads, integers=integers)
     batch = CpuBatch(model, slots, apart=lanes.concurrent)
     return WhisperEngine(model.text, batch, lanes, queue)
 

@@ -21,9 +21,12 @@ def machine(
     capability: tuple[int, int] = (9, 0),
     flash: bool = True,
     bfloat16: bool = False,
+    integers: bool = False,
 ) -> None:
     """Tell torch of a GPU that need not be there, and of what the CPU multiplies."""
     monkeypatch.setattr(device, "multiplies_bfloat16", lambda: bfloat16)
+    for asked in ("multiplies_integers", "integers_are_faster"):
+        monkeypatch.setattr(device, asked, lambda: integers)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
     spec = importlib.machinery.ModuleSpec("flash_attn", None) if flash else None
@@ -44,6 +47,30 @@ def test_without_a_gpu_auto_is_the_cpu_in_float32(monkeypatch: pytest.MonkeyPatc
         "cpu, torch.float32, sdpa attention: FlashAttention 2 is not used since it needs an "
         "NVIDIA GPU"
     )
+
+
+def test_a_cpu_without_units_for_bfloat16_multiplies_integers_and_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine(monkeypatch, gpu=False, integers=True)
+    policy = choose()
+    assert (policy.dtype, policy.between) == (torch.int16, torch.float32)
+    assert "torch.int16 (the processor has no units for bfloat16)," in policy.reason
+    assert choose(dtype="float32").dtype == torch.float32
+    machine(monkeypatch, gpu=False, integers=True, bfloat16=True)
+    assert choose().dtype == torch.bfloat16
+    assert choose(dtype="int16").dtype == torch.int16
+
+
+@pytest.mark.parametrize(
+    ("gpu", "integers", "where"), [(True, True, "on a GPU"), (False, False, "on one without")]
+)
+def test_integers_that_are_impossible_are_refused(
+    monkeypatch: pytest.MonkeyPatch, gpu: bool, integers: bool, where: str
+) -> None:
+    machine(monkeypatch, gpu=gpu, integers=integers)
+    with pytest.raises(ValueError, match=rf"dtype` is int16, .* would run {where}; use auto"):
+        choose(dtype="int16")
 
 
 def test_a_cpu_that_multiplies_bfloat16_does_so_and_keeps_float32_between(

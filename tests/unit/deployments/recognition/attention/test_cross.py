@@ -132,6 +132,21 @@ def test_bfloat16_is_read_as_what_it_is() -> None:
     torch.testing.assert_close(found[0].float(), close, atol=2e-2, rtol=2e-2)
 
 
+@pytest.mark.slow
+def test_what_is_kept_can_be_shorter_than_what_is_multiplied() -> None:
+    some = CrossAttention(ROWS, SHAPE, dtype=torch.float32, kept=torch.bfloat16)
+    mine = window(33, 1)
+    some.load(0, *mine, silent=False)
+    assert some.keys(0, 0).dtype == torch.float32
+    assert torch.equal(some.keys(1, 0), mine[0][1].bfloat16().float())
+    for texts in (1, 3):
+        asked = drawn(1, HEADS, texts, SIZE)
+        found = some.context(1, asked, slice(0, 1))
+        assert found.dtype == torch.float32
+        close = expected(1, asked[0], mine)
+        torch.testing.assert_close(found[0], close, atol=2e-2, rtol=2e-2)
+
+
 def test_float16_is_kept_as_float32() -> None:
     some, mine = attention(torch.float16), window(33, 1)
     some.load(0, *mine, silent=False)

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from deployments.recognition.attention.kernels import Kernel, attention
-from tests.support.processor import with_fewer_too
+from deployments.recognition.compiled import shares
+from tests.support.processor import needs_integers, with_fewer_too
 
 pytestmark = with_fewer_too
 
@@ -62,6 +63,29 @@ def test_short_numbers_on_a_cpu_are_attended_to_head_by_head(
     assert short.dtype == torch.bfloat16
     exact = attention("eager")(queries, keys, values, mask)
     torch.testing.assert_close(short.float(), exact, atol=0.05, rtol=0.05)
+
+
+@needs_integers
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("masked", [0, 30])
+def test_in_integers_windows_are_attended_to_as_by_torch(masked: int, threads: int) -> None:
+    draw = torch.Generator().manual_seed(0)
+    queries = torch.randn(BATCH, HEADS, 50, 16, generator=draw) / 4
+    keys, values = torch.randn(2, BATCH, HEADS, 70, 16, generator=draw)
+    mask = torch.arange(masked) / 20 if masked else None
+    shares.allow(threads)
+    context = attention("sdpa", integers=True)(queries, keys, values, mask)
+    shares.allow(1)
+    exact = attention("eager")(queries, keys, values, mask)
+    torch.testing.assert_close(context, exact, atol=2e-3, rtol=2e-3)
+
+
+@needs_integers
+def test_what_integers_are_not_made_for_is_left_to_torch() -> None:
+    queries, keys, values = drawn(QUERIES, 0), drawn(KEYS, 1), drawn(KEYS, 2)
+    for mask in (None, torch.zeros(QUERIES, KEYS)):
+        found = attention("sdpa", integers=True)(queries, keys, values, mask)
+        assert torch.equal(found, attention("sdpa")(queries, keys, values, mask))
 
 
 def test_eager_attention_keeps_the_type_of_its_input() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from deployments.recognition.compiled import shares
 from deployments.recognition.engine.cpu_lanes import CpuLanes
 from deployments.recognition.model.encoder import Layers
 from deployments.recognition.model.whisper import Projected, WhisperModel
@@ -132,6 +133,13 @@ def test_decoding_has_all_cores_while_the_encoders_thread_is_idle(model: Model) 
     future.result(10)
     some.leave_to_decoding()
     assert torch.get_num_threads() == 3  # the encoder's two threads last: one of them is its own
+
+
+def test_torch_has_one_thread_where_compiled_loops_share_their_work(model: Model) -> None:
+    some = CpuLanes(cast("WhisperModel", model), silent_suffix=True, threads=4, integers=True)
+    some.leave_to_decoding()
+    assert (torch.get_num_threads(), shares.allowed()) == (1, 3)
+    shares.allow(1)
 
 
 def test_nothing_goes_on_after_a_stop(model: Model) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from deployments.recognition.attention.silence import Groups
+from deployments.recognition.compiled import shares
 from deployments.recognition.model.encoder import all_layers
 from deployments.recognition.model.state import DecoderState
 from deployments.recognition.model.whisper import Projected
@@ -140,11 +141,13 @@ def test_neither_neighbours_nor_threads_change_a_bit_of_a_rows_logits(
     expected = [step(whisper, together, [token] * len(windows)) for token in TEXT[:4]]
     for row, window in enumerate(windows):
         torch.set_num_threads(1 + row % 2)
+        shares.allow(1 + row % 2)
         alone = filled(whisper, [window])
         prefill(whisper, alone, {0: ENGLISH})
         for token, logits in zip(TEXT[:4], expected, strict=True):
             assert torch.equal(step(whisper, alone, [token])[0], logits[row])
     torch.set_num_threads(1)
+    shares.allow(1)
 
 
 def test_a_row_that_starts_late_disturbs_nobody(whisper: Whisper, windows: list[Projected]) -> None:

@@ -9,21 +9,26 @@ import pytest
 import torch
 from torch.nn import functional
 
+from deployments.recognition.compiled import shares
+from deployments.recognition.model.integers import Integers
 from deployments.recognition.model.linear import Linear, Packed
-from tests.support.processor import needs_bfloat16, with_fewer_too
+from tests.support.processor import needs_bfloat16, needs_integers, with_fewer_too
 
 
 @pytest.mark.parametrize("rows", [1, 3, 8, 70])
 @pytest.mark.parametrize("biased", [True, False])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    "dtype",
+    [torch.float32, torch.bfloat16, pytest.param(torch.int16, marks=needs_integers)],
+)
 def test_a_product_is_what_torch_says_it_is(rows: int, biased: bool, dtype: torch.dtype) -> None:
     draw = torch.Generator().manual_seed(0)
     weight, x = torch.randn(33, 16, generator=draw), torch.randn(rows, 2, 16, generator=draw)
     bias = torch.randn(33, generator=draw) if biased else None
     with torch.inference_mode():
         product = Linear(weight, bias).ready(dtype)(x)
-    close = 1e-5 if dtype == torch.float32 else 0.1
-    assert product.dtype == dtype
+    close = {torch.float32: 1e-5, torch.int16: 1e-2, torch.bfloat16: 0.1}[dtype]
+    assert product.dtype == (torch.float32 if dtype == torch.int16 else dtype)
     torch.testing.assert_close(
         product.float(), functional.linear(x, weight, bias), atol=close, rtol=close
     )
@@ -34,7 +39,11 @@ def test_a_product_is_what_torch_says_it_is(rows: int, biased: bool, dtype: torc
 @pytest.mark.parametrize("inputs", [512, 2048])
 @pytest.mark.parametrize(
     ("dtype", "most"),
-    [(torch.float32, 550), pytest.param(torch.bfloat16, 32, marks=needs_bfloat16)],
+    [
+        (torch.float32, 550),
+        pytest.param(torch.bfloat16, 32, marks=needs_bfloat16),
+        pytest.param(torch.int16, 550, marks=needs_integers),
+    ],
 )
 def test_neither_rows_nor_threads_change_a_bit(
     dtype: torch.dtype, most: int, inputs: int, outputs: int
@@ -43,16 +52,18 @@ def test_neither_rows_nor_threads_change_a_bit(
     weight = torch.randn(outputs, inputs, generator=draw)
     x = torch.randn(most, inputs, generator=draw)
     product = Linear(weight, torch.randn(outputs, generator=draw)).ready(dtype)
-    assert isinstance(product, Packed)
+    assert isinstance(product, Packed | Integers)
     with torch.inference_mode():
         expected = product(x)
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
+            shares.allow(threads)
             for rows in (1, 2, 3, 5, 8, 13, 16, 17, 31, 64, 123):
                 for some in (slice(rows), slice(most - rows, most)):
                     if rows <= most:
                         assert torch.equal(product(x[some]), expected[some])
     torch.set_num_threads(1)
+    shares.allow(1)
 
 
 @with_fewer_too
