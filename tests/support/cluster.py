@@ -39,8 +39,14 @@ def windows(text: str) -> list[int]:
 
 
 def submitted(client: httpx2.Client, recording: Path) -> str:
-    with recording.open("rb") as file:
-        answer = client.post("/v1/jobs", files={"file": file})
+    """The id of a job; handed in again, as the answer says, where the store was busy."""
+
+    def handed_in() -> httpx2.Response | None:
+        with recording.open("rb") as file:
+            answer = client.post("/v1/jobs", files={"file": file})
+        return None if answer.status_code == 503 else answer
+
+    answer: httpx2.Response = until(handed_in, "A store that is not busy")
     assert answer.status_code < 300, answer.text
     return str(answer.json()["id"])
 
