@@ -67,6 +67,7 @@ async def test_a_request_whose_time_is_over_is_told_so_and_its_work_stops(
     error = answer.json()["error"] if path == ROUTE else {"message": answer.json()["detail"]}
     assert error.get("code", "out_of_time") == "out_of_time"
     assert "as a job" in error["message"]
-    assert recognizer.cancelled
+    # On a busy machine the time may be over before there is a window.
+    assert recognizer.cancelled == len(recognizer.calls)
     assert not recognizer.running
     await jobs._database.close()

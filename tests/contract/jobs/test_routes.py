@@ -66,7 +66,7 @@ class Runner:
 
     def checkpoint(self, claim: Claim, *windows: WindowTranscript, recognized: float = 0) -> None:
         progress = Progress(20.0, recognized, 20.0)
-        call(self._client, self._leases.checkpoint, claim, windows, None, progress)
+        call(self._client, self._leases.checkpoint, claim, windows, (), progress)
 
 
 @pytest.fixture
