@@ -72,7 +72,7 @@ def test_a_recording_leaves_one_trace_and_one_id_in_all_stages(followed: Service
     for name in ("load", "window", "diarize", "merge"):
         assert own[name]["parent_id"] == recording["context"]["span_id"], name
     trace = recording["context"]["trace_id"]
-    for deployment, call in zip(STAGES, ("load", "recognize", "diarize"), strict=True):
+    for deployment, call in zip(STAGES, ("load", "recognize", "analyse"), strict=True):
         name = f"replica_handle_request {deployment} {call}"
         found = [span for span in spans(followed, deployment) if span["name"] == name]
         assert found, deployment

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from deployments.audio.media import chunks, ogg
 from deployments.audio.media.part import Lookahead, Part, Readable, Whole
-from interchange.errors import UndecodableRecording
 
 __all__ = ["Part", "Readable", "parts"]
 
@@ -16,16 +15,9 @@ _HEAD = 12
 
 
 def parts(file: Readable) -> Iterator[Part]:
-    """What to decode, one after another: each one is to be read before the next is asked for.
-
-    Raises UndecodableRecording for a file without a byte, which no format explains better.
-    """
-    if file.seekable():
-        file.seek(0)
+    """What to decode, one after another: each one is to be read before the next is asked for."""
     source = Lookahead(file)
     head = source.peek(_HEAD)
-    if not head:
-        raise UndecodableRecording("The file is empty: it has no bytes.")
     if head.startswith(ogg.CAPTURE):
         yield from ogg.links(source)
     elif chunks.begins(head):

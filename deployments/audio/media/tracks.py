@@ -87,6 +87,8 @@ def _open(part: Part) -> av.container.InputContainer:
             container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "none"},
         )
     except (av.FFmpegError, ValueError) as error:
+        if part.tell() == 0 and not part.read(1):
+            raise UndecodableRecording("The file is empty: it has no bytes.") from error
         raise UndecodableRecording(
             "The file is not audio or video in a format that can be decoded, "
             "or it is damaged at its start."
