@@ -100,6 +100,7 @@ ENV PATH=/opt/venv/bin:${PATH} \
     RAYSCRIBE_CACHE=/var/cache/rayscribe/models \
     RAYSCRIBE_STORAGE=file:///var/lib/rayscribe/storage \
     RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=serve_app.http.gate.proxy:middlewares \
+    RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS=1 \
     HF_HOME=/var/cache/rayscribe/huggingface
 WORKDIR /opt/rayscribe
 COPY configs/cpu.yaml ./configs/cpu.yaml
@@ -143,6 +144,7 @@ ENV PATH=/opt/venv/bin:${PATH} \
     RAYSCRIBE_CACHE=/var/cache/rayscribe/models \
     RAYSCRIBE_STORAGE=file:///var/lib/rayscribe/storage \
     RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=serve_app.http.gate.proxy:middlewares \
+    RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS=1 \
     HF_HOME=/var/cache/rayscribe/huggingface
 WORKDIR /opt/rayscribe
 COPY serve_config.yaml ./

@@ -124,6 +124,12 @@ class AdmissionSettings(Section):
         description="Seconds of waiting audio up to which recordings are let in however slow the "
         "machine is: about what sixteen clients send with a clip each.",
     )
+    max_request_s: float = Field(
+        12 * 3600,
+        ge=0,
+        description="Seconds that a request may take from its arrival to its answer; then its work "
+        "stops everywhere, and it gets a 504. 0: any number. Jobs have the time that they take.",
+    )
     min_upload_bytes_s: PositiveFloat = Field(
         1024, description="Least rate of a request's body, after 15 s; slower ones get a 408."
     )

@@ -188,11 +188,24 @@ class BlobStore:
             check_reserve(self._root)
         moment, size = self._size
         if time.monotonic() > moment + _COUNTED_S:
-            self._files.invalidate_cache(self._root)  # object stores keep lists
-            size = self._files.du(self._root)
+            size = self._held()
             self._size = time.monotonic(), size
         if size >= most:
             raise no_room()
+
+    def _held(self) -> int:
+        """Bytes of all files. Other processes remove some while they are counted."""
+        if not self._local:
+            self._files.invalidate_cache(self._root)  # object stores keep lists
+            return sum(
+                found["size"] for found in self._files.find(self._root, detail=True).values()
+            )
+        size = 0
+        for folder, _, names in os.walk(self._root):
+            for name in names:
+                with suppress(FileNotFoundError):
+                    size += Path(folder, name).stat().st_size
+        return size
 
     def _path(self, source: BlobSource) -> str:
         return f"{self._root}/{source.path}"

@@ -21,11 +21,13 @@ RayscribeError                  500
 │   ├── Conflict                409
 │   │   └── Cancelled           409  somebody cancelled the task while its client waited
 │   └── QueueFull               429  with the seconds after which to try again
+│       ├── NoRoom              429  as much waits as may, whoever asks for more
 │       └── QuotaExceeded       429  the key has had as much as it may
 └── ServerError                 500  the service is at fault
     ├── MissingToken            500  a gated model is configured and no hub token is set
     ├── RecognitionFailed       500  no window of the recording could be recognized
     ├── DiarizationFailed       500
+    ├── OutOfTime               504  it took longer than a request may
     └── Unavailable             503  a stage has no replica that can answer now
         └── StoreUnavailable    503  the job store cannot be reached, or its disk is full
 
@@ -158,6 +160,16 @@ class QueueFull(_RetryLater, ClientError):
     code = "queue_full"
 
 
+class NoRoom(QueueFull):
+    """`each_s` seconds later there is room for another such recording."""
+
+    def __init__(self, message: str, retry_after: int = 1, each_s: float = 0.0) -> None:
+        Exception.__init__(self, message, retry_after, each_s)
+        self.message = message
+        self.retry_after = retry_after
+        self.each_s = each_s
+
+
 class QuotaExceeded(QueueFull):
     code = "quota_exceeded"
 
@@ -176,6 +188,18 @@ class RecognitionFailed(ServerError):
 
 class DiarizationFailed(ServerError):
     code = "diarization_failed"
+
+
+class OutOfTime(ServerError):
+    status = 504
+    code = "out_of_time"
+
+    def __init__(
+        self,
+        message: str = "The request took longer than one may on this service, and its work was "
+        "stopped; hand the recording in as a job, which has the time that it takes.",
+    ) -> None:
+        super().__init__(message)
 
 
 class Unavailable(_RetryLater, ServerError):

@@ -63,13 +63,15 @@ class LoadOptions:
 
     `first_window_s` bounds the first window further than the others, for a listener who waits.
     `detection` None means the service's own. `channels` says what becomes of several; the waveform
-    is the mix whatever it says.
+    is the mix whatever it says. `within_s` is what is left of the request's time, see
+    `interchange/budget.py`.
     """
 
     pcm: bool = False
     first_window_s: float | None = None
     detection: SpeechDetection | None = None
     channels: ChannelUse = "mix"
+    within_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,8 @@ class RecognitionOptions:
     that the transcript should read as if it followed. `temperature` is where decoding starts.
     `batch_size` caps how many windows of this request may be decoded at once. `logprobs` asks
     for the tokens of each segment with their log-probabilities. `in_flight` is how many windows of
-    the request are in recognition, wherever, with this one.
+    the request are in recognition, wherever, with this one. `within_s` is what is left of the
+    request's time.
     """
 
     request_id: str
@@ -201,6 +204,7 @@ class RecognitionOptions:
     batch_size: int | None = None
     logprobs: bool = False
     in_flight: int = 1
+    within_s: float | None = None
 
 
 class SpeechRecognizer(Protocol):
@@ -239,13 +243,15 @@ class VoiceSample:
 
 @dataclass(frozen=True, slots=True)
 class DiarizationOptions:
-    """Bounds on the number of speakers, each None where unknown, and the voices that are known."""
+    """Bounds on the number of speakers, each None where unknown, and the voices that are known.
+    `within_s` is what is left of the request's time."""
 
     num_speakers: int | None = None
     min_speakers: int | None = None
     max_speakers: int | None = None
     known: tuple[Voice, ...] = ()
     priority: Priority = "interactive"
+    within_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import ray
 from ray import serve
@@ -24,6 +24,7 @@ from ray.exceptions import (
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
+from interchange import budget
 from interchange.errors import QueueFull, RayscribeError, ServerError, Unavailable
 from interchange.room import no_room
 from interchange.stages import (
@@ -59,6 +60,9 @@ _FULL = (ObjectStoreFullError, OutOfDiskError)
 _LOST = (ActorDiedError, ActorUnavailableError, RayActorError)
 
 
+Options = TypeVar("Options", LoadOptions, RecognitionOptions, DiarizationOptions)
+
+
 class RayAudioLoader:
     def __init__(self, handle: DeploymentHandle) -> None:
         self._load = handle.options(stream=True).load
@@ -69,7 +73,8 @@ class RayAudioLoader:
         for attempt in range(_TRIES):
             try:
                 seen = 0
-                async with aclosing(_streamed(self._load, source, options)) as events:
+                load = _streamed(self._load, source, _in_time(options))
+                async with aclosing(load) as events:
                     async for event in events:
                         seen += 1
                         # A second load repeats what the first delivered.
@@ -120,7 +125,7 @@ class RaySpeechRecognizer:
 
     async def recognize(self, window: Window, options: RecognitionOptions) -> WindowTranscript:
         found: WindowTranscript = await _repeat(
-            "speech recognition", lambda: self._recognize.remote(window, options)
+            "speech recognition", lambda: self._recognize.remote(window, _in_time(options))
         )
         return found
 
@@ -143,7 +148,7 @@ class RayDiarization:
     async def speakers(self) -> Speakers:
         found: Speakers = await _repeat(
             "speaker diarization",
-            lambda: self._diarize.remote(self._blocks, self._seconds, self._options),
+            lambda: self._diarize.remote(self._blocks, self._seconds, _in_time(self._options)),
         )
         return found
 
@@ -194,6 +199,12 @@ def ray_transcriber(
 
 def ray_voices(loader: DeploymentHandle, diarizer: DeploymentHandle) -> VoiceReader:
     return VoiceReader(RayAudioLoader(loader), RaySpeakerDiarizer(diarizer))
+
+
+def _in_time(options: Options) -> Options:
+    """With what is left of the request's time, at each try."""
+    left = budget.left()
+    return options if left is None else replace(options, within_s=left)
 
 
 async def _repeat(stage: str, call: Callable[[], Any]) -> Any:

@@ -116,6 +116,7 @@ class Ingress:
                 gated_without_token=gated(settings.diarization.model) and not secrets.hub_token,
                 max_upload_bytes=settings.fetch.max_bytes,
                 max_requests=settings.admission.max_requests,
+                max_request_s=settings.admission.max_request_s,
                 min_upload_bytes_s=settings.admission.min_upload_bytes_s,
                 cors_origins=settings.cors_origins,
             ),

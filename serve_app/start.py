@@ -32,6 +32,11 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("RAY_SERVE_CONTROL_LOOP_INTERVAL_S", "1")
 os.environ.setdefault("RAY_SERVE_METRICS_EXPORT_INTERVAL_MS", "2000")
 os.environ.setdefault("REPORTER_UPDATE_INTERVAL_MS", "30000")
+# A replica that failed three checks of health has hung: asked to end, it would hold its requests
+# for as long as a healthy one may take to finish them (`graceful_shutdown_timeout_s`).
+os.environ.setdefault("RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS", "1")
+# On a busy machine the proxy takes longer than the five seconds after which it is started anew.
+os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", "30")
 # What stands around Serve's HTTP proxy; without it strangers speak to Serve itself.
 os.environ.setdefault(
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", "serve_app.http.gate.proxy:middlewares"

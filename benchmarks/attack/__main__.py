@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.attack import bodies, crowd, faults, recordings
+from benchmarks.attack import bodies, crowd, document, faults, names, recordings
 from benchmarks.attack.target import KEY, Canary, Line, Target
 from benchmarks.measuring import results
 from benchmarks.measuring.tables import table
@@ -22,8 +22,9 @@ Attack = Callable[[Target], Iterator[Line]]
 
 def main(
     only: Annotated[str, typer.Option(help="Some of the attacks, comma-separated.")] = "",
-    clients: Annotated[int, typer.Option(help="How many come at once.")] = 160,
-    seconds: Annotated[float, typer.Option(help="For how long they come.")] = 60,
+    clients: Annotated[int, typer.Option(help="How many come in one moment.")] = 160,
+    seconds: Annotated[float, typer.Option(help="For how long too many come.")] = 60,
+    examples: Annotated[int, typer.Option(help="Requests of a route, by the document.")] = 10,
 ) -> None:
     """Attack a service on loopback; exit 1 where it did not hold."""
     attacks: dict[str, Attack] = {
@@ -33,7 +34,11 @@ def main(
         "links": recordings.links,
         "slow": recordings.slow_links,
         "bombs": recordings.bombs,
-        "crowd": partial(crowd.crowd, clients=clients, seconds=seconds),
+        "names": names.names,
+        "document": partial(document.document, examples=examples),
+        "burst": partial(crowd.burst, clients=clients),
+        "crowd": partial(crowd.crowd, seconds=seconds),
+        "siege": partial(crowd.siege, seconds=seconds),
         "store": faults.locked_store,
         "logs": faults.logs,
         "leave": faults.leaving,
@@ -69,7 +74,9 @@ def _target(stack: ExitStack) -> Target:
         "RAYSCRIBE_JOBS__DATABASE_URL": f"sqlite:///{folder}/jobs.sqlite",
         "RAYSCRIBE_FETCH__READ_TIMEOUT_S": "5",
     }
-    return Target(stack.enter_context(service(log, env=env)), folder, remote, Canary())
+    server, under = stack.enter_context(names.name_server(folder))
+    running = stack.enter_context(service(log, env=env, under=under))
+    return Target(running, folder, remote, Canary(), server)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 
 from tests.support.recordings.speech import SAMPLE
 from tests.support.running.remote import RemoteServer
 from tests.support.running.service import Service
+
+if TYPE_CHECKING:
+    from benchmarks.attack.names import NameServer
 
 TRANSCRIPTIONS = "/v1/audio/transcriptions"
 KEY = "a-key-that-no-log-may-hold"
@@ -34,8 +37,8 @@ class Line:
 class Canary:
     """Listens on an address that nobody may be led to, and counts who comes all the same."""
 
-    def __init__(self) -> None:
-        self._listening = socket.create_server(("127.0.0.2", 0))
+    def __init__(self, port: int = 0) -> None:
+        self._listening = socket.create_server(("127.0.0.2", port))
         self.port: int = self._listening.getsockname()[1]
         self.hits = 0
         threading.Thread(target=self._count, daemon=True).start()
@@ -50,12 +53,14 @@ class Canary:
 @dataclass(frozen=True, slots=True)
 class Target:
     """A running service with a key; `folder` holds its storage and its store. `remote` is a
-    web server that may be fetched from, `canary` one that may not."""
+    web server that may be fetched from, `canary` one that may not. `names` is what it asks for
+    addresses, None where that is the system's own."""
 
     service: Service
     folder: Path
     remote: RemoteServer
     canary: Canary
+    names: "NameServer | None"
 
     @contextmanager
     def client(self, timeout: float = 120) -> Iterator[httpx2.Client]:

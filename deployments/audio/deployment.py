@@ -10,6 +10,7 @@ from configs.settings import Settings
 from deployments.audio.fetching.relay import Relay
 from deployments.audio.loader import Loader
 from deployments.autoscaling import Demand
+from interchange.budget import each_within
 from interchange.stages import LoadEvent, LoadOptions, RemoteFile, Source, UrlSource
 from serve_app import replica
 
@@ -40,7 +41,8 @@ class AudioLoader:
         """Stream the events of one recording; call it by a handle with `stream=True`."""
         self._open += 1
         try:
-            async with aclosing(self._loader.load(source, options)) as events:
+            load = each_within(options.within_s, self._loader.load(source, options))
+            async with aclosing(load) as events:
                 async for event in events:
                     yield event
         finally:

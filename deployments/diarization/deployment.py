@@ -15,6 +15,7 @@ from deployments.diarization.outstanding import Outstanding
 from deployments.diarization.pipeline import Diarizer
 from deployments.memory import measure_memory
 from interchange import measures
+from interchange.budget import within
 from interchange.stages import SAMPLE_RATE, DiarizationOptions, Int16, Speakers, VoiceSample
 from serve_app import replica
 
@@ -48,13 +49,15 @@ class SpeakerDiarizer:
         """The speakers of a recording of so many seconds, whose blocks (int16, mono, 16 kHz) lie in
         the object store.
 
-        Cancelling the call stops the work within a batch. Raises what `Diarizer.speakers` raises.
+        Cancelling the call stops the work within a batch, and so does the end of the request's
+        time. Raises OutOfTime, and what `Diarizer.speakers` raises.
         """
         cancelled = threading.Event()
         with self._outstanding.recording(seconds, options.priority):
             work = self._thread.submit(self._speakers, blocks, options, cancelled)
             try:
-                return await asyncio.wrap_future(work)
+                async with within(options.within_s):
+                    return await asyncio.wrap_future(work)
             finally:
                 cancelled.set()
 

@@ -8,6 +8,7 @@ from deployments.autoscaling import Demand
 from deployments.memory import measure_memory
 from deployments.recognition.build import build_engine
 from deployments.scheduling import compute
+from interchange.budget import within
 from interchange.stages import RecognitionOptions, Window
 from interchange.transcript import WindowTranscript
 from serve_app import replica
@@ -34,7 +35,8 @@ class SpeechRecognizer:
         self._engine.start()
 
     async def recognize(self, window: Window, options: RecognitionOptions) -> WindowTranscript:
-        return await self._engine.queue.recognize(window, options)
+        async with within(options.within_s):
+            return await self._engine.queue.recognize(window, options)
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """For `deployments.autoscaling.by_seconds`, where a profile names it."""

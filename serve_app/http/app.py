@@ -12,6 +12,7 @@ from serve_app.http.around.trailing_slash import TrailingSlash
 from serve_app.http.asr import routes as asr
 from serve_app.http.gate.auth import OPEN_PATHS, Auth
 from serve_app.http.gate.bounds import Bounds
+from serve_app.http.gate.crossing import Crossing
 from serve_app.http.gate.headers import SecurityHeaders
 from serve_app.http.gate.keyring import KeyRing
 from serve_app.http.gate.places import Places
@@ -44,13 +45,14 @@ def create_app(services: Services) -> FastAPI:
     middleware = [
         Middleware(TrailingSlash),
         Middleware(RequestIds),
+        Middleware(Crossing),
         Middleware(Measured),
         Middleware(SecurityHeaders, shared=bool(config.cors_origins)),
         Middleware(errors.UnexpectedErrors),
         *_cors(config.cors_origins),
         Middleware(Page),
         Middleware(Auth, keys=keys),
-        Middleware(Places, limit=config.max_requests),
+        Middleware(Places, limit=config.max_requests, seconds=config.max_request_s),
         Middleware(
             Bounds,
             max_bytes=MAX_BODY_BYTES,

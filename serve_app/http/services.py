@@ -80,8 +80,9 @@ class HttpConfig:
 
     `voice_model` hears voices. `gated_without_token` says that the configured diarization model
     needs a hub token and none is set. `max_upload_bytes` bounds an uploaded recording,
-    `max_requests` how many requests are at work at once, and a body that brings less than
-    `min_upload_bytes_s` is cut off. Pages of `cors_origins` may use the service.
+    `max_requests` how many requests are at work at once, `max_request_s` for how long each may
+    be (0: any time), and a body that brings less than `min_upload_bytes_s` is cut off. Pages of
+    `cors_origins` may use the service.
     """
 
     model: str
@@ -92,6 +93,7 @@ class HttpConfig:
     gated_without_token: bool = False
     max_upload_bytes: int = 4 * 2**30
     max_requests: int = 896
+    max_request_s: float = 0
     min_upload_bytes_s: float = 1024
     cors_origins: tuple[str, ...] = ()
 

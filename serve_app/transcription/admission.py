@@ -15,7 +15,7 @@ from contextlib import aclosing
 from contextvars import ContextVar
 
 from interchange import measures
-from interchange.errors import QueueFull, RecognitionFailed
+from interchange.errors import NoRoom, RecognitionFailed
 from interchange.pace import Pace
 from interchange.transcript import Transcript
 from serve_app.transcription.events import Event, Progress, Resume, TranscriptReady, WindowDone
@@ -134,16 +134,17 @@ class Admission:
         return sum(place.remaining for place in self._places)
 
     def enter(self, seconds: float, key: str = "") -> Place:
-        """Let a recording in. Raises QueueFull, with the time after which there will be room."""
+        """Let a recording in. Raises NoRoom, with the time after which there will be some."""
         self._look_at_the_clock()
         ahead = [min(place.remaining, max(seconds, _TURN_S)) for place in self._places]
         wait = sum(ahead) / self.rate
         allowed = self._room(key) + seconds / self.rate
         if sum(ahead) > self._always_s and wait > allowed:
             later = self._later(wait - allowed, seconds / self.rate)
-            raise QueueFull(
+            raise NoRoom(
                 f"A recording would wait for about {wait:.0f} s here; send it again in {later} s.",
                 later,
+                seconds / self.rate,
             )
         place = Place(self, key, seconds)
         self._places.add(place)
@@ -208,7 +209,7 @@ class AdmittedTranscriber:
     async def transcribe(
         self, request: TranscriptionRequest, resume: Resume | None = None
     ) -> AsyncGenerator[Event, None]:
-        """`Transcriber.transcribe`. Raises QueueFull, too, for a request without a place."""
+        """`Transcriber.transcribe`. Raises NoRoom, too, for a request without a place."""
         place = _PLACE.get() or self._admission.enter(UNKNOWN_S)
         try:
             async with aclosing(self._transcriber.transcribe(request, resume)) as events:

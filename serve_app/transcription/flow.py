@@ -13,7 +13,7 @@ from collections import defaultdict
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from interchange import measures
+from interchange import budget, measures
 from interchange.errors import ClientError, QueueFull, RecognitionFailed, first_of
 from interchange.stages import (
     Apart,
@@ -110,7 +110,8 @@ class RecordingFlow:
         request = self.request
         try:
             with span("recording", priority=request.priority, speakers=request.speakers):
-                await self._run()
+                async with budget.within(budget.left()):
+                    await self._run()
             outcome = "completed"
         except ClientError:
             outcome = "refused"

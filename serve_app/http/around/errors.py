@@ -17,11 +17,15 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from interchange.errors import InvalidOption, RayscribeError
+from interchange.errors import InvalidOption, NoRoom, RayscribeError
 from serve_app.http.around.request_id import request_id
 from serve_app.http.around.sentences import describe
 
 log = logging.getLogger("ray.serve")
+
+ROOM_HEADER = "x-rayscribe-another-in"
+"""Of a 429 for want of room: the seconds after which there is room for one more. It is for what
+stands around Serve's proxy, which takes it off."""
 
 _CODES = {
     401: "invalid_api_key",
@@ -89,14 +93,18 @@ async def _on_rayscribe_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RayscribeError)
     if error.status == 500:
         _log_failure(request.scope, error)
-    retry_after = getattr(error, "retry_after", None)
+    headers = {}
+    if (retry_after := getattr(error, "retry_after", None)) is not None:
+        headers["Retry-After"] = str(retry_after)
+    if isinstance(error, NoRoom):
+        headers[ROOM_HEADER] = f"{error.each_s:.3f}"
     return error_response(
         request.scope,
         error.status,
         error.message,
         code=error.code,
         param=error.param,
-        headers={"Retry-After": str(retry_after)} if retry_after is not None else None,
+        headers=headers,
     )
 
 

@@ -45,6 +45,7 @@ _ERRORS = error_responses(
         429: "Too much audio waits; `Retry-After` says when to try again.",
         500: "A fault of the service.",
         503: "A stage cannot answer now; `Retry-After` says when to try again.",
+        504: "It took longer than a request may here; jobs may take any time.",
     },
 )
 

@@ -1,9 +1,10 @@
-"""How many requests this process works on at once."""
+"""How many requests this process works on at once, and for how long each."""
 
 import re
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from interchange import budget
 from serve_app.http.around.errors import error_response
 
 _OF_THEIR_OWN = re.compile(r"/health|/ready|/cancel/.*|/v1/jobs/[^/]*/cancel", re.DOTALL)
@@ -14,11 +15,13 @@ _RETRY_AFTER_S = 5
 
 class Places:
     """Answers 429 where `limit` requests are at work. It has to stay below what Serve lets into
-    the process, so that checks of health and cancelling find a place."""
+    the process, so that checks of health and cancelling find a place. What a request asks of the
+    graph has to be done `seconds` after it came; 0: whenever it is."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, seconds: float = 0) -> None:
         self.app = app
         self.limit = limit
+        self.seconds = seconds
         self._taken = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -29,6 +32,8 @@ class Places:
             await self._refuse(scope, receive, send)
             return
         self._taken += 1
+        if scope["type"] == "http":  # a live session has a length of its own
+            budget.begin(self.seconds)
         try:
             await self.app(scope, receive, send)
         finally:

@@ -11,6 +11,7 @@ from starlette.types import Scope
 from interchange.stages import BlobSource
 from serve_app.http.gate.auth import caller
 from serve_app.http.gate.bounds import declared_length
+from serve_app.http.gate.crossing import admitted
 from serve_app.http.intake.estimate import estimated_seconds
 from serve_app.http.intake.form_reader import Form, Wrap, read_form
 from serve_app.http.services import Services, Uploads
@@ -67,6 +68,7 @@ def admit(services: Services, scope: Scope, stack: AsyncExitStack, seconds: floa
     place = services.admission.enter(seconds or UNKNOWN_S, caller(scope).name)
     stack.callback(place.leave)
     take(place)
+    admitted(scope)
 
 
 async def _delete(uploads: Uploads, source: BlobSource) -> None:

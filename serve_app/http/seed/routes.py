@@ -46,6 +46,7 @@ routes = APIRouter(tags=["insanely-fast-whisper-api"])
             500: "A fault of the service.",
             409: "Another task with this id runs, or the task was cancelled.",
             503: "A stage cannot answer now; `Retry-After` says when to try again.",
+            504: "It took longer than a request may here; jobs may take any time.",
         },
     ),
 )

@@ -23,8 +23,8 @@ _WAV_HEADER = struct.pack(
 
 class RemoteServer:
     """Serves files below any of `folders`, counts what was asked for, and misbehaves on
-    request: `/status/N`, `/redirect/loop`, `/redirect?to=URL`, `/slow`, `/trickle`, `/endless`,
-    `/page`. `left` has when clients closed a `/trickle`, by the monotonic clock."""
+    request: `/status/N`, `/redirect/loop`, `/redirect?to=URL`, `/slow`, `/drip`, `/trickle`,
+    `/endless`, `/page`. `left` has when clients closed a `/trickle`, by the monotonic clock."""
 
     def __init__(self, folders: list[Path]) -> None:
         self._folders = folders
@@ -36,6 +36,7 @@ class RemoteServer:
         self.app.router.add_get("/redirect/loop", self._loop)
         self.app.router.add_get("/redirect", self._redirect)
         self.app.router.add_get("/slow", self._slow)
+        self.app.router.add_get("/drip", self._drip)
         self.app.router.add_get("/trickle", self._trickle)
         self.app.router.add_get("/endless", self._endless)
         self.app.router.add_get("/page", self._page)
@@ -71,6 +72,16 @@ class RemoteServer:
         await response.prepare(request)
         await response.write(b"RIFF")
         await asyncio.sleep(60)
+        return response
+
+    async def _drip(self, request: web.Request) -> web.StreamResponse:
+        """A byte in four seconds."""
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            for byte in _WAV_HEADER:
+                await response.write(bytes([byte]))
+                await asyncio.sleep(4)
         return response
 
     async def _trickle(self, request: web.Request) -> web.StreamResponse:

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -102,13 +102,17 @@ class Service:
 
 @contextmanager
 def service(
-    log: IO[str], profile: str = "configs/cpu.yaml", env: Mapping[str, str] | None = None
+    log: IO[str],
+    profile: str = "configs/cpu.yaml",
+    env: Mapping[str, str] | None = None,
+    under: Sequence[str] = (),
 ) -> Iterator[Service]:
-    """Start a profile on a free port of loopback; what it prints goes to `log`."""
+    """Start a profile on a free port of loopback; what it prints goes to `log`. `under` is a
+    command that becomes the one that it is given, such as `env`."""
     port, metrics = free_port(), free_port()
     ports = ["--port", str(port), "--metrics-port", str(metrics)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "serve_app.start", profile, *ports],
+        [*under, sys.executable, "-m", "serve_app.start", profile, *ports],
         cwd=ROOT,
         env={**os.environ, **(env or {})},
         stdout=log,

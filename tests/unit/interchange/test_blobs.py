@@ -68,6 +68,25 @@ async def test_no_upload_is_taken_beyond_what_the_store_may_hold(
     await store.save(chunks(b"x"), "b.wav")
 
 
+async def test_files_that_go_while_they_are_counted_are_nobodys_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("interchange.blobs._COUNTED_S", 0)
+    store = BlobStore(f"file://{tmp_path}", most_bytes=2**20)
+    kept = await store.save(chunks(b"12345"), "a.wav")
+    walk = [(str(tmp_path), list[str](), [kept.path, "removed"])]
+    monkeypatch.setattr("interchange.blobs.os.walk", lambda _: walk)
+    await store.save(chunks(b"x"), "b.wav")
+    assert store._held() == 5
+
+
+async def test_an_object_store_is_counted_by_its_list() -> None:
+    store = BlobStore("memory://counted", most_bytes=2**20)
+    for content in (b"12345", b"123"):
+        await store.save(chunks(content), "a.wav")
+    assert store._held() == 8
+
+
 async def test_files_and_the_folder_are_the_services_own(tmp_path: Path) -> None:
     store = BlobStore(f"file://{tmp_path}/new/store")
     source = await store.save(chunks(b"x"), "a.wav")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,7 +12,9 @@ from ray.exceptions import ActorDiedError, ObjectStoreFullError, OutOfDiskError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
-from interchange.errors import QueueFull, Unavailable
+from deployments.recognition.deployment import SpeechRecognizer
+from interchange import budget
+from interchange.errors import OutOfTime, QueueFull, Unavailable
 from interchange.stages import RecognitionOptions, RemoteFile, UrlSource, Window
 from interchange.transcript import WindowTranscript
 from serve_app.handles import RayAudioLoader, RaySpeechRecognizer, RayTranscriber
@@ -135,6 +138,41 @@ async def test_a_relay_goes_on_where_its_replica_died(monkeypatch: pytest.Monkey
     assert [each async for each in loader.relay(source, 2, 8)] == [file, b"0123", b"45", b"67"]
     assert asked == [(source, 2, 8), (source, 6, 4)]
     assert all(stream.cancelled for stream in streams)
+
+
+async def test_a_call_takes_along_what_is_left_of_the_request_s_time() -> None:
+    asked: list[RecognitionOptions] = []
+
+    def remote(_: Window, options: RecognitionOptions) -> Response:
+        asked.append(options)
+        return Response(words_of(WINDOW, OPTIONS))
+
+    method = SimpleNamespace(remote=remote)
+    subject = RaySpeechRecognizer(cast(DeploymentHandle, SimpleNamespace(recognize=method)))
+    await subject.recognize(WINDOW, OPTIONS)
+    budget.begin(60)
+    await subject.recognize(WINDOW, OPTIONS)
+    assert asked[0] == OPTIONS
+    assert asked[1].within_s is not None
+    assert 59 < asked[1].within_s <= 60
+
+
+async def test_a_recognizer_stops_when_the_time_is_over() -> None:
+    """Whether or not anybody is left to cancel its work."""
+    stopped = asyncio.Event()
+
+    class Queue:
+        async def recognize(self, *_: object) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                stopped.set()
+
+    stage = SimpleNamespace(_engine=SimpleNamespace(queue=Queue()))
+    recognize = SpeechRecognizer.func_or_class.recognize  # type: ignore[attr-defined]
+    with pytest.raises(OutOfTime):
+        await recognize(stage, WINDOW, replace(OPTIONS, within_s=0.01))
+    assert stopped.is_set()
 
 
 async def _at_once(_: float) -> None:
