@@ -4,12 +4,13 @@ A client in this process speaks for `--hours`, `--speed` times as fast as time g
 speech, noise and silence over and over, so that every hour has to bring the same turns at the same
 times, and the process has to hold no more after the last than after the first. All of a session but
 the sockets and the model is the real one: events, formats, voice activity, turns, windows. The
-recognizer hears, wherever somebody speaks, a word each half second that says what time it is.
+recognizer hears, wherever somebody speaks, five words a second that say what time it is.
 """
 
 import asyncio
 import base64
 import json
+import math
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -37,6 +38,7 @@ _MINUTE = 60 * RATE
 _SPOKEN_AT = 5 * RATE
 _NOISE = (40 * RATE, 55 * RATE)
 _TURNS = SpeechDetection(threshold=0.5, silence_s=0.5, padding_s=0.3)
+_WORD_S = 0.2
 _AT_ONCE_S = 1.0
 """Audio that is sent before the clock is looked at."""
 
@@ -48,11 +50,10 @@ class Clock:
         await asyncio.sleep(0)
         words = []
         for start, end in window.speech:
-            first, last = (2 * (window.offset + at) / SAMPLE_RATE for at in (start, end))
+            first, last = ((window.offset + at) / SAMPLE_RATE / _WORD_S for at in (start, end))
             words += [
-                Word(f" {n}", n / 2, n / 2 + 0.4, 0.9)
-                for n in range(int(first) + 1, int(last))
-                if n / 2 + 0.4 < last / 2
+                Word(f" {n}", n * _WORD_S, (n + 0.8) * _WORD_S, 0.9)
+                for n in range(math.ceil(first), math.floor(last))
             ]
         text = "".join(word.text for word in words)
         said = Segment(window.start, window.end, text, "en", words=tuple(words))
@@ -95,14 +96,14 @@ class Client:
             for part in (self._minute[at : at + size] for at in range(0, len(self._minute), size))
         ]
         began = time.monotonic()
-        while self.spoken_s < 3600 * self._hours:
+        for spoken in range(1, round(60 * self._hours) + 1):
             for number, event in enumerate(events):
                 yield {"type": "websocket.receive", "text": event}
                 self.spoken_s += _FRAME_S
                 if not (number + 1) * _FRAME_S % _AT_ONCE_S:
                     ahead = self.spoken_s / self._speed - (time.monotonic() - began)
                     await asyncio.sleep(max(0.0, ahead))
-            if round(self.spoken_s) % 3600 == 0:
+            if spoken % 60 == 0:
                 self._hour_ends(time.monotonic() - began)
         yield {"type": "websocket.disconnect", "code": 1000}
 
@@ -123,7 +124,7 @@ class Client:
             self._begun[item] = (self._begun[item][0], event["audio_end_ms"])
         elif kind == f"{TRANSCRIPTION}.completed":
             first, last = self._begun.pop(item)
-            times = [500 * int(word) for word in event["transcript"].split()]
+            times = [round(1000 * _WORD_S) * int(word) for word in event["transcript"].split()]
             if not times or times != sorted(times) or times[0] < first or times[-1] > last:
                 self.wrong.append(f"{first} to {last} ms: {event['transcript']!r}")
         elif kind == "error" or kind.endswith(".failed"):
