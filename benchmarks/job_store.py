@@ -16,7 +16,7 @@ import typer
 
 from benchmarks.measuring import results
 from benchmarks.measuring.tables import table
-from interchange.blobs import BlobStore
+from interchange.files.blobs import BlobStore
 from interchange.stages import UrlSource
 from interchange.transcript import Quality, Segment, Transcript
 from serve_app.jobs.delivery import WebhookTarget

@@ -27,7 +27,7 @@ from ray.serve.handle import DeploymentHandle
 from configs.settings import Settings
 from interchange import budget
 from interchange.errors import QueueFull, RayscribeError, ServerError, Unavailable
-from interchange.room import no_room
+from interchange.files.room import no_room
 from interchange.stages import (
     AnalysisOptions,
     DiarizationOptions,

@@ -15,7 +15,7 @@ from configs.secrets import Secrets
 from configs.settings import Settings
 from deployments.audio.speech.live_voice import LiveVoice
 from deployments.models.resolve import gated
-from interchange.blobs import BlobStore
+from interchange.files.blobs import BlobStore
 from interchange.stages import SpeechDetection
 from serve_app import replica
 from serve_app.handles import (

@@ -1,5 +1,6 @@
 """Other ways of clustering than the one that is used, to compare it with."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,7 +28,7 @@ from interchange.stages import Float32
 Labels = npt.NDArray[np.intp]
 
 
-class _OfRows:
+class _OfRows(ABC):
     """What ways have in common: who is clustered, what becomes of small clusters, and of others."""
 
     clean_s = 0.5
@@ -49,8 +50,9 @@ class _OfRows:
         similarity = voices.reshape(-1, voices.shape[-1]) @ centres.T
         return nearest_apart(similarity.reshape(*active.shape, -1), active)
 
+    @abstractmethod
     def _labels(self, rows: Float32, sizes: Float32) -> Labels:
-        raise NotImplementedError
+        """(rows,): the cluster of each voice, of `sizes` seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import importlib
 import io
 import tempfile
 import wave
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from interchange.stages import SAMPLE_RATE, Int16
 from interchange.transcript import Turn
 
 
-class _Diarizer:
+class _Diarizer(ABC):
     """What they have in common: recordings are decoded beforehand, as ours are."""
 
     def __init__(self) -> None:
@@ -31,8 +32,9 @@ class _Diarizer:
     def run(self, paths: list[Path], clients: int) -> list[str]:
         return [lines(self._turns(self._waveforms[path])) for path in paths]
 
+    @abstractmethod
     def _turns(self, samples: Int16) -> Iterable[Turn]:
-        raise NotImplementedError
+        """Who talks when in a recording at 16 kHz."""
 
 
 class PyannoteFlow(_Diarizer):

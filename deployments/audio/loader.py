@@ -25,10 +25,10 @@ from deployments.audio.loudness import PeakMeter
 from deployments.audio.segmentation import PcmBlocks, Segmenter
 from deployments.audio.speech.voice_activity import shared_network
 from deployments.scheduling import cores, stand_back
-from interchange.blobs import BlobStore
 from interchange.errors import HarmfulRecording, RayscribeError, Unavailable, UndecodableRecording
+from interchange.files.blobs import BlobStore
+from interchange.files.room import Room
 from interchange.network import AddressGuard
-from interchange.room import Room
 from interchange.stages import (
     SAMPLE_RATE,
     Apart,

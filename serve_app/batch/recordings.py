@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from interchange.anywhere import file_system
+from interchange.files.anywhere import file_system
 from serve_app.batch.parquet import column
 
 _LIST = ".parquet"

@@ -15,7 +15,7 @@ from typing import Any, get_args
 
 from fsspec.implementations.local import LocalFileSystem
 
-from interchange.anywhere import file_system
+from interchange.files.anywhere import file_system
 from serve_app.batch import parquet
 from serve_app.batch.formats import Format, Table
 from serve_app.batch.rows import Row

@@ -26,8 +26,8 @@ from deployments.diarization.deployment import SpeakerDiarizer
 from deployments.recognition.engine.base import Engine
 from deployments.recognition.engines import build_engine
 from deployments.scheduling import compute
-from interchange.anywhere import Anywhere
 from interchange.errors import Unavailable
+from interchange.files.anywhere import Anywhere
 from serve_app.batch.run import BatchFailed, WorkerLost
 from serve_app.batch.worker import Outcome, Worker
 from serve_app.handles import RaySpeakerDiarizer

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from configs.settings import JobSettings
-from interchange.blobs import BlobStore
+from interchange.files.blobs import BlobStore
 from interchange.stages import BlobSource
 from interchange.transcript import Transcript
 from serve_app.jobs.attended import AttendedRequests, WholeTranscriber

@@ -4,7 +4,7 @@ import asyncio
 
 from configs.secrets import Secrets
 from configs.settings import Settings
-from interchange.blobs import BlobStore
+from interchange.files.blobs import BlobStore
 from interchange.network import AddressGuard
 from serve_app.jobs.runner.cleaner import Cleaner
 from serve_app.jobs.runner.job_try import RetryPolicy

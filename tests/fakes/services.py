@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from configs.settings import JobSettings, LiveSettings
-from interchange.blobs import BlobStore
 from interchange.errors import RayscribeError
+from interchange.files.blobs import BlobStore
 from interchange.stages import (
     BlobSource,
     RecordingRelay,

@@ -23,8 +23,8 @@ from fastapi import FastAPI
 from configs.secrets import Secrets
 from configs.settings import JobSettings, LiveSettings, Settings
 from deployments.audio.fetching.relay import Relay
-from interchange.blobs import BlobStore
 from interchange.errors import UndecodableRecording
+from interchange.files.blobs import BlobStore
 from interchange.stages import (
     SAMPLE_RATE,
     BlobSource,

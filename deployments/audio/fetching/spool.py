@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from interchange.errors import RayscribeError
-from interchange.room import Room, check_reserve, writing
+from interchange.files.room import Room, check_reserve, writing
 
 
 class LoadCancelled(Exception):

@@ -5,8 +5,8 @@ import logging
 from typing import get_args
 
 from interchange import measures
-from interchange.blobs import BlobStore
 from interchange.errors import StoreUnavailable, Unavailable
+from interchange.files.blobs import BlobStore
 from interchange.stages import BlobSource
 from serve_app.jobs.job import JobStatus
 from serve_app.jobs.store.job_store import JobStore

@@ -2,7 +2,7 @@
 
 from configs.secrets import Secrets
 from configs.settings import JobSettings
-from interchange.blobs import BlobStore
+from interchange.files.blobs import BlobStore
 from serve_app.jobs.store.database import LOCK_WAIT_S, Database
 from serve_app.jobs.store.leases import Leases
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from interchange.blobs import BlobStore
 from interchange.errors import Conflict, InvalidOption, NotFound
+from interchange.files.blobs import BlobStore
 from interchange.stages import BlobSource
 from interchange.transcript import Transcript, WindowTranscript
 from serve_app.jobs.job import CANCELLED, Job, JobStatus, JobUsage, NewJob, Page

@@ -12,8 +12,8 @@ from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from interchange.blobs import BlobStore
 from interchange.errors import Conflict
+from interchange.files.blobs import BlobStore
 from interchange.stages import BlobSource
 from interchange.transcript import Transcript, WindowTranscript
 from serve_app.jobs.job import CANCELLED, Claim, Failure, JobStatus, NewJob

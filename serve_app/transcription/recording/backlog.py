@@ -8,7 +8,7 @@ from typing import IO, Generic, Self, TypeVar
 
 import numpy as np
 
-from interchange.room import writing
+from interchange.files.room import writing
 from interchange.stages import Stretch, Window
 
 Piece = TypeVar("Piece", Window, Stretch)

@@ -24,8 +24,8 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.responses import Response
 from typer.testing import CliRunner, Result
 
-from interchange.blobs import BlobStore
 from interchange.errors import RecognitionFailed, UndecodableRecording
+from interchange.files.blobs import BlobStore
 from interchange.stages import UrlSource
 from interchange.transcript import Turn
 from serve_app.client.commands import app

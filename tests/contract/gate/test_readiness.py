@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from configs.settings import JobSettings
-from interchange.blobs import BlobStore
+from interchange.files.blobs import BlobStore
 from serve_app.http.app import create_app
 from serve_app.jobs.frontend import JobFrontend
 from serve_app.jobs.store.database import Database

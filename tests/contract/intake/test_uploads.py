@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from interchange.blobs import BlobStore
 from interchange.errors import Unavailable
+from interchange.files.blobs import BlobStore
 from interchange.stages import BlobSource
 from serve_app.http.app import create_app
 from serve_app.http.services import HttpConfig

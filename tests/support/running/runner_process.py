@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from interchange.blobs import BlobStore
+from interchange.files.blobs import BlobStore
 from interchange.stages import RecognitionOptions, Window
 from interchange.transcript import Turn, WindowTranscript
 from serve_app.jobs.runner import job_try

@@ -31,7 +31,7 @@ from interchange.errors import (
     Unavailable,
     UndecodableRecording,
 )
-from interchange.room import no_room
+from interchange.files.room import no_room
 from interchange.samples import as_float32
 from interchange.stages import (
     SAMPLE_RATE,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from interchange.blobs import BlobStore
+from interchange.files.blobs import BlobStore
 from serve_app.jobs.store.database import Database
 from serve_app.jobs.store.job_store import JobStore
 from serve_app.jobs.store.leases import Leases

@@ -17,21 +17,17 @@ from interchange.errors import (
     UndecodableRecording,
 )
 from interchange.stages import (
-    Apart,
     DiarizationOptions,
     LoadEvent,
     LoadOptions,
     RecognitionOptions,
     Source,
     SpeechDetection,
-    UrlSource,
-    Voice,
     Window,
 )
 from interchange.tracing import spans as tracing
-from interchange.transcript import Turn, WindowTranscript, Word
+from interchange.transcript import Turn, WindowTranscript
 from serve_app.transcription.events import (
-    Event,
     Progress,
     Resume,
     SegmentReady,
@@ -41,9 +37,7 @@ from serve_app.transcription.events import (
     WindowDone,
 )
 from serve_app.transcription.request import TranscriptionRequest
-from serve_app.transcription.transcriber import Transcriber
 from tests.fakes.stages import (
-    HEARD,
     FakeDiarizer,
     FakeLoader,
     FakeRecognizer,
@@ -51,29 +45,12 @@ from tests.fakes.stages import (
     words_of,
 )
 from tests.support.figures import Figures
-
-REQUEST = TranscriptionRequest(id="r", source=UrlSource("http://recordings.test/a.wav"))
-WITH_SPEAKERS = replace(REQUEST, speakers=True)
-
-
-def transcriber(
-    loader: FakeLoader,
-    recognizer: FakeRecognizer | None = None,
-    diarizer: FakeDiarizer | None = None,
-    in_flight: int = 64,
-) -> Transcriber:
-    return Transcriber(
-        loader,
-        recognizer or FakeRecognizer(),
-        diarizer or FakeDiarizer(),
-        windows_in_flight=in_flight,
-    )
-
-
-async def events_of(
-    subject: Transcriber, request: TranscriptionRequest = REQUEST, resume: Resume | None = None
-) -> list[Event]:
-    return [event async for event in subject.transcribe(request, resume)]
+from tests.unit.serve_app.transcription.support import (
+    REQUEST,
+    WITH_SPEAKERS,
+    events_of,
+    transcriber,
+)
 
 
 async def test_segments_come_in_order_whatever_the_order_of_recognition() -> None:
@@ -178,171 +155,12 @@ async def test_speakers_are_given_to_words() -> None:
     assert [segment.speaker for segment in called.segments] == ["Ann", "SPEAKER_01"]
 
 
-def two_channels() -> FakeLoader:
-    """Windows of 10 s, those of the second channel 4 s later."""
-    windows = [
-        window(number, start=10 * (number // 2) + 4 * (number % 2), channel=number % 2)
-        for number in range(6)
-    ]
-    return FakeLoader(windows, apart=(Apart(0.0, 34.0, 2),))
-
-
-async def test_channels_are_recognized_each_by_itself_and_put_in_order() -> None:
-    loader, recognizer, diarizer = two_channels(), FakeRecognizer(), FakeDiarizer()
-    events = await events_of(transcriber(loader, recognizer, diarizer), WITH_SPEAKERS)
-    assert isinstance(events[-1], TranscriptReady)
-    transcript = events[-1].transcript
-    assert [(got.channel, got.index) for got, _ in recognizer.calls] == [
-        (number % 2, number) for number in range(6)
-    ]
-    said = [event.segment for event in events if isinstance(event, SegmentReady)]
-    assert tuple(said) == transcript.segments, "with their speakers at once"
-    assert [segment.start for segment in said] == [0, 4, 10, 14, 20, 24]
-    assert [segment.channel for segment in said] == [0, 1] * 3
-    assert [segment.speaker for segment in said] == ["SPEAKER_00", "SPEAKER_01"] * 3
-    assert {word.speaker for word in said[0].words} == {"SPEAKER_00"}
-    assert transcript.turns == (Turn(0, 30, "SPEAKER_00"), Turn(4, 34, "SPEAKER_01"))
-    assert transcript.duration == 34
-    assert transcript.quality.channels == 2
-    assert transcript.quality.transcribed + transcript.quality.silent == 68
-    assert not diarizer.stretches
-
-
-async def test_segments_of_channels_come_as_soon_as_none_can_precede_them() -> None:
-    """Those of the second window begin before some of the first."""
-
-    def halves(window: Window, options: RecognitionOptions) -> WindowTranscript:
-        whole = words_of(window, options)
-        (segment,) = whole.segments
-        middle = (segment.start + segment.end) / 2
-        parts = replace(segment, end=middle), replace(segment, start=middle)
-        return replace(whole, segments=parts)
-
-    events = await events_of(transcriber(two_channels(), FakeRecognizer(halves)), WITH_SPEAKERS)
-    said = [each for each in events if isinstance(each, SegmentReady | Progress)]
-    starts = [each.segment.start for each in said if isinstance(each, SegmentReady)]
-    assert starts == [0, 4, 5, 9, 10, 14, 15, 19, 20, 24, 25, 29]
-    first = next(n for n, each in enumerate(said) if isinstance(each, SegmentReady))
-    recognized = [each.recognized for each in said[first:] if isinstance(each, Progress)]
-    assert recognized[0] < recognized[-1] == 34, "before all is recognized"
-    assert recognized == sorted(recognized)
-
-
-async def test_channels_have_the_names_that_were_given_and_none_unless_asked() -> None:
-    named = replace(WITH_SPEAKERS, speaker_names=("Ann",))
-    transcript = await transcriber(two_channels()).run(named)
-    assert {segment.speaker for segment in transcript.segments} == {"Ann", "SPEAKER_01"}
-    assert transcript.turns is not None
-    assert {turn.speaker for turn in transcript.turns} == {"Ann", "SPEAKER_01"}
-    plain = await transcriber(two_channels()).run(REQUEST)
-    assert {segment.speaker for segment in plain.segments} == {None}
-    assert plain.turns is None
-    assert len(plain.segments) == 6
-
-
-async def test_a_channel_is_called_by_the_voice_that_the_mix_knows() -> None:
-    diarizer = FakeDiarizer((Turn(0, 30, "Ann"), Turn(5, 34, "SPEAKER_00")))
-    known = replace(WITH_SPEAKERS, known_speakers=(Voice("Ann", ((1.0,),), "model"),))
-    events = await events_of(transcriber(two_channels(), diarizer=diarizer), known)
-    assert isinstance(events[-1], TranscriptReady)
-    transcript = events[-1].transcript
-    assert [segment.speaker for segment in transcript.segments] == ["Ann", "SPEAKER_01"] * 3
-    assert transcript.turns == (Turn(0, 30, "Ann"), Turn(4, 34, "SPEAKER_01"))
-    early = [event.segment.speaker for event in events if isinstance(event, SegmentReady)]
-    assert early == [None] * 6, "nobody is named before it is known"
-
-
-async def test_speakers_of_the_mix_are_those_of_channels_where_they_are_heard_together() -> None:
-    """A recording that is mixed first: one of its two speakers talks in a channel later."""
-    windows = [window(0), window(1, start=10, channel=0), window(2, start=12, channel=1)]
-    loader = FakeLoader(windows, apart=(Apart(10.0, 22.0, 2),))
-    turns = (
-        Turn(0, 4, "SPEAKER_00"),
-        Turn(4, 11, "SPEAKER_01"),
-        Turn(12.5, 22, "SPEAKER_01"),
-        Turn(11, 12, "SPEAKER_02"),
-    )
-
-    def two_words(window: Window, options: RecognitionOptions) -> WindowTranscript:
-        (segment,) = words_of(window, options).segments
-        middle = window.start + 4
-        words = (
-            Word(" one.", window.start, middle, 0.9),
-            Word(" two", middle, window.end, 0.9),
-        )
-        segment = replace(segment, words=words, text=" one. two")
-        return WindowTranscript(window.index, window.start, window.end, (segment,), "en")
-
-    subject = transcriber(loader, FakeRecognizer(two_words), FakeDiarizer(turns))
-    events = await events_of(subject, WITH_SPEAKERS)
-    assert isinstance(events[-1], TranscriptReady)
-    transcript = events[-1].transcript
-    said = [(each.text, each.start, each.speaker) for each in transcript.segments]
-    assert said == [
-        (" one.", 0, "SPEAKER_02"),  # a stranger to both channels
-        (" two", 4, "SPEAKER_01"),
-        (" one. two", 10, "SPEAKER_00"),
-        (" one. two", 12, "SPEAKER_01"),
-    ]
-    assert transcript.turns is not None
-    assert [(turn.start, turn.end) for turn in transcript.turns] == [
-        (0, 4),
-        (4, 10),
-        (10, 20),
-        (12, 22),
-    ]
-    assert not [event for event in events if isinstance(event, TurnsReady)]
-
-
 async def test_voices_of_speakers_are_given_where_they_are_asked_for() -> None:
     turns = (Turn(0, 10, "SPEAKER_00"), Turn(10, 20, "SPEAKER_01"))
     subject = transcriber(FakeLoader([window(0), window(1)]), diarizer=FakeDiarizer(turns))
     asked = replace(WITH_SPEAKERS, speaker_embeddings=True, speaker_names=("Ann",))
     assert (await subject.run(asked)).voices == {"Ann": (0.0,), "SPEAKER_01": (1.0,)}
     assert (await subject.run(WITH_SPEAKERS)).voices == {}
-
-
-async def test_voices_of_channels_are_heard_in_their_first_minute() -> None:
-    windows = [window(n, 30.0, start=30 * (n // 2), channel=n % 2) for n in range(6)]
-    diarizer = FakeDiarizer((Turn(0, 90, "Ann"),))
-    loader = FakeLoader(windows, apart=(Apart(0.0, 90.0, 2),))
-    asked = replace(WITH_SPEAKERS, speaker_embeddings=True)
-    transcript = await transcriber(loader, diarizer=diarizer).run(asked)
-    assert transcript.voices == {
-        "SPEAKER_00": diarizer.heard.embedding,
-        "SPEAKER_01": diarizer.heard.embedding,
-    }
-    assert diarizer.heard_seconds == [60.0, 60.0]
-    assert not diarizer.stretches
-
-
-async def test_a_channel_in_which_nobody_is_heard_has_no_voice() -> None:
-    nobody = FakeDiarizer(heard=replace(HEARD, seconds=0.0))
-    asked = replace(WITH_SPEAKERS, speaker_embeddings=True)
-    assert (await transcriber(two_channels(), diarizer=nobody).run(asked)).voices == {}
-
-
-async def test_one_channel_is_a_recording_like_any_other() -> None:
-    diarizer = FakeDiarizer((Turn(0, 20, "SPEAKER_00"),))
-    loader = FakeLoader([window(0), window(1)])
-    separate = replace(WITH_SPEAKERS, channels="separate")
-    transcript = await transcriber(loader, diarizer=diarizer).run(separate)
-    assert loader.loads[0][1].channels == "separate"
-    assert diarizer.seconds == 20
-    assert [segment.speaker for segment in transcript.segments] == ["SPEAKER_00"] * 2
-    assert transcript.quality.channels == 1
-
-
-async def test_a_resumed_recording_of_channels_goes_on() -> None:
-    first = await events_of(transcriber(two_channels()), WITH_SPEAKERS)
-    done = {each.window.index: each.window for each in first if isinstance(each, WindowDone)}
-    del done[3]
-    recognizer = FakeRecognizer()
-    again = await events_of(transcriber(two_channels(), recognizer), WITH_SPEAKERS, Resume(done))
-    assert [got.index for got, _ in recognizer.calls] == [3]
-    assert isinstance(first[-1], TranscriptReady)
-    assert isinstance(again[-1], TranscriptReady)
-    assert again[-1].transcript.segments == first[-1].transcript.segments
 
 
 async def test_no_speakers_unless_asked_for() -> None:
@@ -531,27 +349,6 @@ async def test_a_resumed_recording_repeats_no_finished_window_and_stretch() -> N
     assert set(second[-1].transcript.voices) == {"SPEAKER_00", "SPEAKER_01"}
 
 
-async def test_a_resumed_recording_of_partly_mixed_channels_repeats_no_stretch() -> None:
-    windows = [
-        *(window(number) for number in range(19)),
-        *(window(19 + number, start=190 + 2 * number, channel=number) for number in range(2)),
-    ]
-    apart = (Apart(190.0, 202.0, 2),)
-    turns = (Turn(0, 200, "SPEAKER_00"),)
-    first = await events_of(
-        transcriber(FakeLoader(windows, apart=apart), diarizer=FakeDiarizer(turns)), WITH_SPEAKERS
-    )
-    done = {each.stretch.number: each.stretch for each in first if isinstance(each, StretchDone)}
-    assert set(done) == {0, 1}
-    diarizer = FakeDiarizer(turns)
-    again = transcriber(FakeLoader(windows, apart=apart), diarizer=diarizer)
-    second = await events_of(again, WITH_SPEAKERS, Resume({}, done))
-    assert not diarizer.stretches
-    assert isinstance(first[-1], TranscriptReady)
-    assert isinstance(second[-1], TranscriptReady)
-    assert second[-1].transcript.turns == first[-1].transcript.turns
-
-
 async def test_progress_ends_at_the_whole_recording() -> None:
     events = await events_of(transcriber(FakeLoader([window(0), window(1)])))
     progress = [event for event in events if isinstance(event, Progress)]
@@ -611,9 +408,6 @@ async def test_what_is_asked_of_loading_and_recognition_reaches_them() -> None:
     assert recognizer.calls[0][1].logprobs
 
 
-# --------------------------------------------------------------------------- figures
-
-
 async def test_what_became_of_a_recording_is_measured() -> None:
     with measures.heard_by(Figures()) as figures:
         await events_of(transcriber(FakeLoader([window(0), window(1)])), WITH_SPEAKERS)
@@ -632,9 +426,6 @@ async def test_how_a_recording_ends_is_measured() -> None:
                 await events_of(transcriber(FakeLoader([window(0)], error=error)))
     assert figures.of(measures.RECORDINGS, outcome="refused") == [1]
     assert figures.of(measures.RECORDINGS, outcome="failed") == [1]
-
-
-# ---------------------------------------------------------------------------- told of itself
 
 
 async def test_one_recording_is_one_trace_with_a_span_for_each_stage(

@@ -7,7 +7,7 @@ import pytest
 
 from deployments.audio.fetching.spool import LoadCancelled, Spool
 from interchange.errors import SourceTimeout, Unavailable
-from interchange.room import Room
+from interchange.files.room import Room
 
 
 @pytest.fixture

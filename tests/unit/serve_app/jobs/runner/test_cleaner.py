@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from interchange import measures
-from interchange.blobs import BlobStore
+from interchange.files.blobs import BlobStore
 from serve_app.jobs.runner.cleaner import Cleaner
 from serve_app.jobs.store.database import Database
 from serve_app.jobs.store.job_store import JobStore
@@ -48,7 +48,7 @@ async def test_an_upload_is_kept_as_long_as_its_process_wants_it(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("interchange.blobs._TOUCHED_S", 0.01)
+    monkeypatch.setattr("interchange.files.blobs._TOUCHED_S", 0.01)
     old = await blobs.save(upload(), "old.wav")
     path = tmp_path / "blobs" / old.path
     os.utime(path, (0, time.time() - 1000))

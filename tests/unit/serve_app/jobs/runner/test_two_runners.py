@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from interchange.blobs import BlobStore
+from interchange.files.blobs import BlobStore
 from serve_app.jobs.job import Job
 from serve_app.jobs.store.database import Database
 from serve_app.jobs.store.job_store import JobStore

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from interchange.blobs import BlobStore
 from interchange.errors import ServerError, Unavailable
+from interchange.files.blobs import BlobStore
 from serve_app.jobs.store.database import Database
 from serve_app.jobs.store.job_store import JobStore
 from serve_app.jobs.store.tables import metadata

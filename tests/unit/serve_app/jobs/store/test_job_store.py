@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from interchange.blobs import BlobStore
 from interchange.errors import Conflict, InvalidOption, NotFound
+from interchange.files.blobs import BlobStore
 from serve_app.jobs.job import CANCELLED, Failure, JobUsage
 from serve_app.jobs.store.database import Database
 from serve_app.jobs.store.job_store import JobStore

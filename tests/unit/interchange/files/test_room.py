@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from interchange.errors import ServerError, Unavailable
-from interchange.room import Room, check_reserve, writing
+from interchange.files.room import Room, check_reserve, writing
 
 GB = 10**9
 

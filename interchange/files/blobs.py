@@ -19,7 +19,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from interchange.errors import NotFound, Unavailable
-from interchange.room import check_reserve, no_room
+from interchange.files.room import check_reserve, no_room
 from interchange.stages import BlobSource
 
 _COUNTED_BYTES = 8 * 2**20

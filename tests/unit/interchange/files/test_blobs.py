@@ -6,8 +6,8 @@ from typing import BinaryIO
 
 import pytest
 
-from interchange.blobs import BlobStore
 from interchange.errors import NotFound, Unavailable
+from interchange.files.blobs import BlobStore
 from interchange.stages import BlobSource
 
 
@@ -54,7 +54,7 @@ async def test_a_store_that_cannot_be_written_to_is_our_fault(tmp_path: Path) ->
 async def test_no_upload_is_taken_beyond_what_the_store_may_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("interchange.blobs._COUNTED_S", 0)
+    monkeypatch.setattr("interchange.files.blobs._COUNTED_S", 0)
     store = BlobStore(f"file://{tmp_path}/store", most_bytes=20 * 2**20)
     part = bytes(2**20)
     kept = await store.save(chunks(*[part] * 12), "a.wav")
@@ -71,11 +71,11 @@ async def test_no_upload_is_taken_beyond_what_the_store_may_hold(
 async def test_files_that_go_while_they_are_counted_are_nobodys_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("interchange.blobs._COUNTED_S", 0)
+    monkeypatch.setattr("interchange.files.blobs._COUNTED_S", 0)
     store = BlobStore(f"file://{tmp_path}", most_bytes=2**20)
     kept = await store.save(chunks(b"12345"), "a.wav")
     walk = [(str(tmp_path), list[str](), [kept.path, "removed"])]
-    monkeypatch.setattr("interchange.blobs.os.walk", lambda _: walk)
+    monkeypatch.setattr("interchange.files.blobs.os.walk", lambda _: walk)
     await store.save(chunks(b"x"), "b.wav")
     assert store._held() == 5
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from interchange.anywhere import Anywhere, file_system
 from interchange.errors import NotFound, ServerError
+from interchange.files.anywhere import Anywhere, file_system
 from interchange.stages import BlobSource
 
 
