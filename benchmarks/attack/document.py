@@ -1,6 +1,5 @@
 """What the service's own OpenAPI document allows, and what it does not, sent at random."""
 
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -8,12 +7,10 @@ from typing import Any
 
 import requests
 import schemathesis
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
 from benchmarks.attack.target import KEY, Line, Target
+from tests.support.drawn import each_drawn
 
 _STAGES = ("Ingress", "AudioLoader", "SpeechRecognizer", "SpeakerDiarizer", "JobManager")
 
@@ -29,33 +26,12 @@ def document(target: Target, examples: int) -> Iterator[Line]:
             operation = result.ok()
             for mode in GenerationMode:
                 send = partial(_send, target.service.url, statuses, faults, operation.label)
-                _draw(operation, mode, examples, send)
+                each_drawn(operation, mode, examples, send)
     dead = [stage for stage in _STAGES if target.service.replicas(stage) != before[stage]]
     number = sum(statuses.values())
     said = f"{dict(sorted(statuses.items()))}; faults: {sorted(faults) or 'none'}"
     yield Line(f"{number} requests by the document", said, not faults)
     yield Line("… replicas that died", ", ".join(dead) or "none", not dead)
-
-
-def _draw(operation: Any, mode: GenerationMode, examples: int, send: Any) -> None:
-    @given(data=st.data())
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    def fuzz(data: st.DataObject) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            case = data.draw(operation.as_strategy(generation_mode=mode))
-        send(case)
-
-    try:
-        fuzz()
-    except Unsatisfiable:
-        return  # nothing of this request can be wrong
 
 
 def _send(url: str, statuses: Counter[int], faults: set[str], label: str, case: Any) -> None:
