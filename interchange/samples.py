@@ -34,10 +34,14 @@ class StretchCutter:
 
     def feed(self, samples: Int16) -> Iterator[Stretch]:
         """The stretches that these samples complete."""
-        self._held.append(samples)
-        self._size += len(samples)
-        while self._size >= STRETCH + STRETCH_REACH:
-            yield self._next()
+        # Never more at once than a stretch wants: what is held is copied with each of them.
+        while len(samples) > 0:
+            wanted = STRETCH + STRETCH_REACH - self._size
+            self._held.append(samples[:wanted])
+            self._size += len(samples[:wanted])
+            samples = samples[wanted:]
+            if self._size == STRETCH + STRETCH_REACH:
+                yield self._next()
 
     def flush(self) -> Iterator[Stretch]:
         """What is left when the recording has ended."""

@@ -9,6 +9,7 @@ import torch
 import typer
 
 from benchmarks.gpu_check import correctness, original
+from benchmarks.gpu_check.beside import beside
 from benchmarks.gpu_check.diarization import diarization
 from benchmarks.gpu_check.measuring import Results
 from benchmarks.gpu_check.memory import capped
@@ -68,6 +69,7 @@ PARTS: dict[str, Part] = {
     "errors": correctness.words,
     "capped": capped,
     "diarization": diarization,
+    "beside": beside,
 }
 
 

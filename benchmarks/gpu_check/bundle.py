@@ -38,6 +38,7 @@ WHEELS = (
     ),
     *("opentelemetry-api", "opentelemetry-sdk", "opentelemetry-semantic-conventions"),
     *("opentelemetry-exporter-otlp", "opentelemetry-exporter-otlp-proto-common"),
+    *("opentelemetry-exporter-otlp-common", "opentelemetry-exporter-http-transport"),
     *("opentelemetry-exporter-otlp-proto-http", "opentelemetry-exporter-otlp-proto-grpc"),
     *("opentelemetry-proto", "googleapis-common-protos"),
 )
