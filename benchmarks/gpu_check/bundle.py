@@ -9,12 +9,15 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import torch
 import typer
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from safetensors.torch import load_file
 
@@ -24,24 +27,16 @@ from deployments.models.resolve import resolve
 from interchange.samples import as_int16
 from tests.support.recordings.speech import SPEECH
 
-WHEELS = (
-    *("pydantic", "pydantic_core", "pydantic-settings", "annotated-types", "typing-inspection"),
-    *("python-dotenv", "pyannote.audio", "pyannote.core", "pyannote.database"),
-    *("pyannote.metrics", "pyannote.pipeline", "asteroid-filterbanks", "julius", "primePy"),
-    *("optuna", "colorlog", "alembic", "Mako", "SQLAlchemy", "greenlet"),
-    *(
-        "jiwer",
-        "RapidFuzz",
-        "pytorch-metric-learning",
-        "torch-audiomentations",
-        "torch_pitch_shift",
-    ),
-    *("opentelemetry-api", "opentelemetry-sdk", "opentelemetry-semantic-conventions"),
-    *("opentelemetry-exporter-otlp", "opentelemetry-exporter-otlp-proto-common"),
-    *("opentelemetry-exporter-otlp-common", "opentelemetry-exporter-http-transport"),
-    *("opentelemetry-exporter-otlp-proto-http", "opentelemetry-exporter-otlp-proto-grpc"),
-    *("opentelemetry-proto", "googleapis-common-protos"),
+WANTED = ("pyannote.audio", "jiwer")
+ANYWAY = ("pydantic", "pydantic-settings", "greenlet")
+"""Packed with all that they need, as tested: other machines have older ones."""
+THERE = (
+    *("torch", "torchaudio", "transformers", "lightning", "numba", "scikit-learn", "pandas"),
+    *("matplotlib", "typer", "requests", "grpcio", "protobuf"),
 )
+"""What that machine has, with all that they need."""
+NOT_WANTED = ("torchcodec",)
+"""Belongs to one torch, and decodes nothing here."""
 PARTS = 2
 
 
@@ -111,24 +106,39 @@ def _pack_diarization(folder: Path) -> None:
     np.savez_compressed(folder / "recording.npz", samples=samples)
 
 
+def wheels() -> dict[str, str]:
+    """The packages to carry, by name and version."""
+    there = _needed(THERE)
+    carried = {name: it for name, it in _needed(WANTED).items() if name not in there}
+    return {n: it for n, it in (carried | _needed(ANYWAY)).items() if n not in NOT_WANTED}
+
+
+def _needed(names: Iterable[str]) -> dict[str, str]:
+    """Versions of installed packages, and of what they need."""
+    found, waiting = dict[str, str](), list(names)
+    while waiting:
+        name = canonicalize_name(waiting.pop())
+        if name in found:
+            continue
+        distribution = metadata.distribution(name)
+        found[name] = distribution.version
+        waiting += [
+            needed.name
+            for needed in map(Requirement, distribution.requires or ())
+            if needed.marker is None or needed.marker.evaluate({"extra": ""})
+        ]
+    return found
+
+
 def _pack_wheels(folder: Path, python: str) -> None:
-    installed = json.loads(
-        subprocess.run(
-            [sys.executable, "-m", "pip", "list", "--format=json"],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-    )
-    versions = {canonicalize_name(each["name"]): each["version"] for each in installed}
-    wanted = [f"{name}=={versions[canonicalize_name(name)]}" for name in WHEELS]
+    pinned = [f"{name}=={version}" for name, version in wheels().items()]
     platforms = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
     subprocess.run(
         [
             *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
             *("--only-binary=:all:", f"--python-version={python}", "--implementation=cp"),
             *(f"--platform={platform}" for platform in (*platforms, "any")),
-            *("--dest", str(folder), *wanted),
+            *("--dest", str(folder), *pinned),
         ],
         check=True,
     )

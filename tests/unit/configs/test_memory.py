@@ -64,8 +64,9 @@ MEASURED = {
     ("openai/whisper-large-v3-turbo", 32): (5.97, 6.04),
 }
 
-# What torch had reserved there for diarization, by `python -m benchmarks.diarization.stages`: chunks
-# in a batch, and GB. Of pyannote's pipelines these are upper bounds: they came second in a process.
+# What torch had reserved there for diarization, by `python -m benchmarks.diarization.stages`:
+# chunks in a batch, and GB. Of pyannote's pipelines these are upper bounds: they came second in a
+# process.
 DIARIZER = {
     "bundled": ([8, 32, 64, 128], [0.58, 1.02, 1.53, 2.21]),
     "published": ([8, 64, 128, 256], [2.21, 2.21, 3.32, 4.87]),
