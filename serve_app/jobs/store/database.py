@@ -2,15 +2,16 @@
 
 Every transaction that writes takes SQLite's one write lock at its start (BEGIN IMMEDIATE):
 a transaction that reads first and writes later would fail where another writer came between.
-PostgreSQL locks rows instead.
+PostgreSQL locks rows instead. What takes its turn when: `engines.py`.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import asyncpg
 import sqlalchemy as sa
@@ -19,31 +20,38 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import exc
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from interchange.errors import ServerError, StoreUnavailable
+from serve_app.jobs.store.engines import OF_A_STATEMENT, Engine, Postgresql, Sqlite, Transaction
 
 log = logging.getLogger("ray.serve")
 
+T = TypeVar("T")
+
 _DRIVERS = {
-    "sqlite": "sqlite+aiosqlite",
-    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "sqlite": "sqlite+pysqlite",
+    "sqlite+pysqlite": "sqlite+pysqlite",
+    "sqlite+aiosqlite": "sqlite+pysqlite",  # an earlier version's
     "postgres": "postgresql+asyncpg",
     "postgresql": "postgresql+asyncpg",
     "postgresql+asyncpg": "postgresql+asyncpg",
 }
 
 LOCK_WAIT_S = 30.0
-"""How long a writer waits for SQLite's write lock, or a caller for a connection."""
+"""How long a writer waits for SQLite's write lock while nobody commits, or a caller for a
+connection to PostgreSQL."""
 
 _TROUBLE = (
     exc.DBAPIError,
     exc.TimeoutError,
+    sqlite3.Error,  # where the lock is asked for
     OSError,
     # The driver's own, while it connects: a server that starts up, a database that is missing.
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
 )
+
+_ANY_JOB = sa.text("SELECT id FROM jobs LIMIT 1")
 
 _MIGRATION_LOCK = 0x5241595343  # any number that all versions of this program agree on
 
@@ -59,7 +67,7 @@ class Database:
     def __init__(self, url: str, *, wait_s: float = LOCK_WAIT_S) -> None:
         self._url = _engine_url(url)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
-        make = _sqlite if self.is_sqlite else _postgresql
+        make: Callable[[sa.URL, float], Engine] = Sqlite if self.is_sqlite else Postgresql
         self._engine = make(self._url, wait_s)
         self._opening = asyncio.Lock()
         self._opened = False
@@ -73,49 +81,37 @@ class Database:
             if self._opened:
                 return
             with _as_store_unavailable():
-                await self._migrate()
+                if self.is_sqlite:
+                    _make_private(Path(self._url.database or ""))
+                await self._engine.write(self._migrate)
             self._opened = True
 
     async def close(self) -> None:
-        await self._engine.dispose()
+        await self._engine.close()
 
     async def check(self) -> None:
         """Whether rows can be read and written now."""
-        async with self.writing() as connection:
-            await connection.execute(sa.text("SELECT id FROM jobs LIMIT 1"))
+        await self.write(lambda connection: connection.execute(_ANY_JOB).first())
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that only reads."""
+    async def read(self, transaction: Transaction[T]) -> T:
+        """What the function says of a connection that it may read from."""
         if not self._opened:
             await self.open()
         with _as_store_unavailable():
-            async with self._engine.connect() as connection:
-                yield connection
+            return await self._engine.read(transaction)
 
-    @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that is committed at the end, or wholly undone by an error."""
+    async def write(self, transaction: Transaction[T]) -> T:
+        """What the function says; when this returns, its changes are on the disk. Where it raises
+        they are wholly undone. It awaits nothing, and is called in another thread."""
         if not self._opened:
             await self.open()
         with _as_store_unavailable():
-            async with self._begin() as connection:
-                yield connection
+            return await self._engine.write(transaction)
 
-    @asynccontextmanager
-    async def _begin(self) -> AsyncIterator[AsyncConnection]:
-        async with self._engine.connect() as connection:
-            await connection.execution_options(writes=True)
-            async with connection.begin():
-                yield connection
-
-    async def _migrate(self) -> None:
-        if self.is_sqlite and self._url.database:
-            _make_private(Path(self._url.database))
-        async with self._begin() as connection:
-            if not self.is_sqlite:
-                await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-            await connection.run_sync(_migrate)
+    def _migrate(self, connection: sa.Connection) -> None:
+        if not self.is_sqlite:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+        _migrate(connection)
 
     def now(self) -> sa.ColumnElement[float]:
         """The time, as an expression: leases are measured by one clock, the database's."""
@@ -148,39 +144,6 @@ def _make_private(file: Path) -> None:
             path.chmod(0o600)
 
 
-def _sqlite(url: sa.URL, wait_s: float) -> AsyncEngine:
-    engine = create_async_engine(url, connect_args={"timeout": wait_s}, pool_timeout=wait_s)
-
-    @sa.event.listens_for(engine.sync_engine, "connect")
-    def _connected(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # transactions are begun below, not by the driver
-        cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @sa.event.listens_for(engine.sync_engine, "begin")
-    def _begun(connection: sa.Connection) -> None:
-        writes = connection.get_execution_options().get("writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
-
-def _postgresql(url: sa.URL, wait_s: float) -> AsyncEngine:
-    return create_async_engine(
-        url,
-        pool_pre_ping=True,
-        pool_timeout=wait_s,
-        connect_args={
-            "timeout": min(10.0, wait_s),
-            "command_timeout": wait_s,
-            # A process that freezes within a transaction must not hold its rows for ever.
-            "server_settings": {"idle_in_transaction_session_timeout": f"{LOCK_WAIT_S:g}s"},
-        },
-    )
-
-
 def _migrate(connection: sa.Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
@@ -202,7 +165,7 @@ def _migrate(connection: sa.Connection) -> None:
 def _as_store_unavailable() -> Iterator[None]:
     try:
         yield
-    except (exc.IntegrityError, exc.ProgrammingError, exc.DataError, exc.NotSupportedError):
+    except OF_A_STATEMENT:
         raise
     except _TROUBLE as error:
         cause = getattr(error, "orig", None) or error

@@ -5,10 +5,10 @@ import binascii
 import json
 from collections.abc import Sequence
 from math import isfinite
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from interchange.errors import Conflict, InvalidOption, NotFound
 from interchange.files.blobs import BlobStore
@@ -69,22 +69,25 @@ class JobStore:
             .values(**new_row(new), attended=False, status="queued", created_at=now, due_at=now)
             .returning(*SUMMARY)
         )
+
+        def submit(connection: sa.Connection) -> tuple[sa.Row[Any], bool]:
+            if (known := self._known(connection, new)) is not None:
+                return known, False
+            return connection.execute(enter).one(), True
+
         while True:
-            async with self._database.reading() as connection:
-                if (known := await self._known(connection, new)) is not None:
-                    return known, False
             try:
-                async with self._database.writing() as connection:
-                    return job_of((await connection.execute(enter)).one()), True
+                row, created = await self._database.write(submit)
+                return job_of(row), created
             except exc.IntegrityError:
                 continue  # the same request came in at the same moment: now it is known
 
-    async def _known(self, connection: AsyncConnection, new: NewJob) -> Job | None:
+    def _known(self, connection: sa.Connection, new: NewJob) -> sa.Row[Any] | None:
         same_task = sa.and_(jobs.c.task_id == new.task_id, jobs.c.ended_at.is_(None))
         same_key = jobs.c.idempotency_key == new.idempotency_key
         which = same_task if new.idempotency_key is None else same_task | same_key
         mine = sa.select(*SUMMARY).where(which, jobs.c.key_name == new.key)
-        row = (await connection.execute(mine)).first()
+        row = connection.execute(mine).first()
         if row is None:
             return None
         if row.fingerprint != new.fingerprint:
@@ -94,14 +97,13 @@ class JobStore:
                 else f"The Idempotency-Key {new.idempotency_key!r} was used already"
             )
             raise Conflict(f"{name}, for a request with another content; choose another name.")
-        return job_of(row)
+        return row
 
     # ---------------------------------------------------------------------- looking
 
     async def get(self, job_id: str) -> Job:
         """Raises NotFound."""
-        async with self._database.reading() as connection:
-            return await read_job(connection, job_id, self._key)
+        return await self._database.read(lambda c: read_job(c, job_id, self._key))
 
     async def task(self, task_id: str) -> Job:
         """The newest job of a name in the original's dialect. Raises NotFound."""
@@ -111,8 +113,7 @@ class JobStore:
             .order_by(jobs.c.created_at.desc(), jobs.c.id)
             .limit(1)
         )
-        async with self._database.reading() as connection:
-            row = (await connection.execute(newest)).first()
+        row = await self._database.read(lambda c: c.execute(newest).first())
         if row is None:
             raise NotFound("Task not found")
         return job_of(row)
@@ -120,8 +121,7 @@ class JobStore:
     async def count(self) -> dict[JobStatus, int]:
         """How many jobs there are in each state that any is in."""
         counted = sa.select(jobs.c.status, sa.func.count().label("jobs")).group_by(jobs.c.status)
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(counted)).all()
+        rows = await self._database.read(lambda c: c.execute(counted).all())
         return {row.status: row.jobs for row in rows}
 
     async def usage(self) -> JobUsage:
@@ -131,8 +131,7 @@ class JobStore:
             sa.func.count().filter(jobs.c.ended_at.is_(None)).label("waiting"),
             sa.func.coalesce(sa.func.sum(seconds), 0.0).label("seconds"),
         ).where(made_by(self._key), sa.not_(jobs.c.attended))
-        async with self._database.reading() as connection:
-            row = (await connection.execute(counted)).one()
+        row = await self._database.read(lambda c: c.execute(counted).one())
         return JobUsage(row.waiting, row.seconds)
 
     async def live_tasks(self) -> list[str]:
@@ -144,8 +143,7 @@ class JobStore:
             .where(jobs.c.ended_at.is_(None), alive, made_by(self._key))
             .order_by(jobs.c.created_at)
         )
-        async with self._database.reading() as connection:
-            return list((await connection.execute(live)).scalars())
+        return await self._database.read(lambda c: list(c.execute(live).scalars()))
 
     async def page(
         self, *, status: JobStatus | None = None, limit: int = 20, cursor: str | None = None
@@ -161,8 +159,7 @@ class JobStore:
                 sa.tuple_(jobs.c.created_at, jobs.c.id)
                 < sa.tuple_(sa.literal(created_at, sa.Double), sa.literal(job_id))
             )
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(some.limit(limit + 1))).all()
+        rows = await self._database.read(lambda c: c.execute(some.limit(limit + 1)).all())
         found = tuple(job_of(row) for row in rows[:limit])
         more = len(rows) > limit
         return Page(found, _write_cursor(found[-1]) if more else None)
@@ -172,8 +169,7 @@ class JobStore:
         wanted = sa.select(
             jobs.c.status, jobs.c.error_message, jobs.c.result, jobs.c.result_blob
         ).where(jobs.c.id == job_id, made_by(self._key))
-        async with self._database.reading() as connection:
-            row = (await connection.execute(wanted)).first()
+        row = await self._database.read(lambda c: c.execute(wanted).first())
         if row is None:
             raise NotFound(f"There is no job {job_id!r}; its retention time may be over.")
         if row.status != "completed":
@@ -191,8 +187,8 @@ class JobStore:
             .order_by(windows.c.number)
             .limit(limit)
         )
-        async with self._database.reading() as connection:
-            return [WINDOW.load(text) for text in (await connection.execute(some)).scalars()]
+        texts = await self._database.read(lambda c: c.execute(some).scalars().all())
+        return [WINDOW.load(text) for text in texts]
 
     # --------------------------------------------------------------------- changing
 
@@ -214,25 +210,27 @@ class JobStore:
             )
             .returning(*SUMMARY)
         )
-        async with self._database.writing() as connection:
-            row = (await connection.execute(stop)).first()
+
+        def cancel(connection: sa.Connection) -> Job:
+            row = connection.execute(stop).first()
             if row is None:
-                ended = await read_job(connection, job_id, self._key)
+                ended = read_job(connection, job_id, self._key)
                 name = called or f"Job {job_id!r}"
                 raise Conflict(f"{name} has ended already: it is {ended.status}.")
             job = job_of(row)
-            await forget_stretches(connection, job.id)
-            await announce(connection, job.id, row.webhook, now)
-        return job
+            forget_stretches(connection, job.id)
+            announce(connection, job.id, row.webhook, now)
+            return job
+
+        return await self._database.write(cancel)
 
     async def delete(self, job_id: str) -> None:
         """Remove an ended job with its recording, its result and its deliveries.
 
         Raises NotFound, and Conflict for a live one.
         """
-        async with self._database.reading() as connection:
-            if not (await read_job(connection, job_id, self._key)).ended:
-                raise Conflict(f"Job {job_id!r} has not ended; cancel it first.")
+        if not (await self.get(job_id)).ended:
+            raise Conflict(f"Job {job_id!r} has not ended; cancel it first.")
         await self._remove(job_id)
 
     async def expire(self, limit: int = 100) -> int:
@@ -243,35 +241,28 @@ class JobStore:
             .where(jobs.c.expires_at <= self._database.now(), sa.not_(owed))
             .limit(limit)
         )
-        async with self._database.reading() as connection:
-            found = list((await connection.execute(old)).scalars())
+        found = await self._database.read(lambda c: c.execute(old).scalars().all())
         for job_id in found:
             await self._remove(job_id)
         return len(found)
 
     async def knows_blobs(self, keys: Sequence[str]) -> set[str]:
         """Which of these keys of the blob store belong to a job."""
-        async with self._database.reading() as connection:
-            rows = await connection.execute(
-                sa.select(jobs.c.recording, jobs.c.result_blob).where(
-                    jobs.c.recording.in_(keys) | jobs.c.result_blob.in_(keys)
-                )
-            )
-            return {key for row in rows for key in row if key is not None}
+        known = sa.select(jobs.c.recording, jobs.c.result_blob).where(
+            jobs.c.recording.in_(keys) | jobs.c.result_blob.in_(keys)
+        )
+        rows = await self._database.read(lambda c: c.execute(known).all())
+        return {key for row in rows for key in row if key is not None}
 
     async def _remove(self, job_id: str) -> None:
         """Blobs first: a crash in between leaves a row, by which the removal is made again."""
-        async with self._database.reading() as connection:
-            row = (
-                await connection.execute(
-                    sa.select(jobs.c.recording, jobs.c.result_blob).where(jobs.c.id == job_id)
-                )
-            ).first()
+        its = sa.select(jobs.c.recording, jobs.c.result_blob).where(jobs.c.id == job_id)
+        row = await self._database.read(lambda c: c.execute(its).first())
         for key in row or ():
             if key is not None:
                 await self._blobs.delete(BlobSource(key, "blob"))
-        async with self._database.writing() as connection:
-            await connection.execute(jobs.delete().where(jobs.c.id == job_id))
+        remove = jobs.delete().where(jobs.c.id == job_id)
+        await self._database.write(lambda c: c.execute(remove))
 
 
 def _write_cursor(job: Job) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from interchange.errors import Conflict
 from interchange.files.blobs import BlobStore
@@ -78,12 +77,12 @@ class Leases:
             )
             .returning(jobs)
         )
-        async with self._database.writing() as connection:
-            row = (await connection.execute(take)).first()
-            if row is None:
-                return None
-            resume = await self._kept(connection, row.id)
-        return Claim(job_of(row), owner, resume)
+
+        def claim(connection: sa.Connection) -> Claim | None:
+            row = connection.execute(take).first()
+            return None if row is None else Claim(job_of(row), owner, _kept(connection, row.id))
+
+        return await self._database.write(claim)
 
     async def attend(self, new: NewJob, owner: str) -> Claim:
         """Enter a job that a client of this process waits for; no runner takes it.
@@ -107,19 +106,16 @@ class Leases:
             .returning(jobs)
         )
         try:
-            async with self._database.writing() as connection:
-                row = (await connection.execute(enter)).one()
+            row = await self._database.write(lambda c: c.execute(enter).one())
         except exc.IntegrityError as error:
             raise Conflict(f"A task {new.task_id!r} is running already.") from error
         return Claim(job_of(row), owner, Resume())
 
     async def held(self, owner: str) -> set[tuple[str, int]]:
         """Id and fencing token of every job that `owner` still holds."""
-        async with self._database.reading() as connection:
-            rows = await connection.execute(
-                sa.select(jobs.c.id, jobs.c.fence).where(jobs.c.owner == owner)
-            )
-            return {(row.id, row.fence) for row in rows}
+        theirs = sa.select(jobs.c.id, jobs.c.fence).where(jobs.c.owner == owner)
+        rows = await self._database.read(lambda c: c.execute(theirs).all())
+        return {(row.id, row.fence) for row in rows}
 
     async def renew(self, owner: str) -> None:
         """The heartbeat of a runner, for all its jobs."""
@@ -128,8 +124,7 @@ class Leases:
             .where(jobs.c.owner == owner)
             .values(due_at=self._database.now() + self._lease_s)
         )
-        async with self._database.writing() as connection:
-            await connection.execute(beat)
+        await self._database.write(lambda c: c.execute(beat))
 
     # -------------------------------------------------------------------- results
 
@@ -155,11 +150,14 @@ class Leases:
             (each.number, {"fingerprint": each.fingerprint, "analysis": each.analysis})
             for each in analysed
         ]
-        async with self._database.writing() as connection:
-            await self._change(connection, claim, values)
+
+        def keep(connection: sa.Connection) -> None:
+            _change(connection, claim, values)
             for table, rows in ((windows, kept), (stretches, heard)):
                 if rows:
-                    await self._keep(connection, table, claim.job.id, rows)
+                    self._keep(connection, table, claim.job.id, rows)
+
+        await self._database.write(keep)
 
     async def complete(self, claim: Claim, transcript: Transcript) -> None:
         """End a job with its transcript, and owe its webhook. Raises LeaseLost."""
@@ -204,8 +202,7 @@ class Leases:
         }
         if not counts:
             values["attempts"] = _one_less()
-        async with self._database.writing() as connection:
-            await self._change(connection, claim, values)
+        await self._database.write(lambda c: _change(c, claim, values))
 
     async def hand_back(self, owner: str) -> None:
         """Give every job of a runner that stops to the others, as if it had not been tried."""
@@ -214,8 +211,7 @@ class Leases:
             .where(jobs.c.owner == owner)
             .values(status="queued", owner=None, due_at=self._database.now(), attempts=_one_less())
         )
-        async with self._database.writing() as connection:
-            await connection.execute(back)
+        await self._database.write(lambda c: c.execute(back))
 
     async def reap(self) -> int:
         """Fail the attended jobs whose process fell silent; return how many there were."""
@@ -226,11 +222,14 @@ class Leases:
             .values(status="failed", **failure_columns(ABANDONED), **ending(now, self._retention_s))
             .returning(jobs.c.id, jobs.c.webhook)
         )
-        async with self._database.writing() as connection:
-            rows = (await connection.execute(dead)).all()
+
+        def reap(connection: sa.Connection) -> int:
+            rows = connection.execute(dead).all()
             for row in rows:
-                await announce(connection, row.id, row.webhook, now)
-        return len(rows)
+                announce(connection, row.id, row.webhook, now)
+            return len(rows)
+
+        return await self._database.write(reap)
 
     # -------------------------------------------------------------------- helpers
 
@@ -238,29 +237,17 @@ class Leases:
         now = self._database.now()
         values = {"status": status, **values, **ending(now, self._retention_s)}
         webhook = None if claim.job.webhook is None else WEBHOOK.dump(claim.job.webhook)
-        async with self._database.writing() as connection:
-            await self._change(connection, claim, values)
-            await forget_stretches(connection, claim.job.id)
-            await announce(connection, claim.job.id, webhook, now)
 
-    async def _change(
-        self, connection: AsyncConnection, claim: Claim, values: Mapping[str, Any]
-    ) -> None:
-        change = (
-            jobs.update()
-            .where(
-                jobs.c.id == claim.job.id,
-                jobs.c.fence == claim.job.fence,
-                jobs.c.status == "running",
-            )
-            .values(**values)
-        )
-        if (await connection.execute(change)).rowcount != 1:
-            raise LeaseLost(f"Job {claim.job.id} was cancelled or went to another runner.")
+        def end(connection: sa.Connection) -> None:
+            _change(connection, claim, values)
+            forget_stretches(connection, claim.job.id)
+            announce(connection, claim.job.id, webhook, now)
 
-    async def _keep(
+        await self._database.write(end)
+
+    def _keep(
         self,
-        connection: AsyncConnection,
+        connection: sa.Connection,
         table: sa.Table,
         job_id: str,
         rows: Sequence[tuple[int, Mapping[str, Any]]],
@@ -275,24 +262,39 @@ class Leases:
             index_elements=[table.c.job_id, table.c.number],
             set_={name: insert.excluded[name] for name in rows[0][1]},
         )
-        await connection.execute(
+        connection.execute(
             upsert, [{"job_id": job_id, "number": number, **row} for number, row in rows]
         )
 
-    async def _kept(self, connection: AsyncConnection, job_id: str) -> Resume:
-        """What earlier tries finished."""
-        recognized = await connection.execute(
-            sa.select(windows.c.number, windows.c.transcript).where(windows.c.job_id == job_id)
+
+def _change(connection: sa.Connection, claim: Claim, values: Mapping[str, Any]) -> None:
+    change = (
+        jobs.update()
+        .where(
+            jobs.c.id == claim.job.id,
+            jobs.c.fence == claim.job.fence,
+            jobs.c.status == "running",
         )
-        analysed = await connection.execute(
-            sa.select(stretches.c.number, stretches.c.fingerprint, stretches.c.analysis).where(
-                stretches.c.job_id == job_id
-            )
+        .values(**values)
+    )
+    if connection.execute(change).rowcount != 1:
+        raise LeaseLost(f"Job {claim.job.id} was cancelled or went to another runner.")
+
+
+def _kept(connection: sa.Connection, job_id: str) -> Resume:
+    """What earlier tries finished."""
+    recognized = connection.execute(
+        sa.select(windows.c.number, windows.c.transcript).where(windows.c.job_id == job_id)
+    )
+    analysed = connection.execute(
+        sa.select(stretches.c.number, stretches.c.fingerprint, stretches.c.analysis).where(
+            stretches.c.job_id == job_id
         )
-        return Resume(
-            {each.number: WINDOW.load(each.transcript) for each in recognized},
-            {each.number: FinishedStretch(*each) for each in analysed},
-        )
+    )
+    return Resume(
+        {each.number: WINDOW.load(each.transcript) for each in recognized},
+        {each.number: FinishedStretch(*each) for each in analysed},
+    )
 
 
 def _one_less() -> sa.ColumnElement[int]:

@@ -5,9 +5,10 @@ So a webhook is owed if and only if its job has ended, whatever crashes in betwe
 """
 
 import uuid
+from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from interchange.errors import NotFound
 from serve_app.jobs.delivery import Delivery, DeliveryAttempt, DeliveryState, DueDelivery
@@ -17,13 +18,13 @@ from serve_app.jobs.store.rows import read_job
 from serve_app.jobs.store.tables import deliveries, delivery_attempts
 
 
-async def announce(
-    connection: AsyncConnection, job_id: str, webhook: str | None, now: sa.ColumnElement[float]
+def announce(
+    connection: sa.Connection, job_id: str, webhook: str | None, now: sa.ColumnElement[float]
 ) -> None:
     """Owe the job's webhook, if it has one, from the transaction that ends it."""
     if webhook is None:
         return
-    await connection.execute(
+    connection.execute(
         deliveries.insert().values(
             id=f"msg_{uuid.uuid4().hex}",
             job_id=job_id,
@@ -57,8 +58,7 @@ class Outbox:
             .values(due_at=now + lease_s)
             .returning(deliveries)
         )
-        async with self._database.writing() as connection:
-            row = (await connection.execute(claim)).first()
+        row = await self._database.write(lambda c: c.execute(claim).first())
         if row is None:
             return None
         return DueDelivery(row.id, row.job_id, WEBHOOK.load(row.webhook), row.since, row.tries)
@@ -82,35 +82,37 @@ class Outbox:
             .where(ours)
             .values(state=state, due_at=due_at, tries=deliveries.c.tries + 1)
         )
-        async with self._database.writing() as connection:
+        enter = delivery_attempts.insert().values(
+            delivery_id=delivery.id,
+            at=attempt.at,
+            seconds=attempt.seconds,
+            status=attempt.status,
+            error=attempt.error,
+        )
+
+        def record(connection: sa.Connection) -> None:
             # A deleted job takes its deliveries along, and a slow sender was overtaken.
-            if (await connection.execute(change)).rowcount == 1:
-                await connection.execute(
-                    delivery_attempts.insert().values(
-                        delivery_id=delivery.id,
-                        at=attempt.at,
-                        seconds=attempt.seconds,
-                        status=attempt.status,
-                        error=attempt.error,
-                    )
-                )
+            if connection.execute(change).rowcount == 1:
+                connection.execute(enter)
+
+        await self._database.write(record)
 
     async def of_job(self, job_id: str) -> tuple[Delivery, ...]:
         """The deliveries of a job with their log, oldest first. Raises NotFound."""
-        async with self._database.reading() as connection:
-            await read_job(connection, job_id)
-            rows = await connection.execute(
-                sa.select(deliveries)
-                .where(deliveries.c.job_id == job_id)
-                .order_by(deliveries.c.created_at)
-            )
-            found = rows.all()
-            tried = await connection.execute(
-                sa.select(delivery_attempts)
-                .where(delivery_attempts.c.delivery_id.in_([row.id for row in found]))
-                .order_by(delivery_attempts.c.at)
-            )
-            attempts = tried.all()
+        its = deliveries.c.job_id == job_id
+        owed = sa.select(deliveries).where(its).order_by(deliveries.c.created_at)
+        tried = (
+            sa.select(delivery_attempts)
+            .join(deliveries, deliveries.c.id == delivery_attempts.c.delivery_id)
+            .where(its)
+            .order_by(delivery_attempts.c.at)
+        )
+
+        def read(connection: sa.Connection) -> tuple[Sequence[sa.Row[Any]], Sequence[sa.Row[Any]]]:
+            read_job(connection, job_id)
+            return connection.execute(owed).all(), connection.execute(tried).all()
+
+        found, attempts = await self._database.read(read)
         return tuple(
             Delivery(
                 id=row.id,
@@ -140,6 +142,5 @@ class Outbox:
             # Another `since` outdates a sender that is at work on it.
             .values(state="pending", since=now, due_at=now, tries=0)
         )
-        async with self._database.writing() as connection:
-            if (await connection.execute(again)).rowcount == 0:
-                raise NotFound(f"Job {job_id!r} has no delivery {delivery_id!r}.")
+        if not await self._database.write(lambda c: c.execute(again).rowcount):
+            raise NotFound(f"Job {job_id!r} has no delivery {delivery_id!r}.")

@@ -6,7 +6,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from interchange.errors import Conflict, NotFound
 from interchange.stages import Voice
@@ -37,8 +36,7 @@ class ProfileStore:
 
     async def check(self, name: str) -> None:
         """Raises Conflict where no profile of that name can be added."""
-        async with self._database.reading() as connection:
-            await self._check(connection, name)
+        await self._database.read(lambda c: self._check(c, name))
 
     async def add(self, voice: Voice) -> VoiceProfile:
         """Raises Conflict for a name that there is already, and for one profile too many."""
@@ -52,10 +50,13 @@ class ProfileStore:
             )
             .returning(*profiles.c)
         )
+
+        def add(connection: sa.Connection) -> VoiceProfile:
+            self._check(connection, voice.name)
+            return _profile_of(connection.execute(enter).one())
+
         try:
-            async with self._database.writing() as connection:
-                await self._check(connection, voice.name)
-                return _profile_of((await connection.execute(enter)).one())
+            return await self._database.write(add)
         except exc.IntegrityError as error:  # another request was faster
             raise _taken(voice.name) from error
 
@@ -83,38 +84,39 @@ class ProfileStore:
         Raises NotFound, and Conflict where its key has another profile of that name.
         """
         which = self._seen & (profiles.c.id == profile_id)
+
+        def change(connection: sa.Connection) -> VoiceProfile:
+            found = sa.select(profiles).where(which).with_for_update()
+            if (row := connection.execute(found).first()) is None:
+                raise _unknown(profile_id)
+            voice = _profile_of(row).voice
+            called = name or voice.name
+            if heard is not None:
+                known = voice.embeddings if voice.model == heard.model else ()
+                voice = replace(heard, embeddings=(*known, *heard.embeddings))
+            columns = _columns(replace(voice, name=called))
+            changed = profiles.update().where(which).values(**columns)
+            return _profile_of(connection.execute(changed.returning(*profiles.c)).one())
+
         try:
-            async with self._database.writing() as connection:
-                found = sa.select(profiles).where(which).with_for_update()
-                if (row := (await connection.execute(found)).first()) is None:
-                    raise _unknown(profile_id)
-                voice = _profile_of(row).voice
-                called = name or voice.name
-                if heard is not None:
-                    known = voice.embeddings if voice.model == heard.model else ()
-                    voice = replace(heard, embeddings=(*known, *heard.embeddings))
-                columns = _columns(replace(voice, name=called))
-                changed = profiles.update().where(which).values(**columns)
-                return _profile_of((await connection.execute(changed.returning(*profiles.c))).one())
+            return await self._database.write(change)
         except exc.IntegrityError as error:
             raise _taken(name or "") from error
 
     async def delete(self, profile_id: str) -> None:
         """Raises NotFound."""
         remove = profiles.delete().where(profiles.c.id == profile_id, self._seen)
-        async with self._database.writing() as connection:
-            removed = await connection.execute(remove.returning(profiles.c.id))
-            if removed.first() is None:
-                raise _unknown(profile_id)
+        if not await self._database.write(lambda c: c.execute(remove).rowcount):
+            raise _unknown(profile_id)
 
     async def _where(self, which: sa.ColumnElement[bool]) -> tuple[VoiceProfile, ...]:
         some = sa.select(profiles).where(which).order_by(profiles.c.folded_name, profiles.c.id)
-        async with self._database.reading() as connection:
-            return tuple(map(_profile_of, await connection.execute(some)))
+        rows = await self._database.read(lambda c: c.execute(some).all())
+        return tuple(map(_profile_of, rows))
 
-    async def _check(self, connection: AsyncConnection, name: str) -> None:
+    def _check(self, connection: sa.Connection, name: str) -> None:
         mine = sa.select(profiles.c.folded_name).where(profiles.c.key_name == self._key)
-        names = set((await connection.execute(mine)).scalars())
+        names = set(connection.execute(mine).scalars())
         if name.casefold() in names:
             raise _taken(name)
         if len(names) >= MOST_PROFILES:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from interchange.errors import NotFound
 from interchange.stages import BlobSource
@@ -46,10 +45,10 @@ def job_of(row: sa.Row[Any]) -> Job:
     )
 
 
-async def read_job(connection: AsyncConnection, job_id: str, key: str | None = None) -> Job:
+def read_job(connection: sa.Connection, job_id: str, key: str | None = None) -> Job:
     """`key` names the key that must have made the job; None: any. Raises NotFound."""
     wanted = sa.select(*SUMMARY).where(jobs.c.id == job_id, made_by(key))
-    row = (await connection.execute(wanted)).first()
+    row = connection.execute(wanted).first()
     if row is None:
         raise NotFound(f"There is no job {job_id!r}; its retention time may be over.")
     return job_of(row)
@@ -89,7 +88,7 @@ def ending(now: sa.ColumnElement[float], retention_s: float) -> dict[str, Any]:
     return {"ended_at": now, "expires_at": now + retention_s, "due_at": None, "owner": None}
 
 
-async def forget_stretches(connection: AsyncConnection, job_id: str) -> None:
+def forget_stretches(connection: sa.Connection, job_id: str) -> None:
     """What diarization found so far is of no use to a job that has ended; and voices are kept for
     as long as they are needed."""
-    await connection.execute(stretches.delete().where(stretches.c.job_id == job_id))
+    connection.execute(stretches.delete().where(stretches.c.job_id == job_id))

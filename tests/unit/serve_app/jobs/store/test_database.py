@@ -22,8 +22,7 @@ async def test_the_migrations_make_the_tables_that_the_code_knows(database: Data
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         return list(compare_metadata(context, metadata))
 
-    async with database.reading() as connection:
-        assert await connection.run_sync(differences) == []
+    assert await database.read(differences) == []
 
 
 @pytest.mark.slow
@@ -51,8 +50,8 @@ async def test_processes_that_start_together_migrate_once(database_url: str) -> 
 async def test_a_store_of_a_newer_version_is_refused(database_url: str) -> None:
     first = Database(database_url)
     await first.open()
-    async with first.writing() as connection:
-        await connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    future = sa.text("UPDATE alembic_version SET version_num = '9999'")
+    await first.write(lambda c: c.execute(future))
     await first.close()
     later = Database(database_url)
     with pytest.raises(ServerError, match=r"newer version of Rayscribe .*'9999'.*upgrade"):
@@ -81,9 +80,12 @@ async def test_jobs_of_an_older_store_are_read(tmp_path: Path, blobs: BlobStore)
     url = f"sqlite:///{tmp_path}/jobs.sqlite"
     newest = Database(url)
     job, _ = await JobStore(newest, blobs, retention_s=1).submit(new_job())
-    async with newest.writing() as connection:
+
+    def go_back(connection: sa.Connection) -> None:
         for statement in _BACK_TO_THE_FIRST:
-            await connection.execute(sa.text(statement))
+            connection.execute(sa.text(statement))
+
+    await newest.write(go_back)
     await newest.close()
     upgraded = Database(url)
     assert await JobStore(upgraded, blobs, retention_s=1).get(job.id) == job
@@ -91,18 +93,14 @@ async def test_jobs_of_an_older_store_are_read(tmp_path: Path, blobs: BlobStore)
 
 
 async def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
-    async def half() -> None:
-        async with database.writing() as connection:
-            await connection.execute(
-                sa.text("INSERT INTO alembic_version (version_num) VALUES ('0000')")
-            )
-            raise KeyError
+    def half(connection: sa.Connection) -> None:
+        connection.execute(sa.text("INSERT INTO alembic_version (version_num) VALUES ('0000')"))
+        raise KeyError
 
     with pytest.raises(KeyError):
-        await half()
-    async with database.reading() as connection:
-        versions = await connection.execute(sa.text("SELECT version_num FROM alembic_version"))
-        assert versions.scalars().all() == ["0006"]
+        await database.write(half)
+    versions = sa.text("SELECT version_num FROM alembic_version")
+    assert await database.read(lambda c: c.execute(versions).scalars().all()) == ["0006"]
 
 
 async def test_a_full_disk_is_a_503(tmp_path: Path) -> None:
@@ -110,15 +108,14 @@ async def test_a_full_disk_is_a_503(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{path}")
     await database.open()
 
-    async def fill() -> None:
-        async with database.writing() as connection:
-            pages = (await connection.execute(sa.text("PRAGMA page_count"))).scalar_one()
-            await connection.execute(sa.text(f"PRAGMA max_page_count = {pages}"))
-            await connection.execute(sa.text("CREATE TABLE filler (content BLOB)"))
-            await connection.execute(sa.text("INSERT INTO filler VALUES (zeroblob(10000000))"))
+    def fill(connection: sa.Connection) -> None:
+        pages = connection.execute(sa.text("PRAGMA page_count")).scalar_one()
+        connection.execute(sa.text(f"PRAGMA max_page_count = {pages}"))
+        connection.execute(sa.text("CREATE TABLE filler (content BLOB)"))
+        connection.execute(sa.text("INSERT INTO filler VALUES (zeroblob(10000000))"))
 
     with pytest.raises(Unavailable, match="disk is full") as caught:
-        await fill()
+        await database.write(fill)
     assert caught.value.status == 503
     await database.close()
     with sqlite3.connect(path) as connection:
@@ -147,9 +144,8 @@ async def test_a_frozen_transaction_does_not_hold_its_rows_for_ever(postgres: sa
     """PostgreSQL ends it: a lease is worth nothing where its row stays locked."""
     url = await fresh_database(postgres)
     database = Database(url)
-    async with database.reading() as connection:
-        shown = await connection.execute(sa.text("SHOW idle_in_transaction_session_timeout"))
-        assert shown.scalar_one() == "30s"
+    show = sa.text("SHOW idle_in_transaction_session_timeout")
+    assert await database.read(lambda c: c.execute(show).scalar_one()) == "30s"
     await database.close()
     await drop_database(postgres, url)
 
@@ -157,9 +153,8 @@ async def test_a_frozen_transaction_does_not_hold_its_rows_for_ever(postgres: sa
 async def test_the_file_its_log_and_its_folder_are_the_services_own(tmp_path: Path) -> None:
     file = tmp_path / "new" / "jobs.sqlite"
     database = Database(f"sqlite:///{file}")
-    async with database.writing() as connection:
-        await connection.execute(sa.text("CREATE TABLE t (x)"))
-        rights = {path.name: path.stat().st_mode & 0o777 for path in file.parent.iterdir()}
+    await database.write(lambda c: c.execute(sa.text("CREATE TABLE t (x)")))
+    rights = {path.name: path.stat().st_mode & 0o777 for path in file.parent.iterdir()}
     await database.close()
     assert rights.keys() >= {"jobs.sqlite", "jobs.sqlite-wal"}
     assert set(rights.values()) == {0o600}

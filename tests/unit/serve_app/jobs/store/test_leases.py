@@ -73,8 +73,7 @@ async def test_voices_are_kept_until_a_job_ends(
     store: JobStore, leases: Leases, database: Database
 ) -> None:
     async def kept() -> int:
-        async with database.reading() as connection:
-            return len((await connection.execute(sa.select(stretches))).all())
+        return len(await database.read(lambda c: c.execute(sa.select(stretches)).all()))
 
     stretch = FinishedStretch(0, "f0", b"voices")
     ends: list[Callable[[Claim], Awaitable[object]]] = [

@@ -31,9 +31,8 @@ async def test_a_profile_keeps_a_voice_to_the_last_digit(store: ProfileStore) ->
 async def test_a_removed_profile_leaves_nothing(store: ProfileStore, database: Database) -> None:
     added = await store.add(ANN)
     await store.delete(added.id)
-    async with database.reading() as connection:
-        left = await connection.execute(sa.text("SELECT count(*) FROM voice_profiles"))
-        assert left.scalar_one() == 0
+    count = sa.text("SELECT count(*) FROM voice_profiles")
+    assert await database.read(lambda c: c.execute(count).scalar_one()) == 0
     for change in (store.get(added.id), store.delete(added.id), store.change(added.id, "Bo")):
         with pytest.raises(NotFound, match=added.id):
             await change

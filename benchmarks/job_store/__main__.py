@@ -75,14 +75,13 @@ async def _fill(database: Database, count: int) -> None:
     now = time.time()
     await database.open()
     for begin in range(0, count, 500):
-        async with database.writing() as connection:
-            await connection.execute(
-                rows.insert(),
-                [
-                    _row(number, now - count + number, result)
-                    for number in range(begin, min(begin + 500, count))
-                ],
-            )
+        numbers = range(begin, min(begin + 500, count))
+        some = [_row(number, now - count + number, result) for number in numbers]
+        await _enter(database, some)
+
+
+async def _enter(database: Database, some: list[dict[str, Any]]) -> None:
+    await database.write(lambda connection: connection.execute(rows.insert(), some))
 
 
 def _row(number: int, created_at: float, result: str) -> dict[str, Any]:
