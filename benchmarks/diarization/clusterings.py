@@ -15,8 +15,8 @@ from deployments.diarization.reconstruction import Speakers
 from deployments.diarization.speakers.clustering import (
     NOBODY,
     Bounds,
+    alone,
     nearest_apart,
-    seconds,
     shares,
     sums,
     unit,
@@ -38,7 +38,7 @@ class _OfRows(ABC):
 
     def __call__(self, embeddings: Float32, masks: UInt8, grid: Grid, bounds: Bounds) -> Speakers:
         active = masks.any(axis=1) & ~np.isnan(embeddings[..., 0])
-        _, clean = seconds(masks, grid)
+        clean = alone(masks, grid)
         chosen = active & (clean >= self.clean_s)
         if chosen.sum() < 3:
             return np.where(active, 0, NOBODY).astype(np.int16)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from deployments.diarization.analysis import Analysis
 from deployments.diarization.embeddings import SpeakerEmbedder, alone
+from deployments.diarization.grid import talks
 from deployments.diarization.reconstruction import Spoken, reconstruct
 from deployments.diarization.segmentation import Segmenter
 from deployments.diarization.speakers.clustering import (
@@ -107,7 +108,7 @@ class Diarization:
             return Found([], np.zeros((0, self.embedder.dimension), np.float32))
         progress("clustering", 0, 1)
         speakers = self.clustering(embeddings, masks, grid, bounds)
-        speakers[~masks.any(axis=1)] = NOBODY
+        speakers[~talks(masks)] = NOBODY
         progress("reconstruction", 0, 1)
         most = np.inf if bounds.most is None else bounds.most
         return Found(

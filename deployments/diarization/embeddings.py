@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from deployments.diarization.grid import Grid, UInt8
+from deployments.diarization.grid import Grid, UInt8, at_once, frames_of, lone, talks
 from deployments.diarization.waveforms import pieces
 from interchange.stages import SAMPLE_RATE, Float32
 
@@ -97,7 +97,7 @@ class SpeakerEmbedder:
             pace.keep()
         embeddings: Float32 = torch.cat(found).cpu().numpy()
         progress(chunks, chunks)
-        embeddings[~masks.any(axis=1)] = np.nan
+        embeddings[~talks(masks)] = np.nan
         return embeddings
 
     def _passed(self, waveform: Tensor, blocks: "_Blocks") -> Iterator[Tensor]:
@@ -139,7 +139,7 @@ class _Blocks:
         self.length = min(trunk.block, frames)
         # A frame of the trunk belongs to the frame of segmentation with the nearest middle.
         self._offset = (trunk.hop - grid.field) / 2
-        spoken = grid.united(np.any(masks, axis=2))
+        spoken = grid.united(at_once(masks) > 0)
         nearest = np.rint((np.arange(frames) * trunk.hop + self._offset) / grid.hop)
         needed = np.flatnonzero(spoken[nearest.clip(0, len(spoken) - 1).astype(np.intp)])
         self.starts = np.array(_cover(needed, self.length, frames), np.int64)
@@ -215,9 +215,8 @@ def alone(masks: UInt8, least: int) -> UInt8:
     (chunks, frames, speakers). Overlapped speech blurs an embedding, but too little clean
     speech is not enough for one.
     """
-    clean = masks * (masks.sum(axis=2, keepdims=True, dtype=np.uint8) < 2)
-    enough = clean.sum(axis=1, keepdims=True, dtype=np.int32) > least
-    chosen: UInt8 = np.where(enough, clean, masks)
+    clean = lone(masks)
+    chosen: UInt8 = np.where(frames_of(clean)[:, None] > least, clean, masks)
     return chosen
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from deployments.diarization.grid import Grid, UInt8
+from deployments.diarization.grid import Grid, UInt8, at_once
 
 Speakers = npt.NDArray[np.int16]
 """(chunks, local speakers): a speaker of the recording, or less than 0 for nobody."""
@@ -57,8 +57,7 @@ def reconstruct(
 
 def talking(masks: UInt8, grid: Grid) -> npt.NDArray[np.float32]:
     """(all frames,): how many talk, as the mean over the chunks that see a frame."""
-    local = masks.sum(axis=2, dtype=np.uint8)
-    return np.rint(_summed(local, grid) / seen(len(masks), grid)).astype(np.float32)
+    return np.rint(_summed(at_once(masks), grid) / seen(len(masks), grid)).astype(np.float32)
 
 
 def seen(chunks: int, grid: Grid) -> npt.NDArray[np.uint16]:

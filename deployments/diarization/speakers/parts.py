@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.cluster.hierarchy import fcluster, linkage
 
-from deployments.diarization.grid import Grid, UInt8
+from deployments.diarization.grid import Grid, UInt8, frames_of, lone
 from deployments.diarization.speakers.clustering import unit
 from interchange.stages import SAMPLE_RATE, Float32
 
@@ -34,12 +34,12 @@ class Parting:
     def masks(self, masks: UInt8) -> UInt8:
         """(chunks, frames, local speakers) → (chunks, frames, parts): in each part, where the one
         talks who is alone in it for longest."""
-        clean = _alone(masks)
+        clean = lone(masks)
+        owners = _frames_of_parts(clean).argmax(axis=2)
         found = np.zeros((*masks.shape[:2], _PARTS), np.uint8)
-        owners = _owners(clean)
+        chunks = np.arange(len(masks))
         for number, part in enumerate(_parts(masks.shape[1])):
-            owner = owners[:, None, None, number]
-            found[:, part, number] = np.take_along_axis(clean[:, part], owner, axis=2)[..., 0]
+            found[:, part, number] = clean[chunks, part, owners[:, number]]
         return found
 
     def split(
@@ -50,11 +50,9 @@ class Parting:
 
         `parts` is (chunks, parts, dimension), of `self.masks`; NaN for silent ones.
         """
-        clean = _alone(masks)
-        owners = _owners(clean)
-        seconds = np.stack(
-            [clean[:, part].sum(axis=1, dtype=np.uint16) for part in _parts(masks.shape[1])], axis=1
-        ).max(axis=2) * np.float32(grid.hop / SAMPLE_RATE)
+        frames = _frames_of_parts(lone(masks))
+        owners = frames.argmax(axis=2)
+        seconds = frames.max(axis=2) * np.float32(grid.hop / SAMPLE_RATE)
         enough = (seconds >= _LEAST_S) & ~np.isnan(parts[..., 0])
         voices = unit(np.nan_to_num(parts))
         off: list[tuple[int, int, Float32, UInt8]] = []
@@ -86,16 +84,9 @@ class Parting:
         return found
 
 
-def _alone(masks: UInt8) -> UInt8:
-    clean: UInt8 = masks * (masks.sum(axis=2, keepdims=True, dtype=np.uint8) < 2)
-    return clean
-
-
-def _owners(clean: UInt8) -> Owners:
-    """(chunks, parts): who is alone for longest."""
-    talks = [clean[:, part].sum(axis=1, dtype=np.uint16) for part in _parts(clean.shape[1])]
-    found: Owners = np.stack(talks, axis=1).argmax(axis=2)
-    return found
+def _frames_of_parts(clean: UInt8) -> npt.NDArray[np.uint16]:
+    """(chunks, parts, local speakers): for how many frames each is alone in each part."""
+    return np.stack([frames_of(clean[:, part]) for part in _parts(clean.shape[1])], axis=1)
 
 
 def _parts(frames: int) -> list[slice]:

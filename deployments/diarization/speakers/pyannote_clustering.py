@@ -4,13 +4,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pyannote.audio.pipelines import clustering as pyannotes
 from pyannote.audio.pipelines.clustering import BaseClustering
 from pyannote.core import SlidingWindow, SlidingWindowFeature
+from scipy.cluster.hierarchy import linkage
 from scipy.optimize import linear_sum_assignment
 
 from deployments.diarization.grid import Grid, UInt8
 from deployments.diarization.reconstruction import Speakers
-from deployments.diarization.speakers.clustering import NOBODY, Bounds, evenly
+from deployments.diarization.speakers.clustering import (
+    NOBODY,
+    Bounds,
+    cosine_distances,
+    evenly,
+)
 from interchange.stages import SAMPLE_RATE, Float32
 
 MAX_CLUSTERED = 8_000
@@ -36,6 +43,8 @@ class PyannoteClustering:
         clustering.constrained_argmax = apart
 
     def __call__(self, embeddings: Float32, masks: UInt8, grid: Grid, bounds: Bounds) -> Speakers:
+        # A speaker's frames beside each other in memory: numpy sums over them six times as fast.
+        masks = np.ascontiguousarray(masks.transpose(0, 2, 1)).transpose(0, 2, 1)
         window = SlidingWindow(
             start=0.0,
             duration=grid.chunk / SAMPLE_RATE,
@@ -50,6 +59,23 @@ class PyannoteClustering:
         )
         speakers: Speakers = found.astype(np.int16)
         return speakers
+
+
+def linked(rows: Float32, method: str, metric: str) -> npt.NDArray[np.float64]:
+    """The tree of scipy's `linkage`, by products of matrices.
+
+    `metric` is "cosine", or "euclidean" for rows of length 1, as pyannote makes them before.
+    """
+    distances = cosine_distances(rows)
+    if metric == "euclidean":
+        distances *= 2
+        np.sqrt(distances, out=distances)
+    tree: npt.NDArray[np.float64] = linkage(distances, method)
+    return tree
+
+
+# What scipy takes longest for where pyannote calls it with vectors.
+pyannotes.linkage = linked
 
 
 def apart(similarity: Float32) -> Speakers:

@@ -15,14 +15,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.cluster.hierarchy import fcluster, linkage
 
-from deployments.diarization.grid import Bool, Grid, UInt8
+from deployments.diarization.grid import Bool, Grid, UInt8, talks
 from deployments.diarization.reconstruction import Speakers, talking
 from deployments.diarization.speakers.clustering import (
     NOBODY,
     Bounds,
+    alone,
+    cosine_distances,
     evenly,
     nearest_apart,
-    seconds,
     shares,
     sums,
     unit,
@@ -57,13 +58,13 @@ class SimilarityClustering:
     split_s: float = 3.0
 
     def __call__(self, embeddings: Float32, masks: UInt8, grid: Grid, bounds: Bounds) -> Speakers:
-        active = masks.any(axis=1) & ~np.isnan(embeddings[..., 0])
+        active = talks(masks) & ~np.isnan(embeddings[..., 0])
         if not active.any() or bounds.most == 1:
             return np.where(active, 0, NOBODY).astype(np.int16)
         together = (talking(masks, grid) > 1).sum() * grid.hop / SAMPLE_RATE
         if together >= self.together_s and bounds.least == 1:
             bounds = Bounds(2, bounds.most)
-        _, clean = seconds(masks, grid)
+        clean = alone(masks, grid)
         voices = unit(np.nan_to_num(embeddings))
         local, some = self._chosen(active, clean, bounds)
         chosen = local[0][some], local[1][some]
@@ -100,7 +101,7 @@ class SimilarityClustering:
         """(rows,): which speaker each voice is."""
         if len(rows) == 1:
             return np.zeros(1, np.intp)
-        tree = linkage(rows, "average", metric="cosine")
+        tree = linkage(cosine_distances(rows), "average")
         merges = _merges(tree, sizes, least)
         cut = self._cut(merges)
         speakers = 1 + int((merges < cut).sum())
@@ -139,7 +140,7 @@ def _merges(tree: Float64, sizes: Float32, least: float) -> Float64:
     """The similarities, ascending, at which two clusters merge that both are large enough."""
     of_cluster = [*sizes.tolist()]
     found = []
-    for one, other, distance, _ in tree:
+    for one, other, distance, _ in tree.tolist():
         pair = of_cluster[int(one)], of_cluster[int(other)]
         of_cluster.append(sum(pair))
         if min(pair) >= least:

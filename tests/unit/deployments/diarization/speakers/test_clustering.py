@@ -4,12 +4,22 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from scipy.cluster.hierarchy import linkage
+from scipy.spatial.distance import pdist
 
 from deployments.diarization.grid import Grid, UInt8
 from deployments.diarization.reconstruction import Speakers
+from deployments.diarization.speakers import clustering
 from deployments.diarization.speakers import similarity as module
-from deployments.diarization.speakers.clustering import NOBODY, Bounds, nearest_apart, shares
-from deployments.diarization.speakers.pyannote_clustering import apart
+from deployments.diarization.speakers.clustering import (
+    NOBODY,
+    Bounds,
+    cosine_distances,
+    nearest_apart,
+    shares,
+    sums,
+)
+from deployments.diarization.speakers.pyannote_clustering import apart, linked
 from deployments.diarization.speakers.similarity import SimilarityClustering
 from interchange.stages import Float32
 
@@ -152,3 +162,30 @@ def test_whoever_is_heard_at_the_very_beginning_only_is_a_speaker() -> None:
     embeddings[0, 1] = -embeddings[5, 0]
     found = cluster(embeddings, masks, GRID, ANY)
     assert found[0, 1] not in {*found[:, 0].tolist(), NOBODY}
+
+
+@pytest.mark.parametrize("count", [2, 12, 13, 40])
+def test_distances_of_all_pairs_are_scipys(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clustering, "_COMPARED", 13)
+    rows = np.random.default_rng(1).normal(size=(count, 192)).astype(np.float32)
+    rows[1] = 2 * rows[0]
+    np.testing.assert_allclose(cosine_distances(rows), pdist(rows, "cosine"), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("method", "metric"), [("centroid", "euclidean"), ("average", "cosine"), ("ward", "euclidean")]
+)
+def test_trees_of_products_are_scipys(method: str, metric: str) -> None:
+    rows = np.random.default_rng(2).normal(size=(60, 256))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    np.testing.assert_allclose(
+        linked(rows.astype(np.float32), method=method, metric=metric),
+        linkage(rows, method=method, metric=metric),
+        atol=1e-5,
+    )
+
+
+def test_rows_of_one_label_are_summed() -> None:
+    rows = np.arange(12, dtype=np.float32).reshape(4, 3)
+    found = sums(rows, np.array([2, 0, 2, 3]))
+    np.testing.assert_array_equal(found, [rows[1], [0, 0, 0], rows[0] + rows[2], rows[3]])
