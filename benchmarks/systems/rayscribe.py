@@ -75,6 +75,7 @@ class InProcess:
         self._transcriber = Transcriber(
             Loader(settings), engine.queue, _NoDiarizer(), windows_in_flight=windows_in_flight
         )
+        self._loop = asyncio.Runner()  # one for all runs: the loader's places belong to it
 
     def prepare(self, paths: list[Path]) -> None:
         for path in paths:
@@ -83,7 +84,7 @@ class InProcess:
                 link.symlink_to(path.resolve())
 
     def run(self, paths: list[Path], clients: int) -> list[str]:
-        return asyncio.run(self._all(paths, clients))
+        return self._loop.run(self._all(paths, clients))
 
     async def _all(self, paths: list[Path], clients: int) -> list[str]:
         room = asyncio.Semaphore(clients)
