@@ -30,9 +30,6 @@ from interchange.stages import (
 )
 from interchange.transcript import Turn
 
-# pyannote tells its makers how long the recordings are unless it is told not to.
-os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "false")
-
 with warnings.catch_warnings():
     # torchcodec reads files for pyannote; here waveforms come decoded.
     warnings.filterwarnings("ignore", r"\s*torchcodec is not installed", UserWarning)
