@@ -8,10 +8,11 @@ OFF = {
     "PYANNOTE_METRICS_ENABLED": "false",  # how long recordings are, and how many people speak
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-"""What each of them reads when it is first imported."""
+"""What they read when they are imported, Ray when it is started."""
 
 
 def report_nothing() -> None:
-    """To be called before any of them is imported. What the environment says already stays."""
+    """Called where `deployments` is imported, which comes before that in every process that has
+    one of them. What the environment says already stays."""
     for name, value in OFF.items():
         os.environ.setdefault(name, value)

@@ -22,12 +22,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
-from interchange.unreported import OFF
-
 # Ray reads these when it is first imported. The token keeps other users of this machine out of
 # the cluster's own ports; nobody has to know it, and the HTTP port does not ask for it.
 os.environ.setdefault("RAY_AUTH_MODE", "token")
-os.environ.update({**OFF, **os.environ})
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 # What a large cluster has to look after many times a second is felt on two cores, where a graph
 # at rest would take an eighth of one.

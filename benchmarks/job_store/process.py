@@ -89,7 +89,7 @@ class _Recordings:
         yield TranscriptReady(Transcript(tuple(segments), "en", length, None, quality))
 
     async def run(self, request: TranscriptionRequest) -> Transcript:
-        raise NotImplementedError
+        raise NotImplementedError("A job asks for events.")
 
 
 async def _manage(folder: Path) -> dict[str, Any]:
