@@ -37,6 +37,8 @@ _LEAST_BYTES = 50e6
 _MOST_DATABASE_GROWTH = 1e6
 """Bytes. Its jobs are deleted as fast as they are made, so that pages are used again."""
 
+_OBJECT_STORE = "Ray's object store"
+
 _SETTLE_S = 60.0
 """A cancelled recording's files are gone within seconds, a deleted job's with its row."""
 
@@ -122,13 +124,27 @@ def keep_calling(name: str, call: Callable[[], None], load: Load, pause_s: float
 
 
 def memory(root: int) -> dict[str, int]:
-    """Bytes by what processes are called; those of one name together, shared pages by share."""
+    """Bytes by what processes are called; those of one name together, shared pages by share.
+
+    Ray's object store is a row of its own: it is one region, as large as it was asked to be, of
+    which each process that reads an object maps some more.
+    """
     found: Counter[str] = Counter()
     for process in _tree(root):
-        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            full = process.memory_full_info()
-            found[_name(process)] += int(getattr(full, "pss", 0) or full.rss)
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied, OSError):
+            held = _held(process)
+            found[_name(process)] += held["Pss"] - held["Pss_Shmem"]
+            found[_OBJECT_STORE] += held["Pss_Shmem"]
     return dict(found)
+
+
+def _held(process: psutil.Process) -> Counter[str]:
+    """Bytes by kind of page, as Linux sums them up; all of one kind on other systems."""
+    rollup = Path(f"/proc/{process.pid}/smaps_rollup")
+    if not rollup.exists():
+        return Counter(Pss=process.memory_info().rss)
+    lines = (line.split() for line in rollup.read_text().splitlines()[1:])
+    return Counter({name.rstrip(":"): 1024 * int(size) for name, size, *_ in lines})
 
 
 def _tree(root: int) -> Iterator[psutil.Process]:
