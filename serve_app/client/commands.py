@@ -54,7 +54,7 @@ def transcribe(  # noqa: PLR0917 - each is an option by name
     recording: Annotated[
         list[str],
         typer.Argument(
-            metavar="RECORDING...",
+            metavar="RECORDING",
             help="Files, folders, patterns such as '*.mp3', http(s) addresses, or - for what "
             "comes in by pipe.",
         ),

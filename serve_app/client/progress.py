@@ -5,6 +5,7 @@ upload, loading, words (of how many seconds), speakers. Into a pipe nothing of i
 """
 
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
@@ -23,6 +24,7 @@ from rich.table import Column
 from rich.text import Text
 
 _NAME_COLUMNS = 28
+_REDRAW_S = 0.1
 
 
 class Board:
@@ -45,10 +47,16 @@ class Board:
             TimeElapsedColumn(),
             console=self._console,
             transient=True,
+            auto_refresh=False,
             disable=not self._console.is_terminal,
             # Lines on the same terminal go above the bars; what goes elsewhere is left alone.
             redirect_stdout=sys.stdout.isatty(),
         )
+        # Rich wipes the lines that it believes to be there; drawn by two threads at once, it
+        # believes what the other is about to draw, and leaves lines behind.
+        self._drawing = threading.Lock()
+        self._over = threading.Event()
+        self._redraws = threading.Thread(target=self._redraw, daemon=True)
         self._total = total
         self._whole: TaskID | None = None
         if total is not None:
@@ -57,9 +65,12 @@ class Board:
 
     def __enter__(self) -> Self:
         self._progress.start()
+        self._redraws.start()
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._redraws.join()
         self._progress.stop()
 
     @contextmanager
@@ -68,7 +79,8 @@ class Board:
     ) -> Iterator["Line"]:
         """A line, there until the block ends, which begins in a stage. `size` is that of the
         upload in bytes, where there is one and its size is known."""
-        task = self._progress.add_task(name, total=size, stage=stage)
+        with self._drawing:
+            task = self._progress.add_task(name, total=size, stage=stage)
         try:
             yield Line(self._progress, task, size, stage, speakers=speakers)
         finally:
@@ -77,11 +89,22 @@ class Board:
     def say(self, text: str, done: int | None = None) -> None:
         """One line of text that stays, on stderr; `done` recordings are behind us."""
         if self._console.is_terminal:
-            self._console.print(Text(text))
+            with self._drawing:
+                self._console.print(Text(text))
         else:
             typer.echo(text, err=True)
         if done is not None:
             self._show_whole(done)
+
+    def write(self, text: str) -> None:
+        """One line of the result, on stdout."""
+        with self._drawing:
+            print(text, flush=True)
+
+    def _redraw(self) -> None:
+        while not self._over.wait(_REDRAW_S):
+            with self._drawing:
+                self._progress.refresh()
 
     def _show_whole(self, done: int) -> None:
         if self._whole is not None:

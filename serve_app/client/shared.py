@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from serve_app.client.failures import ServiceFailure
 from serve_app.client.recordings import NoRecording, Recording, one_recording
@@ -26,22 +26,35 @@ EPILOG = "\n\n".join(
 )
 
 
-def _plain(params: list[Any]) -> list[Any]:
-    """Switches without a type: typer would write `<bool>` behind each."""
+_VALUES = {"<str>": "TEXT", "<int range>": "N", "<file>": "FILE", "<directory>": "FOLDER"}
+
+
+def _plain(params: list[Any], context: Any) -> list[Any]:
+    """Values by words, where typer would write Python's types: `<bool>`, `<list[str]>`."""
     for param in params:
-        if isinstance(param, TyperOption) and param.is_bool_flag:
+        if isinstance(param, TyperArgument):
+            vars(param)["display_type_rich"] = _untyped
+        elif param.metavar is None and not param.is_bool_flag:
+            shown = param.display_type(context)
+            chosen = shown.strip("<>").removeprefix("list[").removesuffix("]")
+            param.metavar = _VALUES.get(shown, chosen)
+        elif param.is_bool_flag:
             param.metavar = ""
     return params
 
 
+def _untyped(ctx: Any) -> None:
+    """An argument's name says what it is."""
+
+
 class Command(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
-        return _plain(super().get_params(ctx))
+        return _plain(super().get_params(ctx), ctx)
 
 
 class Group(TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
-        return _plain(super().get_params(ctx))
+        return _plain(super().get_params(ctx), ctx)
 
 
 RecordingName = Annotated[
@@ -115,7 +128,7 @@ def sources(recordings: list[str]) -> list[Recording]:
     try:
         return all_recordings(recordings)
     except NoRecording as nothing:
-        raise typer.BadParameter(str(nothing), param_hint="'RECORDING...'") from nothing
+        raise typer.BadParameter(str(nothing), param_hint="'RECORDING'") from nothing
 
 
 def address(server: str) -> str:

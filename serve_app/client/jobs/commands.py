@@ -129,7 +129,13 @@ def submit(  # noqa: PLR0917 - each is an option by name
 
 @app.command("list", cls=shared.Command, epilog=shared.EPILOG)
 def list_jobs(
-    status: Annotated[Status | None, typer.Option(help="Only those that stand so.")] = None,
+    status: Annotated[
+        Status | None,
+        typer.Option(
+            metavar="STATUS",
+            help=f"Only those that stand so: {', '.join(Status)}.",
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 20,
     server: shared.Server = shared.LOCAL,
     api_key: shared.ApiKey = None,
@@ -172,7 +178,7 @@ def watch(
                 print(line(segment))
 
 
-Jobs = Annotated[list[str], typer.Argument(metavar="JOB...", help="One id, or several.")]
+Jobs = Annotated[list[str], typer.Argument(metavar="JOB", help="One id, or several.")]
 
 
 @app.command(cls=shared.Command, epilog=shared.EPILOG)

@@ -37,6 +37,9 @@ def show(jobs: Iterable[JobObject]) -> None:
         error = _one_line(job["error"]["message"]) if job["error"] else ""
         # As Text: what a stranger wrote is no markup.
         table.add_row(*(Text(cell) for cell in [*cells, *([error] if wide else [])]))
+    if not table.rows:
+        typer.echo("There are no such jobs.", err=True)
+        return
     console.print(table)
 
 

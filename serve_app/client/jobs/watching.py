@@ -39,7 +39,7 @@ def follow(client: JobClient, job: JobObject, *, print_segments: bool = False) -
                     shown.recognized({**data, "total": data["duration"]})
                 case JobEvent("segment", data):
                     if print_segments:
-                        print(line(data), flush=True)
+                        board.write(line(data))
                 case _:
                     return event.data
     raise AssertionError("the events of a job end with its status")

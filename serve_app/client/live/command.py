@@ -30,7 +30,7 @@ def live(  # noqa: PLR0917 - each is an option by name
     audio: Annotated[
         str | None,
         typer.Argument(
-            metavar="[-]",
+            metavar="-",
             help="- for 16-bit mono PCM that comes in by pipe; the microphone if not given.",
             show_default=False,
         ),

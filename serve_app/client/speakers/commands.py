@@ -19,7 +19,7 @@ Who = Annotated[str, typer.Argument(metavar="WHO", help="A name, or an id, as `l
 Recordings = Annotated[
     list[str],
     typer.Argument(
-        metavar="RECORDING...",
+        metavar="RECORDING",
         help="Up to 5 files or http(s) addresses in which only this person talks; 2 to 10 s each "
         "are best.",
     ),
