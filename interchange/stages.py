@@ -186,11 +186,13 @@ class RecognitionOptions:
 
     `request_id` says whose window it is, for fairness and cancelling. `language` is a Whisper
     code ("en"), None to detect it, among `languages` where any are given. `prompt` is text
-    that the transcript should read as if it followed. `temperature` is where decoding starts.
+    that the transcript should read as if it followed; `said` is how it begins, as what is said
+    first in the window is known. `temperature` is where decoding starts.
     `batch_size` caps how many windows of this request may be decoded at once. `logprobs` asks
     for the tokens of each segment with their log-probabilities. `in_flight` is how many windows of
     the request are in recognition, wherever, with this one. `within_s` is what is left of the
-    request's time.
+    request's time. `provisional`: the request's next window says it again, so that it is decoded
+    once, along with others instead of before them.
     """
 
     request_id: str
@@ -199,12 +201,14 @@ class RecognitionOptions:
     languages: tuple[str, ...] = ()
     word_timestamps: bool = False
     prompt: str | None = None
+    said: str | None = None
     temperature: float = 0.0
     priority: Priority = "interactive"
     batch_size: int | None = None
     logprobs: bool = False
     in_flight: int = 1
     within_s: float | None = None
+    provisional: bool = False
 
 
 class SpeechRecognizer(Protocol):

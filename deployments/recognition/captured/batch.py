@@ -176,9 +176,10 @@ class CapturedBatch:
             if isinstance(request, Align):
                 self._to_align.append((self._steps, slot, request))
             elif isinstance(request, Decode):
-                slot.tokens, slot.logprobs, slot.no_speech_prob = [], [], 0.0
-                if request.start_of_transcript:
-                    leads.append((slot, request.prompt[: request.start_of_transcript]))
+                slot.tokens, slot.logprobs = [*request.said], [0.0] * len(request.said)
+                slot.no_speech_prob = 0.0
+                if lead := _split(request)[0]:
+                    leads.append((slot, lead))
         for some in _alike(leads, lambda lead: len(lead[1])):
             self._take_in(some)
         return []
@@ -229,16 +230,19 @@ class CapturedBatch:
         return _Step(rows, buffers.chosen, buffers.scores, languages, Event.now(self.state.device))
 
     def _say(self, said: "np.ndarray[Any, Any]", request: Request) -> None:
+        lead: tuple[int, ...] = ()
         told: tuple[int, ...] = (self._vocabulary.sot,)
-        lead, heat, seed = 0, 0.0, 0
+        start, heat, seed = 0, 0.0, 0
         if isinstance(request, Decode):
-            lead, seed, heat = request.start_of_transcript, request.seed, request.temperature
-            told = request.prompt[lead:]
+            start, seed, heat = request.start_of_transcript, request.seed, request.temperature
+            lead, told = _split(request)
         assert len(told) <= fields.PROMPT
         said[fields.FRESH] = 1
-        said[fields.POSITION] = lead
+        said[fields.POSITION] = len(lead)
         said[fields.LENGTH] = len(told)
-        said[fields.SOT] = lead
+        if isinstance(request, Decode) and request.said:
+            said[fields.LENGTH] = -self._model.rules.following(request.said)
+        said[fields.SOT] = start
         said[fields.LIMIT] = self._model.max_tokens
         said[fields.SEED] = seed % 2**31
         said[fields.TEMPERATURE] = np.float32(heat).view(np.int32)
@@ -280,7 +284,8 @@ class CapturedBatch:
             slot.logprobs.append(logprob)
             if not self._exhausted(slot, request):
                 return None
-        return Decoded(tuple(slot.tokens), tuple(slot.logprobs), end_logprob, slot.no_speech_prob)
+        found = tuple(slot.tokens), tuple(slot.logprobs)
+        return Decoded(*found, end_logprob, slot.no_speech_prob, len(request.said))
 
     def _exhausted(self, slot: Slot, request: Decode) -> bool:
         count = len(slot.tokens)
@@ -369,6 +374,14 @@ class CapturedBatch:
             said[index, 3 : 3 + len(text)] = text
         told.packed.copy_(packed, non_blocking=True)
         return told
+
+
+def _split(request: Decode) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """What a row reads in one pass, and what it is stepped through."""
+    if request.said:
+        return (*request.prompt, *request.said[:-1]), request.said[-1:]
+    start = request.start_of_transcript
+    return request.prompt[:start], request.prompt[start:]
 
 
 def _alike(items: "Sequence[Any]", length: Any) -> "list[list[Any]]":

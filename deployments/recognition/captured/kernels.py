@@ -63,7 +63,8 @@ def _begin(
         position = tl.load(said + 2)
         tl.store(positions + slot, position)
         tl.store(base + slot, position)
-        tl.store(length + slot, tl.load(said + 3))
+        told = tl.load(said + 3)
+        tl.store(length + slot, told)
         tl.store(sot + slot, tl.load(said + 4))
         tl.store(limit + slot, tl.load(said + 5))
         tl.store(seed + slot, tl.load(said + 6))
@@ -71,9 +72,9 @@ def _begin(
         tl.store(tokens + slot, tl.load(said + 8).to(tl.int64))
         each = tl.arange(0, PROMPT)
         tl.store(prompt + slot * PROMPT + each, tl.load(said + 8 + each))
-        tl.store(last + slot, 1)
+        tl.store(last + slot, (told > 0).to(tl.int32))
         tl.store(before + slot, 1)
-        tl.store(following + slot, 0)
+        tl.store(following + slot, tl.maximum(-told, 0))
         tl.store(done + slot, 0)
 
 

@@ -31,9 +31,9 @@ def begin(state: State, rows: int) -> None:
     take(state.temperature, heat)
     take(state.tokens, said[:, fields.TOKENS])
     take(state.prompt, said[:, fields.TOKENS :])
-    take(state.last, ones)
+    take(state.last, (said[:, fields.LENGTH] > 0).int())
     take(state.before, ones)
-    take(state.following, 0 * ones)
+    take(state.following, (-said[:, fields.LENGTH]).clamp(min=0))
     take(state.done, 0 * ones)
 
 

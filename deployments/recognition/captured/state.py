@@ -17,6 +17,8 @@ UNSEEN = -1e30
 # What the host says of a row in a step, as int32 (see `Start`).
 SLOT, FRESH, POSITION, LENGTH, SOT, LIMIT, SEED, TEMPERATURE, TOKENS = range(9)
 CONTROL = TOKENS + PROMPT
+"""`LENGTH` is how many tokens a row is told. One that goes on behind text is told its last token
+alone, and has there, below zero, the timestamp that follows the last one (see `RuleState`)."""
 
 # What a step says of a row: int32 and float32.
 TOKEN, AT = range(2)

@@ -49,6 +49,11 @@ class Admitted:
     def urgent(self) -> bool:
         return self.ticket.first and self.ticket.audio_s <= CLIP_S
 
+    @property
+    def steps_ahead(self) -> bool:
+        """Whether steps are made for it alone, which take nearly the time of those for all."""
+        return self.urgent and not self.ticket.options.provisional
+
 
 Pieces = Sequence[tuple[Window, Piece]]
 

@@ -132,7 +132,7 @@ class CpuBatch:
     ) -> list[LanguageProbabilities]:
         """The probabilities of the languages, best first, of loaded windows."""
         sot = [self._vocabulary.sot]
-        logits = self._model.decoder.prefill(self._state, {slot.row: sot for slot in slots})
+        logits = self._model.decoder.prefill(self._state, {slot.row: sot for slot in slots}, (0,))
         return [
             self._languages(logits[slot.row][0], codes)
             for slot, codes in zip(slots, allowed, strict=True)
@@ -140,23 +140,34 @@ class CpuBatch:
 
     def start(self, requests: Mapping[Slot, Decode]) -> None:
         """Begin decodings of loaded windows, beside those that run."""
-        prompts = {slot.row: request.prompt for slot, request in requests.items()}
+        prompts = {slot.row: (*r.prompt, *r.said) for slot, r in requests.items()}
         logits: dict[int, Tensor] = {}
         # Those of one length together: padded, a row would depend on its neighbours.
-        for length in {len(prompt) for prompt in prompts.values()}:
-            alike = {row: prompt for row, prompt in prompts.items() if len(prompt) == length}
-            logits |= self._model.decoder.prefill(self._state, alike)
+        for shape in {(len(prompts[s.row]), r.start_of_transcript) for s, r in requests.items()}:
+            alike = {
+                slot.row: prompts[slot.row]
+                for slot, request in requests.items()
+                if (len(prompts[slot.row]), request.start_of_transcript) == shape
+            }
+            logits |= self._model.decoder.prefill(self._state, alike, (shape[1], -1))
         for slot, request in requests.items():
             scores = logits[slot.row].float()
-            start = scores[request.start_of_transcript].softmax(0)
-            slot.no_speech_prob = float(start[self._vocabulary.no_speech])
+            slot.no_speech_prob = 0.0
+            if not request.said:  # or else somebody is known to speak
+                start = scores[0].softmax(0)
+                slot.no_speech_prob = float(start[self._vocabulary.no_speech])
             slot.request = request
-            slot.tokens, slot.logprobs = [], []
+            slot.tokens, slot.logprobs = [*request.said], [0.0] * len(request.said)
             slot.generator = None
             if request.temperature > 0:
                 slot.generator = torch.Generator(self._model.device).manual_seed(request.seed)
-            masked = self._model.rules.first(scores[-1:])
-            self._state.start(slot.row, len(request.prompt))
+            rules, length = self._model.rules, len(prompts[slot.row])
+            if request.said:
+                self._state.start(slot.row, length, rules.following(request.said))
+                masked = rules.apply(scores[-1:], self._state.rules, 1, slot.row)
+            else:
+                self._state.start(slot.row, length)
+                masked = rules.first(scores[-1:])
             self._note([slot], likeliest(masked), slot.row)
 
     def step(self, *, urgent: bool = False) -> list[tuple[Slot, Answer]]:
@@ -215,7 +226,9 @@ class CpuBatch:
         return done
 
     def _decoded(self, slot: Slot, end_logprob: float | None) -> Decoded:
-        return Decoded(tuple(slot.tokens), tuple(slot.logprobs), end_logprob, slot.no_speech_prob)
+        assert slot.request is not None
+        found = tuple(slot.tokens), tuple(slot.logprobs)
+        return Decoded(*found, end_logprob, slot.no_speech_prob, len(slot.request.said))
 
     def _exhausted(self, slot: Slot) -> bool:
         assert slot.request is not None

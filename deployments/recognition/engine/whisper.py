@@ -150,7 +150,7 @@ class WhisperEngine(Engine, Generic[Slot]):
         """Give the slots that are free to windows that are encoded."""
         asking = []
         while (window := self.admission.next(self.batch.room, self.batch.capacity)) is not None:
-            slot = self.decoding[window] = self.batch.take(urgent=window.urgent)
+            slot = self.decoding[window] = self.batch.take(urgent=window.steps_ahead)
             self.batch.load(slot, window.encoded)
             self._release(window)
             asking.append(window)

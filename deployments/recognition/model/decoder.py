@@ -39,15 +39,14 @@ class Decoder:
         return keys, values
 
     def prefill(
-        self, state: DecoderState, prompts: Mapping[int, Sequence[int]]
+        self, state: DecoderState, prompts: Mapping[int, Sequence[int]], at: Sequence[int] = (-1,)
     ) -> dict[int, Tensor]:
-        """Start rows with their prompts, beside others that run on.
+        """Start rows with their prompts, all of one length, beside others that run on.
 
-        Gives each row's logits (prompt, vocabulary).
+        Gives each row's logits (len(at), vocabulary) at some positions of the prompt.
         """
-        rows = list(prompts)
         x = self._pass(state, prompts, keep=True)
-        return {row: self._logits(x[i, : len(prompts[row])]) for i, row in enumerate(rows)}
+        return {row: self._logits(x[i, list(at)]) for i, row in enumerate(prompts)}
 
     def align(
         self,

@@ -6,6 +6,8 @@ than any single other token (https://arxiv.org/abs/2212.04356). The state a row 
 numbers, so that a step has no loop over rows and can be captured as a graph.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -29,10 +31,11 @@ class RuleState:
     def fields(self) -> tuple[Tensor, Tensor, Tensor]:
         return self.last, self.before, self.following
 
-    def reset(self, row: int) -> None:
-        self.last[row] = True
+    def reset(self, row: int, following: int | None = None) -> None:
+        """A row begins anew; with `following` behind text and the timestamps before it."""
+        self.last[row] = following is None
         self.before[row] = True
-        self.following[row] = 0
+        self.following[row] = following or 0
 
     def move(self, source: int, target: int) -> None:
         for field in self.fields():
@@ -57,6 +60,10 @@ class Rules:
             at_begin[self.begin + self._max_initial + 1 :] = True
         self.never_at_begin = at_begin.to(device)
         self._steps = torch.arange(vocabulary.size - self.begin, device=device)
+
+    def following(self, said: Sequence[int]) -> int:
+        """The timestamp that follows the last of some tokens, as `RuleState` has it."""
+        return max((token - self.begin + 1 for token in said if token >= self.begin), default=0)
 
     def first(self, logits: Tensor) -> Tensor:
         """Mask the logits (rows, vocabulary) of each row's first token, in place."""

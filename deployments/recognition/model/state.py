@@ -33,10 +33,11 @@ class DecoderState:
         """
         self.cross.load(row, keys, values, silent=silent)
 
-    def start(self, row: int, prompt: int) -> None:
-        """Take note that a row has `prompt` tokens and that its first own one comes next."""
+    def start(self, row: int, prompt: int, following: int | None = None) -> None:
+        """Take note that a row has `prompt` tokens and that its first own one comes next; with
+        `following` behind text (see `RuleState`)."""
         self.positions[row] = prompt
-        self.rules.reset(row)
+        self.rules.reset(row, following)
 
     def clear(self, row: int) -> None:
         """Nobody uses the row any more."""

@@ -53,6 +53,7 @@ class Attempts:
         self._speech = Speech.of(window)
         self._window = window
         self._prompt, self.prompt_left_out = text.prompt(options.prompt)
+        self._said = text.said(options.said)
         self.count = 0
 
     def best(self, piece: Piece, language: str) -> Generator[Request, object, Attempt]:
@@ -71,11 +72,14 @@ class Attempts:
     def _temperatures(self) -> Iterator[float]:
         first = self._options.temperature
         yield first
+        if self._options.provisional:
+            return  # the next window says it better
         yield from (t for t in quality.TEMPERATURES if t > first)
 
     def _decode(self, piece: Piece, language: str, temperature: float) -> Decode:
         vocabulary = self._text.vocabulary
         lead = (vocabulary.previous, *self._prompt) if self._prompt else ()
+        whole = piece == Piece(0, len(self._window.samples))
         return Decode(
             piece,
             prompt=lead + vocabulary.start_of_transcript(language, self._options.task),
@@ -83,6 +87,7 @@ class Attempts:
             temperature=temperature,
             # The same window is decoded the same way each time, also on another replica.
             seed=self._window.offset + piece.start + round(temperature * 100),
+            said=self._said if whole else (),
         )
 
     def _judge(self, piece: Piece, decoded: Decoded, temperature: float) -> Attempt:
@@ -90,7 +95,7 @@ class Attempts:
         the rest of it."""
         tokens = [t for t in decoded.tokens if t < self._text.vocabulary.eot]
         found = repeats(tokens)
-        endless = [each for each in found if not self._said(piece, decoded, each)]
+        endless = [each for each in found if not self._can_be_said(piece, decoded, each)]
         said = [each for each in found if each not in endless]
         for repeat in reversed(endless):
             decoded = without_text(
@@ -107,7 +112,7 @@ class Attempts:
             faint=self._window.faint,
         )
 
-    def _said(self, piece: Piece, decoded: Decoded, repeat: Repeat) -> bool:
+    def _can_be_said(self, piece: Piece, decoded: Decoded, repeat: Repeat) -> bool:
         """Whether the timestamps around a repeat hold speech enough for it."""
         start, end = text_span(decoded, repeat.start, repeat.end, self._text.vocabulary)
         if end is None:

@@ -53,7 +53,7 @@ class _WindowDecoder:
         self._text = text
         self._speech = Speech.of(window)
         self._attempts = Attempts(options, text, window)
-        self._pieces_left = MOST_PIECES
+        self._pieces_left = 1 if options.provisional else MOST_PIECES
         self._no_speech_prob: float | None = None
 
     def run(self) -> WindowDecoding:

@@ -36,7 +36,7 @@ class Decode:
 
     `start_of_transcript` is the index in `prompt` of the token of that name. `temperature` 0
     takes the likeliest token each time; above it, tokens are drawn with a generator that is
-    started from `seed`.
+    started from `seed`. `said` are tokens that the decoding begins with, of which none was chosen.
     """
 
     piece: Piece
@@ -44,11 +44,13 @@ class Decode:
     start_of_transcript: int
     temperature: float = 0.0
     seed: int = 0
+    said: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The tokens of a decoding, without the end, and the log-probability of each.
+    """The tokens of a decoding, without the end, and the log-probability of each. Of the first,
+    `given` many, it is 0, as they were given.
 
     `end_logprob` is that of the end, None where the limit of tokens cut the decoding.
     `no_speech_prob` is what the model gave <|nospeech|> at the start of the transcript.
@@ -58,11 +60,12 @@ class Decoded:
     logprobs: tuple[float, ...]
     end_logprob: float | None
     no_speech_prob: float
+    given: int = 0
 
     @property
     def avg_logprob(self) -> float:
         total = sum(self.logprobs) + (self.end_logprob or 0.0)
-        return total / (len(self.logprobs) + 1)
+        return total / (len(self.logprobs) - self.given + 1)
 
 
 @dataclass(frozen=True, slots=True)

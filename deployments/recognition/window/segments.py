@@ -73,6 +73,7 @@ def without_text(decoded: Decoded, first: int, end: int, vocabulary: Vocabulary)
         decoded,
         tokens=tuple(decoded.tokens[index] for index in kept),
         logprobs=tuple(decoded.logprobs[index] for index in kept),
+        given=sum(index < decoded.given for index in kept),
     )
 
 

@@ -129,6 +129,13 @@ class Text:
         tokens = self.tokenizer.encode(f" {whole}", add_special_tokens=False)
         return tuple(tokens[-self.prompt_limit :]), max(0, len(tokens) - self.prompt_limit)
 
+    def said(self, text: str | None) -> tuple[int, ...]:
+        """The tokens of a transcript that begins with a text."""
+        if not text or not text.strip():
+            return ()
+        tokens = self.tokenizer.encode(f" {text.strip()}", add_special_tokens=False)
+        return (self.vocabulary.timestamp_begin, *tokens)
+
     def with_terms(self, terms: tuple[str, ...]) -> "Text":
         """Raises ServerError for more terms than the decoder takes."""
         text = replace(self, terms=terms)

@@ -75,6 +75,7 @@ def decode(
     encoded: Mapping[str, Projected],
     prompts: Mapping[str, Sequence[int]] | None = None,
     *,
+    said: Mapping[str, tuple[int, ...]] | None = None,
     capacity: int = 8,
     temperature: float = 0.0,
 ) -> dict[str, Decoded]:
@@ -89,7 +90,8 @@ def decode(
                 prompt = tuple((prompts or {}).get(name, ENGLISH))
                 batch.load(slot, encoded[name])
                 start = prompt.index(model.vocabulary.sot)
-                batch.ask([(slot, Decode(NO_PIECE, prompt, start, temperature))])
+                begun = (said or {}).get(name, ())
+                batch.ask([(slot, Decode(NO_PIECE, prompt, start, temperature, said=begun))])
                 running[slot] = name
             for slot, answer in batch.step():
                 assert isinstance(answer, Decoded)

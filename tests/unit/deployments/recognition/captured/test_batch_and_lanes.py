@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -66,11 +66,21 @@ def held(some: CapturedLanes, windows: list[Window]) -> list[Held]:
     return some.beside([(each, Piece(0, len(each.samples))) for each in windows]).result()
 
 
-def decode(some: CapturedBatch, windows: list[Held], seeds: int = 0) -> list[Decoded]:
+def decode(
+    some: CapturedBatch,
+    windows: list[Held],
+    seeds: int = 0,
+    said: Sequence[tuple[int, ...]] = ((),) * 8,
+) -> list[Decoded]:
     slots = [some.take() for _ in windows]
     for slot, each in zip(slots, windows, strict=True):
         some.load(slot, each)
-    some.ask([(slot, Decode(NO_PIECE, ENGLISH, 0, 0.0, seeds)) for slot in slots])
+    some.ask(
+        [
+            (slot, Decode(NO_PIECE, ENGLISH, 0, 0.0, seeds, begun))
+            for slot, begun in zip(slots, said, strict=False)
+        ]
+    )
     done: dict[int, Decoded] = {}
     while len(done) < len(slots):
         for slot, answer in some.step():
@@ -121,6 +131,18 @@ def test_the_same_tokens_in_any_slot_beside_anybody(small: WhisperModel) -> None
         [alone] = decode(some, [each])
         assert alone.tokens == one.tokens
         assert alone.no_speech_prob == pytest.approx(one.no_speech_prob, abs=1e-5)
+
+
+def test_a_decoding_that_is_given_its_beginning_goes_on_as_it_did(small: WhisperModel) -> None:
+    """Beside one that is given nothing."""
+    [one] = held(lanes(small), [window(6)])
+    [whole] = decode(batch(small, 1), [one])
+    texts = [at for at, token in enumerate(whole.tokens) if token < small.vocabulary.eot]
+    for end in (texts[0] + 1, texts[len(texts) // 2] + 1):
+        told, untold = decode(batch(small, 2), [one, one], said=[whole.tokens[:end], ()])
+        assert told.tokens == untold.tokens == whole.tokens
+        assert (told.given, untold.given) == (end, 0)
+        assert told.logprobs[end:] == pytest.approx(whole.logprobs[end:], abs=1e-4)
 
 
 def test_a_slot_is_clean_for_its_next_tenant_even_after_nan(small: WhisperModel) -> None:

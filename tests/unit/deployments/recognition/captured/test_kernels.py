@@ -124,6 +124,7 @@ def masks() -> Masks:
 CASES: list[dict[str, Any]] = [
     {"position": 0, "length": 3},  # told what comes next
     {"position": 2, "length": 3},  # its first token
+    {"position": 9, "base": 9, "length": -30, "last": 0, "following": 30},  # behind text
     {"position": 9, "last": 0, "before": 0},
     {"position": 9, "last": 1, "before": 0, "following": 30},
     {"position": 9, "last": 1, "before": 1, "following": 700},
@@ -193,11 +194,13 @@ def test_drawn_tokens_are_as_frequent_as_they_are_likely() -> None:
         assert torch.all((counts / counts.sum() - chances.cpu()).abs() < 0.09), counts
 
 
-def test_what_begins_is_taken_in_and_the_others_stay() -> None:
+@pytest.mark.parametrize("length", [3, 0, -31])
+def test_what_begins_is_taken_in_and_the_others_stay(length: int) -> None:
     ours, theirs = twins()
     control = torch.randint(0, 90, (4, fields.CONTROL), dtype=torch.int32)
     control[:, fields.SLOT] = torch.tensor([3, 0, 4, 4])
     control[:, fields.FRESH] = torch.tensor([1, 0, 0, 0])
+    control[0, fields.LENGTH] = length
     for made in (ours, theirs):
         made.control.copy_(control)
     kernels.begin(ours, 4)
@@ -206,6 +209,8 @@ def test_what_begins_is_taken_in_and_the_others_stay() -> None:
         if isinstance(field, Tensor):
             assert torch.equal(field, getattr(theirs, name)), name
     assert ours.done[3] == 0
+    assert int(ours.last[3]) == (length > 0)
+    assert int(ours.following[3]) == max(-length, 0)
     assert ours.done[0] == 1
 
 

@@ -156,6 +156,20 @@ def test_a_clip_goes_before_a_first_window_and_that_before_the_others() -> None:
     assert names == [clip, first, further[2]]
 
 
+def test_what_is_provisional_has_a_slot_as_soon_but_no_steps_of_its_own() -> None:
+    bench = Bench(ahead=None)
+    samples = np.zeros(SAMPLE_RATE, np.int16)
+    for name, provisional in (("live", True), ("clip", False)):
+        options = RecognitionOptions(name, provisional=provisional)
+        bench.queue.put(Window(0, 0, samples, ()), options)
+    bench.admit()
+    bench.fill()
+    assert [(each.urgent, each.steps_ahead) for each in bench.decoding] == [
+        (True, False),
+        (True, True),
+    ]
+
+
 def test_the_last_slot_is_kept_for_a_request_that_has_none() -> None:
     bench = Bench(ahead=2, capacity=2)
     bench.put("long", count=3)

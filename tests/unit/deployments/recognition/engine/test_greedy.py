@@ -134,3 +134,21 @@ def test_rows_together_get_to_the_last_bit_what_they_get_alone(
     }
     alone = {name: decode_alone(whisper, encoded) for name, encoded in parts.items()}
     assert decode(whisper.ours, parts, capacity=3) == alone
+
+
+def test_a_decoding_that_is_given_its_beginning_goes_on_as_it_did(
+    whisper: Whisper, sample: Float32
+) -> None:
+    """Beside one that is given nothing."""
+    encoded = encode(whisper, sample[6 * SAMPLE_RATE : 14 * SAMPLE_RATE])
+    whole = decode_alone(whisper, encoded)
+    words = [index for index, token in enumerate(whole.tokens) if token < whisper.vocabulary.eot]
+    for count in (words[0], words[len(words) // 2], words[-1]):
+        told = {"told": whole.tokens[: count + 1]}
+        found = decode(whisper.ours, {"told": encoded, "not": encoded}, said=told)
+        assert found["told"].tokens == found["not"].tokens == whole.tokens
+        assert found["told"].given == count + 1
+        assert found["told"].logprobs[: count + 1] == (0.0,) * (count + 1)
+        assert found["told"].logprobs[count + 1 :] == pytest.approx(
+            whole.logprobs[count + 1 :], abs=1e-3
+        )

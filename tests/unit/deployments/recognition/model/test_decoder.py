@@ -58,8 +58,10 @@ def filled(whisper: Whisper, windows: Sequence[Projected]) -> DecoderState:
 def prefill(
     whisper: Whisper, state: DecoderState, prompts: dict[int, Sequence[int]]
 ) -> dict[int, Tensor]:
-    logits = whisper.ours.decoder.prefill(state, prompts)
+    """The logits at every position of each row's prompt."""
+    logits: dict[int, Tensor] = {}
     for row, prompt in prompts.items():
+        logits |= whisper.ours.decoder.prefill(state, {row: prompt}, range(len(prompt)))
         state.start(row, len(prompt))
     return logits
 

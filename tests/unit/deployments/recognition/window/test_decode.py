@@ -123,6 +123,30 @@ def test_segments_are_told_in_the_recordings_time() -> None:
     assert first.words == ()
 
 
+def test_a_decoding_goes_on_behind_what_is_said_to_begin_with() -> None:
+    begun = Decoded((T, *map(ord, " one"), T + 75), (0.0,) * 5 + (-0.4,), -0.4, 0.0, given=5)
+    transcript, asked = run(window(4, (0, 1.5)), [begun], said="one")
+    assert [(each.said, each.prompt) for each in decodes(asked)] == [
+        ((T, *map(ord, " one")), (SOT, EN, TRANSCRIBE))
+    ]
+    assert [segment.text for segment in transcript.segments] == [" one"]
+    assert transcript.segments[0].avg_logprob == pytest.approx(-0.4)
+
+
+@pytest.mark.parametrize(
+    ("heard", "aligned"),
+    [
+        (said(0.0, LOOP), [Aligned(tuple(0.1 * at for at in range(90)))]),
+        (said(0.0, " one", **GUESS), [Aligned((0.0, 0.1, 0.2, 0.3, 0.4))]),
+        (said(0.0, " one", 1.0), []),
+    ],
+    ids=["a loop", "a guess", "speech left out"],
+)
+def test_what_is_provisional_is_decoded_once(heard: Decoded, aligned: list[Answer]) -> None:
+    _, asked = run(window(12, (0, 12)), [heard, *aligned], provisional=True)
+    assert len(decodes(asked)) == 1
+
+
 def test_a_segment_without_an_end_lasts_as_long_as_the_speech() -> None:
     transcript, _ = run(window(10, (0, 2)), [said(0.0, " one")])
     assert [(s.start, s.end) for s in transcript.segments] == [(0, 2)]
