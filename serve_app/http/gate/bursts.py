@@ -3,16 +3,20 @@
 Each time something came, that process asks Serve's proxy for more, and both have more to do for
 the asking than for a frame of audio. Frames come 20 times a second whether somebody speaks or not.
 So they wait for each other where the client has been told nothing for a while, and nobody waits for
-an answer.
+an answer; and elsewhere the longer, the more sockets there are.
 """
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from starlette.types import Message, Receive, Send
 
 APART_S = 0.2
-"""Between two bursts."""
+"""Between two bursts, at most."""
+
+EACH_S = 0.05
+"""Between two bursts, for each socket that is open: a frame of audio is as long."""
 
 SILENT_S = 3.0
 """Whoever was told something since then is answered as soon as can be."""
@@ -22,9 +26,13 @@ _SHORT = 256
 
 
 class Bursts:
-    """The `receive` and `send` of one socket; `close` it when it is served."""
+    """The `receive` and `send` of one socket; `close` it when it is served. `sockets` says how many
+    are open."""
 
-    def __init__(self, receive: Receive, send: Send) -> None:
+    def __init__(
+        self, receive: Receive, send: Send, sockets: Callable[[], int] = lambda: 1
+    ) -> None:
+        self._sockets = sockets
         self._receive = receive
         self._send = send
         self._now = asyncio.get_running_loop().time
@@ -49,7 +57,8 @@ class Bursts:
 
     async def _gather(self) -> None:
         self._ready.append(await self._next())
-        until = self._last + APART_S if self._now() - self._told >= SILENT_S else 0.0
+        silent = self._now() - self._told >= SILENT_S
+        until = self._last + (APART_S if silent else min(EACH_S * self._sockets(), APART_S))
         while _waits(self._ready[-1]) and (left := until - self._now()) > 0:
             if self._coming is None:
                 self._coming = asyncio.ensure_future(self._receive())

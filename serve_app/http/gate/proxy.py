@@ -64,6 +64,7 @@ class Edge:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self._door = Door()
+        self._sockets = 0
         self._refused: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,10 +77,12 @@ class Edge:
         if not WELL_FORMED.fullmatch(headers.get("x-request-id", "-")):
             del headers["x-request-id"]  # Serve would make a new one only where there is none
         if scope["type"] == "websocket":
-            bursts = Bursts(receive, send)
+            bursts = Bursts(receive, send, lambda: self._sockets)
+            self._sockets += 1
             try:
                 await self.app(scope, bursts.receive, bursts.send)
             finally:
+                self._sockets -= 1
                 bursts.close()
         elif scope["path"].rstrip("/") == "/-/routes":
             await error_response(scope, 404, _SENTENCES[404])(scope, receive, send)

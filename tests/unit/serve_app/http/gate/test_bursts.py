@@ -22,7 +22,8 @@ class Client:
     def __init__(self) -> None:
         self.sent: asyncio.Queue[Message] = asyncio.Queue()
         self.told: list[Message] = []
-        self.bursts = Bursts(self.sent.get, self._hear)
+        self.sockets = 1
+        self.bursts = Bursts(self.sent.get, self._hear, lambda: self.sockets)
 
     async def _hear(self, message: Message) -> None:
         self.told.append(message)
@@ -113,3 +114,21 @@ async def test_closing_ends_the_wait_for_more() -> None:
     client.bursts.close()
     await some_steps()
     assert not [each for each in asyncio.all_tasks() if each is not asyncio.current_task()]
+
+
+async def test_the_more_sockets_there_are_the_longer_frames_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also those of a client that was told something now."""
+    monkeypatch.setattr(bursts, "APART_S", 1e6)
+    monkeypatch.setattr(bursts, "EACH_S", 1e3)
+    client = Client()
+    for client.sockets, waits in ((0, False), (4, True)):
+        client.says(AUDIO)
+        await client.bursts.send({"type": "websocket.send", "text": "told"})
+        first = asyncio.ensure_future(client.bursts.receive())
+        await some_steps()
+        assert first.done() != waits
+        client.says(WISH)
+        await first
+        assert (await client.bursts.receive()) == text(WISH)
