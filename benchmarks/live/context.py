@@ -1,14 +1,16 @@
 """What does a turn lose by being heard by itself? `python -m benchmarks.live.context`.
 
 Of the English utterances those count in which somebody pauses for as long as ends a turn. Each turn
-is heard by itself, and behind the turns before it as far as those fit in so many seconds, of which
-the words are left out; then turns that a longer silence ends, and the whole utterance as a file. No
-hypotheses, and no clock: it is what the model can know of a turn when it ends.
+is heard by itself; behind the turns before it as far as those fit in so many seconds, of which the
+words are left out; behind so many seconds with the words that were heard in them, as sessions do
+it; and with the text before it as a prompt. Then turns that a longer silence ends, and the whole
+utterance as a file. No hypotheses, and no clock: it is what the model can know of a turn when it
+ends.
 """
 
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -24,15 +26,16 @@ from deployments.recognition.engines import build_engine
 from interchange.samples import as_int16
 from interchange.stages import SAMPLE_RATE, Int16, RecognitionOptions, Window
 from interchange.transcript import WindowTranscript
+from serve_app.live import agreement
 from serve_app.live.events import Completed, Event
+from serve_app.live.item import FARTHEST_S
 from serve_app.live.options import LiveOptions
 from serve_app.live.session import LiveSession, Work
 from tests.fakes.live import DETECTION
 
 _FRAME = SAMPLE_RATE // 20
 _TAIL = round(0.3 * SAMPLE_RATE)
-_FARTHEST = 2 * SAMPLE_RATE
-"""A longer pause is followed by something else."""
+_FARTHEST = round(FARTHEST_S * SAMPLE_RATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +65,15 @@ class Ways:
         self._turns = _turns(self._pcm, DETECTION.silence_s)
         count = len(self._turns)
         self.ways: dict[str, list[Heard]] = {}
+        self.texts: dict[str, str] = {}
         if count > 1:
             self.ways["by itself"] = [self._heard(at, at) for at in range(count)]
             for length in lengths:
                 self.ways[f"with {length:g} s before"] = [
                     self._heard(self._first(at, length), at) for at in range(count)
                 ]
+                self.texts[f"behind {length:g} s and their words"] = self._behind(length)
+            self.texts["behind their text as a prompt"] = self._prompted()
             for silence_s in silences:
                 self._turns = _turns(self._pcm, silence_s)
                 self.ways[f"by itself, ended by {silence_s:g} s"] = [
@@ -77,10 +83,8 @@ class Ways:
             self.ways["as a file"] = [Heard(self._put(each), 0.0) for each in windows]
 
     def pairs(self) -> dict[str, tuple[str, str]]:
-        return {
-            name: (self.text, " ".join(each.text for each in heard))
-            for name, heard in self.ways.items()
-        }
+        heard = {name: " ".join(each.text for each in way) for name, way in self.ways.items()}
+        return {name: (self.text, text) for name, text in (heard | self.texts).items()}
 
     def _first(self, turn: int, length: float) -> int:
         """The earliest turn within so many seconds before another, with short pauses only."""
@@ -99,9 +103,30 @@ class Ways:
             since = (self._turns[turn - 1][1] + self._turns[turn][0]) / 2 / SAMPLE_RATE
         return Heard(self._put(Window(0, start, self._pcm[start:end], ())), since)
 
-    def _put(self, window: Window) -> Future[WindowTranscript]:
-        options = RecognitionOptions("context", language="en", word_timestamps=True)
-        return self._engine.queue.put(window, options).future
+    def _behind(self, length: float) -> str:
+        said: list[agreement.Heard] = []
+        for start, end in self._turns:
+            near = [word for word in said if word.start >= start / SAMPLE_RATE - length]
+            if near and start / SAMPLE_RATE - near[-1].end > FARTHEST_S:
+                near = []
+            begin = max(0, round((near[0].start - 0.1) * SAMPLE_RATE)) if near else start
+            text = "".join(word.text for word in near)
+            transcript = self._put(Window(0, begin, self._pcm[begin:end], ()), said=text).result()
+            words = agreement.words(transcript, begin / SAMPLE_RATE, end / SAMPLE_RATE)
+            said += words[agreement.said_before(near, words) :]
+        return "".join(word.text for word in said)
+
+    def _prompted(self) -> str:
+        said = ""
+        for start, end in self._turns:
+            window = Window(0, start, self._pcm[start:end], ())
+            heard = self._put(window, prompt=said).result()
+            said += "".join(segment.text for segment in heard.segments)
+        return said
+
+    def _put(self, window: Window, **options: Any) -> Future[WindowTranscript]:
+        asked = RecognitionOptions("context", language="en", word_timestamps=True)
+        return self._engine.queue.put(window, replace(asked, **options)).future
 
 
 def main(

@@ -12,13 +12,18 @@ from serve_app.live.events import Delta
 
 GUARD_S = 0.3
 """A word that ends nearer to the end of what was heard may be cut off: it is not agreed on."""
-TRIM_S = 5.0
-"""From so many seconds on, a window is cut behind the last sentence that was said."""
-LONGEST_S = 8.0
-"""From here on it is cut behind the last word, said or not: it would grow for ever otherwise. A
+CONTEXT_S = 5.0
+"""So much of what was said before is heard again, with its words, where it is near enough: words
+are told by those around them."""
+FARTHEST_S = 2.0
+"""What follows a longer silence is not told by what was said before it."""
+TRIM_S = 6.5
+"""From so many seconds on, a window is cut behind a sentence that was said."""
+LONGEST_S = 7.5
+"""From here on it is cut behind any word, said or not: it would grow for ever otherwise. A
 window of up to 10 s goes as fast as a clip in the recognizer."""
-FORCED_GUARD_S = 1.0
-"""Words nearer to the end are not forced out."""
+WELL_BEHIND_S = 0.7
+"""Words nearer to the end are not said by one hypothesis alone."""
 
 _SENTENCE_ENDS = tuple(".!?…。！？｡？؟۔।")
 
@@ -27,7 +32,8 @@ _SENTENCE_ENDS = tuple(".!?…。！？｡？؟۔।")
 class Item:
     """One turn, from sample `start` to `end`, None while it goes on.
 
-    `cut` is where the next window begins: all before it is said. `heard_until` is how far speech
+    `cut` is where the next window begins, and `said` is what was said since then, perhaps in the
+    turn before: a hypothesis goes on behind it. `heard_until` is how far speech
     was heard in the last hypothesis, whose words behind what was said are `rest`. With `quiet`
     text waits until the item is committed. `error` says why a part of it has no text. `speaker` is
     whose voice it is, where that is asked for.
@@ -54,31 +60,48 @@ class Item:
     def closed(self) -> bool:
         return self.end is not None
 
-    def hear(self, words: list[Heard], until: int, voiced: int) -> Iterator[Delta]:
+    def hear(
+        self, words: list[Heard], until: int, voiced: int, *, seldom: bool = False
+    ) -> Iterator[Delta]:
         """Take a hypothesis of the window from `cut` to `until`, in which speech ends at `voiced`:
-        what it has in common with the one before is said."""
+        what it has in common with the one before is said, and where hypotheses come `seldom`, what
+        ends well before its end."""
         words = self._without_seam(words)
         words = words[said_before(self.said, words) :]
-        safe = sum(word.end <= until / SAMPLE_RATE - GUARD_S for word in words)
-        count = min(agreed(self.rest, words), safe)
+        count = min(agreed(self.rest, words), _until(words, until, GUARD_S))
+        if seldom:
+            count = max(count, _until(words, until, WELL_BEHIND_S))
         self.rest, self.heard_until = words, voiced
         yield from self.say(count)
         self._trim(until)
 
     def settle(self, until: int) -> Iterator[Delta]:
-        """Say all of the last hypothesis; the next window begins at `until`."""
+        """Say all of the last hypothesis, which stands, up to `until`."""
         yield from self.say(len(self.rest))
-        self._cut_at(until)
+        if self.near(until):
+            self._cut_behind(self._older(until))
+        else:
+            self.cut_at(until)
+
+    def near(self, sample: int) -> bool:
+        """Whether what was said last tells what may be said from a sample on."""
+        return bool(self.said) and sample / SAMPLE_RATE - self.said[-1].end <= FARTHEST_S
+
+    def follow(self, before: "Item") -> None:
+        """Begin the window with what was said at the end of the item before, if that is near."""
+        if before.near(self.start):
+            self.cut, self.said, self._last = before.cut, before.said, before._last
+            self._cut_behind(self._older(self.start))
 
     def force(self, until: int) -> Iterator[Delta]:
         """Say what ends well before `until` of the last hypothesis, and go on behind it."""
-        safe = [w for w in self.rest if w.end <= until / SAMPLE_RATE - FORCED_GUARD_S]
+        safe = _until(self.rest, until, WELL_BEHIND_S)
         if not safe and not self.said:
             # Nothing that ever ends: a window may not grow for its sake.
             yield from self.settle(until)
             return
-        yield from self.say(len(safe))
-        self._cut_behind(len(self.said))
+        yield from self.say(safe)
+        self._cut_behind(self._older(until))
 
     def say(self, count: int) -> Iterator[Delta]:
         """Say the next words for good."""
@@ -114,23 +137,33 @@ class Item:
         length = (until - self.cut) / SAMPLE_RATE
         if length < TRIM_S:
             return
-        for index in range(len(self.said) - 1, -1, -1):
+        older = self._older(until)
+        for index in range(older - 1, -1, -1):
             if self.said[index].text.rstrip().endswith(_SENTENCE_ENDS):
                 self._cut_behind(index + 1)
                 return
-        if length >= LONGEST_S and self.said:
-            self._cut_behind(len(self.said))
+        if length >= LONGEST_S:
+            self._cut_behind(older)
+
+    def _older(self, until: int) -> int:
+        """How many words were said before those that are context at `until`."""
+        return sum(word.start < until / SAMPLE_RATE - CONTEXT_S for word in self.said)
+
+    def cut_at(self, sample: int) -> None:
+        """Begin the next window without what was said."""
+        self.said = []
+        self.cut = max(self.cut, sample)
+        self.language = None  # people do switch
 
     def _cut_behind(self, count: int) -> None:
         """Cut in the middle between a word that was said and the next."""
+        if not count:
+            return
         following = [*self.said[count:], *self.rest]
         end = self.said[count - 1].end
         middle = (end + following[0].start) / 2 if following else end
-        self._cut_at(round(max(middle, end) * SAMPLE_RATE), count)
-
-    def _cut_at(self, sample: int, count: int | None = None) -> None:
-        self.said = [] if count is None else self.said[count:]
-        self.cut = max(self.cut, sample)
+        self.said = self.said[count:]
+        self.cut = max(self.cut, round(max(middle, end) * SAMPLE_RATE))
         self.language = None  # people do switch
 
     def _without_seam(self, words: list[Heard]) -> list[Heard]:
@@ -139,6 +172,11 @@ class Item:
             return words
         again = words[0].bare == self._last.bare and words[0].end - self._last.end < 0.2
         return words[1:] if again else words
+
+
+def _until(words: list[Heard], end: int, guard_s: float) -> int:
+    """How many words end so many seconds before a sample."""
+    return sum(word.end <= end / SAMPLE_RATE - guard_s for word in words)
 
 
 def _without_leading_space(tokens: list[Token]) -> list[Token]:

@@ -30,13 +30,18 @@ class LiveOptions:
         """Seconds kept before speech."""
         return (self.turns or self.detection).padding_s
 
-    def recognition(self, session_id: str, language: str | None) -> RecognitionOptions:
-        """For a window; `language` is what its item is known to be in."""
+    def recognition(
+        self, session_id: str, language: str | None, said: str, *, provisional: bool
+    ) -> RecognitionOptions:
+        """For a window; `language` is what its item is known to be in, `said` what it begins
+        with, `provisional` whether more of it may be heard."""
         return RecognitionOptions(
             session_id,
             language=self.language or language,
             languages=self.languages,
             word_timestamps=True,
             prompt=self.prompt,
+            said=said or None,
+            provisional=provisional,
             logprobs=self.logprobs,
         )

@@ -79,6 +79,7 @@ class LiveSession:
         self._audio, self._speech = self._hearing.audio, self._hearing.speech
         self._floor = 0  # where audio begins that belongs to no item
         self._items: deque[Item] = deque()  # the last may still go on
+        self._before: Item | None = None  # the last that is done with
         self._previous: str | None = None
         self._numbers = count(1)
         self._windows = count()
@@ -144,7 +145,7 @@ class LiveSession:
             if item.text and not item.quiet:
                 sentence = "The audio of this item was cleared before it was committed."
                 events.append(Failed(item.id, ClientError(sentence)))
-        self._floor = self._audio.end
+        self._floor, self._before = self._audio.end, None
         self._open_if_manual()
         return [*events, *self._progress()]
 
@@ -161,7 +162,8 @@ class LiveSession:
             return []
         start, end = stretch.start / SAMPLE_RATE, stretch.end / SAMPLE_RATE
         events: list[Event] = []
-        events += item.hear(words(transcript, start, end), stretch.end, stretch.voiced)
+        heard = words(transcript, start, end)
+        events += item.hear(heard, stretch.end, stretch.voiced, seldom=self._pace.seldom)
         if stretch.settles:
             self._votes.add(transcript)
             events += item.settle(stretch.end)
@@ -199,14 +201,17 @@ class LiveSession:
             samples = self._audio.cut(max(item.start, end - _VOICE), end)
             self._working = VoiceWork(item, samples)
             return self._working
-        stretch = next_stretch(item, self._speech, self._end_of(item), self._pace.interval_s)
+        stretch = next_stretch(item, self._speech, self._end_of(item), self._pace)
         if stretch is None:
             return None
         item.cut = stretch.start
         samples = self._audio.cut(stretch.start, stretch.end)
         speech = tuple((s - stretch.start, e - stretch.start) for s, e in stretch.speech)
         window = Window(next(self._windows), stretch.start, samples, speech)
-        options = self._options.recognition(self._id, item.language)
+        said = "".join(word.text for word in item.said)
+        options = self._options.recognition(
+            self._id, item.language, said, provisional=stretch.provisional
+        )
         self._working = Work(item, stretch, window, options)
         return self._working
 
@@ -222,8 +227,10 @@ class LiveSession:
             self._open(self._floor)
 
     def _open(self, start: int) -> Item:
-        item = Item(f"item_{self._id}_{next(self._numbers)}", start, start)
+        item = Item(f"item_{self._id}_{next(self._numbers)}", start, start, heard_until=start)
         item.quiet = self._options.turns is None
+        if not self._items and self._before is not None:
+            item.follow(self._before)
         self._items.append(item)
         return item
 
@@ -270,7 +277,9 @@ class LiveSession:
                     break
                 if self._options.transcribe:
                     events += self._ended(item)
-                self._items.popleft()
+                self._before = self._items.popleft()
+                if self._items:
+                    self._items[0].follow(item)
                 continue
             # Behind a pause within an item a new window may begin.
             quiet_since = item.cut if voiced is None else voiced
@@ -295,7 +304,8 @@ class LiveSession:
         """Go on behind what was lost; the item it belongs to fails when it ends."""
         item.error = error
         item.rest.clear()
-        item.cut = item.heard_until = self._end_of(item)
+        item.heard_until = self._end_of(item)
+        item.cut_at(item.heard_until)
         return self._progress()
 
     def _language_agrees(self, item: Item, transcript: WindowTranscript) -> bool:
@@ -325,4 +335,6 @@ class LiveSession:
                 needed = min(needed, max(first.start, self._end_of(first) - _VOICE))
         else:
             needed = max(self._floor, self._speech.position - self._padding)
+            if self._before is not None and self._before.near(self._speech.position):
+                needed = min(needed, self._before.cut)
         self._hearing.forget_before(needed)

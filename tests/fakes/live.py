@@ -110,6 +110,7 @@ class Conversation:
         self.session = LiveSession("s", LoudIsSpeech(), options)
         self.events: list[Event] = []
         self.windows: list[Window] = []
+        self.asked: list[Work] = []
         self.most_held_s = 0.0
         self._delay, self._hear = delay, hear
         self._due = 0.0
@@ -151,3 +152,4 @@ class Conversation:
             self._work, self._due = work, self._now + self._delay
             if isinstance(work, Work):
                 self.windows.append(work.window)
+                self.asked.append(work)

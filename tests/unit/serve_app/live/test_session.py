@@ -1,5 +1,6 @@
 """Sequences of what a client does, and the events that come of it."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -21,6 +22,7 @@ from serve_app.live.events import (
     SpeechStopped,
     Spoken,
 )
+from serve_app.live.item import CONTEXT_S
 from serve_app.live.options import LiveOptions
 from serve_app.live.session import NothingToCommit
 from tests.fakes.live import DETECTION, LOUD, Conversation, clock_words, silence, spoken
@@ -174,6 +176,70 @@ def test_agreement_that_stalls_is_forced() -> None:
     talk.wait()
     assert max(len(window.samples) for window in talk.windows) <= 10 * SAMPLE_RATE
     assert names(talk.events)[-1] == "Completed"
+
+
+@pytest.mark.parametrize("parts", [[20], [3, 3, 3], [1, 12, 2]], ids=["one turn", "three", "odd"])
+def test_windows_begin_with_what_was_said_in_them(parts: list[float]) -> None:
+    """Word by word; and all words are said once, in order."""
+    talk = Conversation()
+    for seconds in parts:
+        talk.say(spoken(seconds))
+        talk.say(silence(0.75))
+    talk.say(silence(2))
+    talk.wait()
+    for work in talk.asked:
+        said = [int(word[1:]) for word in (work.options.said or "").split()]
+        first, last = work.window.offset / SAMPLE_RATE, work.window.end
+        assert said == sorted(said)
+        assert all(first <= number / 2 + 0.45 <= last for number in said)
+    numbers = [int(word[1:]) for end in completed(talk.events) for word in end.text.split()]
+    assert numbers == sorted(set(numbers))
+    assert len(numbers) >= 2 * sum(parts) - 2 * len(parts)
+
+
+@pytest.mark.parametrize(("pause_s", "near"), [(0.6, True), (1.5, True), (3.0, False)])
+def test_a_turn_is_heard_behind_the_end_of_the_one_before_if_that_is_near(
+    pause_s: float, near: bool
+) -> None:
+    talk = Conversation()
+    talk.say(spoken(9))
+    talk.say(silence(pause_s))
+    before = len(talk.asked)
+    talk.say(spoken(2))
+    talk.say(silence(2))
+    talk.wait()
+    first = next(work for work in talk.asked[before:] if work.item.id == "item_s_2")
+    assert bool(first.options.said) == near
+    context_s = 9 + pause_s - first.window.offset / SAMPLE_RATE
+    assert (CONTEXT_S - 1 < context_s < CONTEXT_S + 1) if near else context_s < 1
+    assert deltas(talk.events, "item_s_2").split()[0] == f"w{math.ceil(2 * (9 + pause_s))}"
+
+
+def test_only_what_may_be_the_last_of_a_turn_is_no_provisional_window() -> None:
+    talk = Conversation()
+    talk.say(spoken(3))
+    talk.say(silence(0.4))
+    talk.say(spoken(1))
+    talk.say(silence(2))
+    talk.wait()
+    for work in talk.asked:
+        behind = (work.stretch.end - work.stretch.voiced) / SAMPLE_RATE
+        assert work.options.provisional == (behind < 0.28)
+    assert {work.options.provisional for work in talk.asked} == {True, False}
+
+
+def test_where_hypotheses_come_seldom_one_is_enough_for_what_is_well_behind() -> None:
+    """Answers that take a second: no two hypotheses ever agree, and words come all the same."""
+    serial = iter(range(1000))
+
+    def hear(window: Window) -> WindowTranscript:
+        return _says(window, f"x{next(serial)} " * 8)
+
+    quick, slow = Conversation(hear=hear, delay=0.1), Conversation(hear=hear, delay=1.0)
+    for talk in (quick, slow):
+        talk.say(spoken(6))
+    assert not deltas(quick.events, "item_s_1")
+    assert deltas(slow.events, "item_s_1")
 
 
 def test_times_never_leave_the_audio() -> None:
