@@ -33,10 +33,11 @@ class Item:
     """One turn, from sample `start` to `end`, None while it goes on.
 
     `cut` is where the next window begins, and `said` is what was said since then, perhaps in the
-    turn before: a hypothesis goes on behind it. `heard_until` is how far speech
-    was heard in the last hypothesis, whose words behind what was said are `rest`. With `quiet`
-    text waits until the item is committed. `error` says why a part of it has no text. `speaker` is
-    whose voice it is, where that is asked for.
+    turn before: a hypothesis goes on behind it. `heard_until` is how far speech was heard in the
+    last hypothesis, in the language `heard_in`, whose words behind what was said are `rest`. With
+    `quiet` text waits until the item is committed. `language` is what a window is to be heard in.
+    `error` says why a part of it has no text. `speaker` is whose voice it is, where that is asked
+    for.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Item:
     quiet: bool = False
     end: int | None = None
     heard_until: int = 0
+    heard_in: str | None = None
     said: list[Heard] = field(default_factory=list)
     rest: list[Heard] = field(default_factory=list)
     text: str = ""
@@ -90,7 +92,7 @@ class Item:
     def follow(self, before: "Item") -> None:
         """Begin the window with what was said at the end of the item before, if that is near."""
         if before.near(self.start):
-            self.cut, self.said, self._last = before.cut, before.said, before._last
+            self.cut, self.said, self._last = before.cut, [*before.said], before._last
             self._cut_behind(self._older(self.start))
 
     def force(self, until: int) -> Iterator[Delta]:

@@ -162,12 +162,15 @@ class LiveSession:
             return []
         start, end = stretch.start / SAMPLE_RATE, stretch.end / SAMPLE_RATE
         events: list[Event] = []
-        heard = words(transcript, start, end)
+        heard, first = words(transcript, start, end), item.heard_in is None
+        item.heard_in = transcript.language
         events += item.hear(heard, stretch.end, stretch.voiced, seldom=self._pace.seldom)
+        if first and not item.said:
+            self._follow(item)
         if stretch.settles:
             self._votes.add(transcript)
             events += item.settle(stretch.end)
-        elif stretch.end - item.cut >= LONGEST_S * SAMPLE_RATE:
+        elif stretch.end - stretch.start >= LONGEST_S * SAMPLE_RATE:
             events += item.force(stretch.end)
         if self._options.partials and not item.quiet and not item.closed:
             rest = "".join(word.text for word in item.rest)
@@ -229,8 +232,8 @@ class LiveSession:
     def _open(self, start: int) -> Item:
         item = Item(f"item_{self._id}_{next(self._numbers)}", start, start, heard_until=start)
         item.quiet = self._options.turns is None
-        if not self._items and self._before is not None:
-            item.follow(self._before)
+        if not self._items:
+            self._follow(item)
         self._items.append(item)
         return item
 
@@ -257,6 +260,14 @@ class LiveSession:
         self._previous = item.id
         yield from item.speak()
 
+    def _follow(self, item: Item) -> None:
+        """Let an item go on behind what was said before it, once both are known to be in one
+        language: the ear for another would be deaf."""
+        language = item.heard_in or self._options.language
+        before = self._before
+        if before is not None and language is not None and before.heard_in == language:
+            item.follow(before)
+
     # --------------------------------------------------------------------------- progress
 
     def _progress(self) -> list[Event]:
@@ -279,7 +290,7 @@ class LiveSession:
                     events += self._ended(item)
                 self._before = self._items.popleft()
                 if self._items:
-                    self._items[0].follow(item)
+                    self._follow(self._items[0])
                 continue
             # Behind a pause within an item a new window may begin.
             quiet_since = item.cut if voiced is None else voiced
@@ -331,6 +342,8 @@ class LiveSession:
         if self._items:
             first = self._items[0]
             needed = first.cut
+            if self._before is not None and not first.said and self._before.near(first.start):
+                needed = min(needed, self._before.cut)
             if self._options.speakers:
                 needed = min(needed, max(first.start, self._end_of(first) - _VOICE))
         else:

@@ -98,6 +98,7 @@ class Conversation:
         partials: bool = False,
         silence_s: float = 0.5,
         speakers: bool = False,
+        language: str | None = None,
     ) -> None:
         turns = replace(DETECTION, silence_s=silence_s)
         options = LiveOptions(
@@ -106,6 +107,7 @@ class Conversation:
             logprobs=logprobs,
             partials=partials,
             speakers=speakers,
+            language=language,
         )
         self.session = LiveSession("s", LoudIsSpeech(), options)
         self.events: list[Event] = []

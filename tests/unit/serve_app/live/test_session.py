@@ -24,7 +24,7 @@ from serve_app.live.events import (
 )
 from serve_app.live.item import CONTEXT_S
 from serve_app.live.options import LiveOptions
-from serve_app.live.session import NothingToCommit
+from serve_app.live.session import NothingToCommit, Work
 from tests.fakes.live import DETECTION, LOUD, Conversation, clock_words, silence, spoken
 from tests.fakes.services import segment
 
@@ -201,18 +201,38 @@ def test_windows_begin_with_what_was_said_in_them(parts: list[float]) -> None:
 def test_a_turn_is_heard_behind_the_end_of_the_one_before_if_that_is_near(
     pause_s: float, near: bool
 ) -> None:
-    talk = Conversation()
+    talk = Conversation(language="en")
+    begun = two_turns(talk, pause_s)
+    assert bool(begun[0].options.said) == near
+    context_s = 9 + pause_s - begun[0].window.offset / SAMPLE_RATE
+    assert (CONTEXT_S - 1 < context_s < CONTEXT_S + 1) if near else context_s < 1
+    assert deltas(talk.events, "item_s_2").split()[0] == f"w{math.ceil(2 * (9 + pause_s))}"
+
+
+def two_turns(talk: Conversation, pause_s: float) -> list[Work]:
+    """The windows of the second."""
     talk.say(spoken(9))
     talk.say(silence(pause_s))
-    before = len(talk.asked)
     talk.say(spoken(2))
     talk.say(silence(2))
     talk.wait()
-    first = next(work for work in talk.asked[before:] if work.item.id == "item_s_2")
-    assert bool(first.options.said) == near
-    context_s = 9 + pause_s - first.window.offset / SAMPLE_RATE
-    assert (CONTEXT_S - 1 < context_s < CONTEXT_S + 1) if near else context_s < 1
-    assert deltas(talk.events, "item_s_2").split()[0] == f"w{math.ceil(2 * (9 + pause_s))}"
+    return [work for work in talk.asked if work.item.id == "item_s_2"]
+
+
+@pytest.mark.parametrize(("second", "followed"), [("en", True), ("de", False)])
+def test_without_a_language_a_turn_follows_one_that_was_in_the_same(
+    second: str, followed: bool
+) -> None:
+    """Its own first window says which."""
+
+    def hear(window: Window) -> WindowTranscript:
+        language = second if window.end > 9.6 else "en"
+        heard = clock_words(window)
+        return replace(heard, language=language, language_probabilities=((language, 0.9),))
+
+    first, *others = two_turns(Conversation(hear=hear), 0.6)
+    assert not first.options.said
+    assert all((work.window.offset < 9 * SAMPLE_RATE) == followed for work in others)
 
 
 def test_only_what_may_be_the_last_of_a_turn_is_no_provisional_window() -> None:
