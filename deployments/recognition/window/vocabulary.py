@@ -130,11 +130,13 @@ class Text:
         return tuple(tokens[-self.prompt_limit :]), max(0, len(tokens) - self.prompt_limit)
 
     def said(self, text: str | None) -> tuple[int, ...]:
-        """The tokens of a transcript that begins with a text."""
+        """The tokens of a transcript that begins with a text; none where it is so long that what
+        follows might find no room."""
         if not text or not text.strip():
             return ()
         tokens = self.tokenizer.encode(f" {text.strip()}", add_special_tokens=False)
-        return (self.vocabulary.timestamp_begin, *tokens)
+        fits = len(tokens) <= self.prompt_limit // 2
+        return (self.vocabulary.timestamp_begin, *tokens) if fits else ()
 
     def with_terms(self, terms: tuple[str, ...]) -> "Text":
         """Raises ServerError for more terms than the decoder takes."""

@@ -133,6 +133,13 @@ def test_a_decoding_goes_on_behind_what_is_said_to_begin_with() -> None:
     assert transcript.segments[0].avg_logprob == pytest.approx(-0.4)
 
 
+@pytest.mark.parametrize(("begun", "given"), [("", 0), (" ", 0), ("five", 6), ("fives", 0)])
+def test_a_beginning_leaves_room_for_what_follows(begun: str, given: int) -> None:
+    """Half of what a prompt may take, with a space before it; and a timestamp."""
+    _, asked = run(window(4, (0, 1.5)), [said(0.0, " five", 1.5)], said=begun)
+    assert [len(each.said) for each in decodes(asked)] == [given]
+
+
 @pytest.mark.parametrize(
     ("heard", "aligned"),
     [
