@@ -191,7 +191,7 @@ class RecognitionOptions:
     `batch_size` caps how many windows of this request may be decoded at once. `logprobs` asks
     for the tokens of each segment with their log-probabilities. `in_flight` is how many windows of
     the request are in recognition, wherever, with this one. `within_s` is what is left of the
-    request's time. `provisional`: the request's next window says it again, so that it is decoded
+    request's time. `provisional`: the request's next window may say it again, so that it is decoded
     once, along with others instead of before them.
     """
 
