@@ -72,7 +72,8 @@ class WindowTranscript:
     `decoded_again` counts the decodings after the first. `no_speech_prob` is how probably nobody
     speaks in it, as the model heard its beginning. `failed` says why the window has no
     transcript although it held speech; None if it has one. `prompt_left_out` counts the tokens of
-    the prompt that were more than the model reads.
+    the prompt that were more than the model reads. `doubtful` is a provisional one that would have
+    been decoded again.
     """
 
     index: int
@@ -85,6 +86,7 @@ class WindowTranscript:
     no_speech_prob: float = 0.0
     failed: str | None = None
     prompt_left_out: int = 0
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)

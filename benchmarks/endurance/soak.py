@@ -9,6 +9,7 @@ nor the folder for temporary files anything.
 
 import itertools
 import random
+import statistics
 import tempfile
 import threading
 import time
@@ -162,14 +163,16 @@ def _name(process: psutil.Process) -> str:
 
 
 def growth(minutes: list[dict[str, int]]) -> dict[str, float]:
-    """By name, how much more is held in the end than at half time, each by two minutes' mean."""
-    half, end = _mean(minutes[len(minutes) // 2 :][:2]), _mean(minutes[-2:])
+    """By name, how much more is held in the end than at half time, each by the median of a twelfth
+    of the minutes: what is in work in a single one is no growth."""
+    few = max(2, len(minutes) // 12)
+    half, end = _usual(minutes[len(minutes) // 2 :][:few]), _usual(minutes[-few:])
     return {name: end[name] / half[name] - 1 for name in end if half.get(name, 0) >= _LEAST_BYTES}
 
 
-def _mean(minutes: list[dict[str, int]]) -> dict[str, float]:
+def _usual(minutes: list[dict[str, int]]) -> dict[str, float]:
     names = set[str]().union(*minutes)
-    return {name: sum(each.get(name, 0) for each in minutes) / len(minutes) for name in names}
+    return {name: statistics.median(each.get(name, 0) for each in minutes) for name in names}
 
 
 def main(

@@ -33,11 +33,11 @@ class Item:
     """One turn, from sample `start` to `end`, None while it goes on.
 
     `cut` is where the next window begins, and `said` is what was said since then, perhaps in the
-    turn before: a hypothesis goes on behind it. `heard_until` is how far speech was heard in the
-    last hypothesis, in the language `heard_in`, whose words behind what was said are `rest`. With
-    `quiet` text waits until the item is committed. `language` is what a window is to be heard in.
-    `error` says why a part of it has no text. `speaker` is whose voice it is, where that is asked
-    for.
+    turn before: a hypothesis goes on behind it. `heard_until` is how far speech was heard for good
+    by the last hypothesis, in the language `heard_in`, whose words behind what was said are `rest`.
+    With `quiet` text waits until the item is committed. `language` is what a window is to be heard
+    in. `error` says why a part of it has no text. `speaker` is whose voice it is, where that is
+    asked for.
     """
 
     id: str
@@ -63,17 +63,23 @@ class Item:
         return self.end is not None
 
     def hear(
-        self, words: list[Heard], until: int, voiced: int, *, seldom: bool = False
+        self,
+        words: list[Heard],
+        until: int,
+        voiced: int,
+        *,
+        seldom: bool = False,
+        doubtful: bool = False,
     ) -> Iterator[Delta]:
         """Take a hypothesis of the window from `cut` to `until`, in which speech ends at `voiced`:
         what it has in common with the one before is said, and where hypotheses come `seldom`, what
-        ends well before its end."""
+        ends well before its end. A `doubtful` one says nothing alone, and cannot be the last."""
         words = self._without_seam(words)
         words = words[said_before(self.said, words) :]
         count = min(agreed(self.rest, words), _until(words, until, GUARD_S))
-        if seldom:
+        if seldom and not doubtful:
             count = max(count, _until(words, until, WELL_BEHIND_S))
-        self.rest, self.heard_until = words, voiced
+        self.rest, self.heard_until = words, voiced - doubtful
         yield from self.say(count)
         self._trim(until)
 

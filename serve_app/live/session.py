@@ -164,7 +164,13 @@ class LiveSession:
         events: list[Event] = []
         heard, first = words(transcript, start, end), item.heard_in is None
         item.heard_in = transcript.language
-        events += item.hear(heard, stretch.end, stretch.voiced, seldom=self._pace.seldom)
+        events += item.hear(
+            heard,
+            stretch.end,
+            stretch.voiced,
+            seldom=self._pace.seldom,
+            doubtful=transcript.doubtful,
+        )
         if first and not item.said:
             self._follow(item)
         if stretch.settles:

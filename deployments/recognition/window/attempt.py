@@ -45,7 +45,8 @@ class Attempt:
 
 class Attempts:
     """Decodes the pieces of one window. `count` says how many decodings that took,
-    `prompt_left_out` how many tokens of the prompt the model could not take."""
+    `prompt_left_out` how many tokens of the prompt the model could not take, `left_out` whether
+    one that failed was let pass because the window is provisional."""
 
     def __init__(self, options: RecognitionOptions, text: Text, window: Window) -> None:
         self._options = options
@@ -55,6 +56,7 @@ class Attempts:
         self._prompt, self.prompt_left_out = text.prompt(options.prompt)
         self._said = text.said(options.said)
         self.count = 0
+        self.left_out = False
 
     def best(self, piece: Piece, language: str) -> Generator[Request, object, Attempt]:
         """The first decoding that passes the checks, or the best of those that do not."""
@@ -67,6 +69,7 @@ class Attempts:
             if attempt.silent or not attempt.failed:
                 return attempt
             attempts.append(attempt)
+        self.left_out = self._options.provisional
         return max(attempts, key=lambda a: (not a.looped, a.decoded.avg_logprob))
 
     def _temperatures(self) -> Iterator[float]:

@@ -54,6 +54,7 @@ class _WindowDecoder:
         self._speech = Speech.of(window)
         self._attempts = Attempts(options, text, window)
         self._pieces_left = 1 if options.provisional else MOST_PIECES
+        self._parts_left_out = False
         self._no_speech_prob: float | None = None
 
     def run(self) -> WindowDecoding:
@@ -74,6 +75,8 @@ class _WindowDecoder:
             decoded_again=self._attempts.count - 1,
             no_speech_prob=self._no_speech_prob or 0.0,
             prompt_left_out=self._attempts.prompt_left_out,
+            doubtful=self._options.provisional
+            and (self._parts_left_out or self._attempts.left_out),
         )
 
     # ------------------------------------------------------------------------- language
@@ -129,6 +132,7 @@ class _WindowDecoder:
         parts = list(lost.gaps(piece, spans, self._speech))
         if doubtful:
             parts = [part for gap in parts for part in lost.shorter(gap, self._speech)]
+        self._parts_left_out |= len(parts) > self._pieces_left
         for part in parts:
             if self._pieces_left:
                 own = yield from self._own_language(part, language)

@@ -248,6 +248,23 @@ def test_only_what_may_be_the_last_of_a_turn_is_no_provisional_window() -> None:
     assert {work.options.provisional for work in talk.asked} == {True, False}
 
 
+@pytest.mark.parametrize("delay", [0.0, 1.0])
+def test_what_the_checks_doubt_is_not_the_last_of_a_turn(delay: float) -> None:
+    """It is heard again when speech has ended, and says nothing by itself before."""
+
+    def hear(window: Window) -> WindowTranscript:
+        if talk.asked[-1].options.provisional:
+            return replace(_says(window, f"wrong{len(talk.asked)} " * 4), doubtful=True)
+        return clock_words(window)
+
+    talk = Conversation(hear=hear, delay=delay)
+    talk.say(spoken(3))
+    talk.say(silence(2))
+    talk.wait()
+    assert not talk.asked[-1].options.provisional
+    assert completed(talk.events)[0].text == "w0 w1 w2 w3 w4 w5"
+
+
 def test_where_hypotheses_come_seldom_one_is_enough_for_what_is_well_behind() -> None:
     """Answers that take a second: no two hypotheses ever agree, and words come all the same."""
     serial = iter(range(1000))

@@ -143,15 +143,21 @@ def test_a_beginning_leaves_room_for_what_follows(begun: str, given: int) -> Non
 @pytest.mark.parametrize(
     ("heard", "aligned"),
     [
-        (said(0.0, LOOP), [Aligned(tuple(0.1 * at for at in range(90)))]),
+        (said(0.0, LOOP, 2.0), [Aligned(tuple(0.1 * at for at in range(90)))]),
         (said(0.0, " one", **GUESS), [Aligned((0.0, 0.1, 0.2, 0.3, 0.4))]),
         (said(0.0, " one", 1.0), []),
     ],
     ids=["a loop", "a guess", "speech left out"],
 )
 def test_what_is_provisional_is_decoded_once(heard: Decoded, aligned: list[Answer]) -> None:
-    _, asked = run(window(12, (0, 12)), [heard, *aligned], provisional=True)
+    transcript, asked = run(window(12, (0, 12)), [heard, *aligned], provisional=True)
     assert len(decodes(asked)) == 1
+    assert transcript.doubtful
+
+
+def test_what_passes_the_checks_is_not_doubtful_though_provisional() -> None:
+    transcript, _ = run(window(4, (0, 2)), [said(0.0, " one", 2.0)], provisional=True)
+    assert not transcript.doubtful
 
 
 def test_a_segment_without_an_end_lasts_as_long_as_the_speech() -> None:
