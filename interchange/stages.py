@@ -192,7 +192,7 @@ class RecognitionOptions:
     for the tokens of each segment with their log-probabilities. `in_flight` is how many windows of
     the request are in recognition, wherever, with this one. `within_s` is what is left of the
     request's time. `provisional`: the request's next window may say it again, so that it is decoded
-    once, along with others instead of before them.
+    once. `hurried`: a short one may be decoded before others, instead of along with them.
     """
 
     request_id: str
@@ -209,6 +209,7 @@ class RecognitionOptions:
     in_flight: int = 1
     within_s: float | None = None
     provisional: bool = False
+    hurried: bool = True
 
 
 class SpeechRecognizer(Protocol):

@@ -31,10 +31,16 @@ class LiveOptions:
         return (self.turns or self.detection).padding_s
 
     def recognition(
-        self, session_id: str, language: str | None, said: str, *, provisional: bool
+        self,
+        session_id: str,
+        language: str | None,
+        said: str,
+        *,
+        provisional: bool,
+        hurried: bool,
     ) -> RecognitionOptions:
         """For a window; `language` is what its item is known to be in, `said` what it begins
-        with, `provisional` whether more of it may be heard."""
+        with, `provisional` whether more of it may be heard, `hurried` whether others wait."""
         return RecognitionOptions(
             session_id,
             language=self.language or language,
@@ -43,5 +49,6 @@ class LiveOptions:
             prompt=self.prompt,
             said=said or None,
             provisional=provisional,
+            hurried=hurried,
             logprobs=self.logprobs,
         )

@@ -219,7 +219,11 @@ class LiveSession:
         window = Window(next(self._windows), stretch.start, samples, speech)
         said = "".join(word.text for word in item.said)
         options = self._options.recognition(
-            self._id, item.language, said, provisional=stretch.provisional
+            self._id,
+            item.language,
+            said,
+            provisional=stretch.provisional,
+            hurried=not stretch.provisional and not self._pace.seldom,
         )
         self._working = Work(item, stretch, window, options)
         return self._working

@@ -52,7 +52,7 @@ class Admitted:
     @property
     def steps_ahead(self) -> bool:
         """Whether steps are made for it alone, which take nearly the time of those for all."""
-        return self.urgent and not self.ticket.options.provisional
+        return self.urgent and self.ticket.options.hurried
 
 
 Pieces = Sequence[tuple[Window, Piece]]

@@ -13,10 +13,13 @@ from collections.abc import Callable
 from starlette.types import Message, Receive, Send
 
 APART_S = 0.2
-"""Between two bursts, at most."""
+"""Between two bursts where nobody waits for an answer."""
 
-EACH_S = 0.05
-"""Between two bursts, for each socket that is open: a frame of audio is as long."""
+EACH_S = 0.1
+"""Between two bursts, for each other socket that is open."""
+
+MOST_S = 0.4
+"""Between two bursts, however many are open."""
 
 SILENT_S = 3.0
 """Whoever was told something since then is answered as soon as can be."""
@@ -58,7 +61,8 @@ class Bursts:
     async def _gather(self) -> None:
         self._ready.append(await self._next())
         silent = self._now() - self._told >= SILENT_S
-        until = self._last + (APART_S if silent else min(EACH_S * self._sockets(), APART_S))
+        crowd = min(EACH_S * (self._sockets() - 1), MOST_S)
+        until = self._last + max(crowd, APART_S if silent else 0.0)
         while _waits(self._ready[-1]) and (left := until - self._now()) > 0:
             if self._coming is None:
                 self._coming = asyncio.ensure_future(self._receive())

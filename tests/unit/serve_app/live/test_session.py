@@ -245,7 +245,18 @@ def test_only_what_may_be_the_last_of_a_turn_is_no_provisional_window() -> None:
     for work in talk.asked:
         behind = (work.stretch.end - work.stretch.voiced) / SAMPLE_RATE
         assert work.options.provisional == (behind < 0.28)
+        assert work.options.hurried == (not work.options.provisional)
     assert {work.options.provisional for work in talk.asked} == {True, False}
+
+
+def test_where_hypotheses_come_seldom_none_is_hurried() -> None:
+    talk = Conversation(delay=1.5)
+    talk.say(spoken(8))
+    talk.say(silence(2))
+    talk.wait()
+    assert talk.asked[0].options.hurried == (not talk.asked[0].options.provisional)
+    assert not talk.asked[-1].options.provisional
+    assert not talk.asked[-1].options.hurried
 
 
 @pytest.mark.parametrize("delay", [0.0, 1.0])

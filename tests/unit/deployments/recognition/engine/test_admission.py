@@ -156,11 +156,11 @@ def test_a_clip_goes_before_a_first_window_and_that_before_the_others() -> None:
     assert names == [clip, first, further[2]]
 
 
-def test_what_is_provisional_has_a_slot_as_soon_but_no_steps_of_its_own() -> None:
+def test_what_is_not_hurried_has_a_slot_as_soon_but_no_steps_of_its_own() -> None:
     bench = Bench(ahead=None)
     samples = np.zeros(SAMPLE_RATE, np.int16)
-    for name, provisional in (("live", True), ("clip", False)):
-        options = RecognitionOptions(name, provisional=provisional)
+    for name, hurried in (("live", False), ("clip", True)):
+        options = RecognitionOptions(name, hurried=hurried)
         bench.queue.put(Window(0, 0, samples, ()), options)
     bench.admit()
     bench.fill()

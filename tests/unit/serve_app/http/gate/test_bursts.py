@@ -120,10 +120,10 @@ async def test_the_more_sockets_there_are_the_longer_frames_wait(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Also those of a client that was told something now."""
-    monkeypatch.setattr(bursts, "APART_S", 1e6)
+    monkeypatch.setattr(bursts, "MOST_S", 1e6)
     monkeypatch.setattr(bursts, "EACH_S", 1e3)
     client = Client()
-    for client.sockets, waits in ((0, False), (4, True)):
+    for client.sockets, waits in ((1, False), (4, True)):
         client.says(AUDIO)
         await client.bursts.send({"type": "websocket.send", "text": "told"})
         first = asyncio.ensure_future(client.bursts.receive())
