@@ -56,8 +56,8 @@ class Hearing:
         step = self._detector.step
         whole = len(waiting) - len(waiting) % step
         self._unjudged = waiting[whole:]
-        for start in range(0, whole, step):
-            for probability in self._detector(waiting[start : start + step]):
+        if whole:
+            for probability in self._detector(waiting[:whole]):
                 self.speech.feed(probability)
                 yield self.speech.position
 

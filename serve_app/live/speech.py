@@ -19,12 +19,12 @@ _PAUSE = 4 * FRAME  # longer than the closure of a plosive
 
 
 class VoiceDetector(Protocol):
-    """The voice activity of one stream. `step` is how many samples it judges at once."""
+    """The voice activity of one stream, which it judges by steps of `step` samples."""
 
     step: int
 
     def __call__(self, samples: Float32) -> Sequence[float]:
-        """How probably each frame of the next `step` samples is speech."""
+        """How probably each frame of the next steps is speech."""
         ...
 
 

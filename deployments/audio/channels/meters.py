@@ -89,8 +89,7 @@ class Metering:
             kinds = [kind for kind in kinds if lively[kind].any()]
             kinds.sort(key=lambda alike: -movement[alike[0]])
             for first, *others in kinds[:_MOST_JUDGED]:
-                inputs, _ = self._levellers[first](step[first])
-                speech[first] = self._listeners[first](inputs)
+                speech[first] = self._listeners[first](self._levellers[first](step[first]))
                 for other in others:
                     speech[other] = speech[first]
                     self._levellers[other] = copy.copy(self._levellers[first])

@@ -1,4 +1,4 @@
-"""Voice activity of somebody who is still speaking: Silero VAD, two frames at a time."""
+"""Voice activity of somebody who is still speaking: Silero VAD, two frames at a time or more."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,10 @@ from interchange.stages import Float32
 
 
 class LiveVoice:
-    """The speech probabilities of one stream, `step` samples (64 ms) at a time."""
+    """The speech probabilities of one stream, by steps of `step` samples (64 ms).
+
+    They are the same however many steps come at once, and cost less the more there are.
+    """
 
     step = 2 * FRAME
 
@@ -16,7 +19,6 @@ class LiveVoice:
         self._listen = Listener(shared_network())
 
     def __call__(self, samples: Float32) -> Sequence[float]:
-        """How probably each frame of the next `step` samples is speech."""
-        inputs, _ = self._level(samples)
-        found: list[float] = self._listen(inputs).tolist()
+        """How probably each frame of the next steps is speech."""
+        found: list[float] = self._listen(self._level(samples)).tolist()
         return found

@@ -83,31 +83,44 @@ def _network_file() -> Path:
 class Leveller:
     """What the network is given of one recording: frames as loud as it needs them.
 
-    It takes them `step` samples at a time. Quiet recordings are amplified, by at most 46 dB,
-    following the peak of the last ten seconds or so: the network misses speech at -50 dB otherwise.
+    Quiet recordings are amplified, by at most 46 dB, following the peak of the last ten seconds or
+    so, anew each `step` samples: the network misses speech at -50 dB otherwise.
     """
 
     def __init__(self, step: int = STEP) -> None:
         self._context = np.zeros(_CONTEXT, np.float32)
+        self._step = step
         self._decay = _PEAK_DECAY ** (step / STEP)
         self._peak = 0.0
 
-    def __call__(self, samples: Float32) -> tuple[Float32, Float32]:
-        """The network's input (n, 64 + 512) for the n whole frames of a step, and their levels."""
-        frames = samples.reshape(-1, FRAME)
+    def __call__(self, samples: Float32) -> Float32:
+        """The network's input (n, 64 + 512) for the n frames of whole steps, or of one that is
+        shorter."""
+        steps = samples.reshape(-1, min(self._step, len(samples)))
         # Cheap converters add an offset, which would pass for the peak of a quiet recording.
-        samples = samples - samples.mean()
-        self._peak = max(self._peak * self._decay, float(np.abs(samples).max()))
-        gain = min(max(_TARGET_PEAK / self._peak, 1.0), _MAX_GAIN) if self._peak else _MAX_GAIN
-        loud = samples * np.float32(gain)
-        contexts = np.concatenate((self._context, loud))[: len(loud) + _CONTEXT]
-        windows = np.lib.stride_tricks.sliding_window_view(contexts, _CONTEXT + FRAME)[::FRAME]
-        self._context = loud[-_CONTEXT:]
-        deviation = frames.std(axis=1)
-        levels = np.full(len(frames), _SILENCE_DB, np.float32)
-        np.log10(deviation, out=levels, where=deviation > 1e-6)
-        levels[deviation > 1e-6] *= 20
-        return np.ascontiguousarray(windows), levels
+        steps = steps - steps.mean(axis=1, keepdims=True)
+        gains = [self._gain(peak) for peak in np.abs(steps).max(axis=1).tolist()]
+        loud = (steps * np.array(gains, np.float32)[:, None]).reshape(-1, FRAME)
+        windows = np.empty((len(loud), _CONTEXT + FRAME), np.float32)
+        windows[:, _CONTEXT:] = loud
+        windows[0, :_CONTEXT] = self._context
+        windows[1:, :_CONTEXT] = loud[:-1, -_CONTEXT:]
+        self._context = loud[-1, -_CONTEXT:]
+        return windows
+
+    def _gain(self, peak: float) -> float:
+        """For a step with such a peak."""
+        self._peak = max(self._peak * self._decay, peak)
+        return min(max(_TARGET_PEAK / self._peak, 1.0), _MAX_GAIN) if self._peak else _MAX_GAIN
+
+
+def _levels(samples: Float32) -> Float32:
+    """The level of each frame, in dB of full scale."""
+    deviation = samples.reshape(-1, FRAME).std(axis=1)
+    levels = np.full(len(deviation), _SILENCE_DB, np.float32)
+    np.log10(deviation, out=levels, where=deviation > 1e-6)
+    levels[deviation > 1e-6] *= 20
+    return levels
 
 
 class Listener:
@@ -204,9 +217,9 @@ class VoiceActivity:
         yield from self._settled(at_once=True)
 
     def _add(self, samples: Float32) -> None:
-        inputs, levels = self._level(samples)
+        inputs = self._level(samples)
         self._empty = 0 if samples.any() else self._empty + 1
-        self._section.add(inputs, levels, heard=self._empty <= _LEAD)
+        self._section.add(inputs, _levels(samples), heard=self._empty <= _LEAD)
         self._recent.append(inputs)
         self._steps += 1
 

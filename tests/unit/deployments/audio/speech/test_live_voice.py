@@ -15,14 +15,11 @@ def speech() -> Float32:
     return samples[: len(samples) - len(samples) % LiveVoice.step]
 
 
-def _live(samples: Float32) -> Float32:
+def _live(samples: Float32, steps: int = 1) -> Float32:
     voice = LiveVoice()
+    size = steps * voice.step
     return np.array(
-        [
-            p
-            for at in range(0, len(samples), voice.step)
-            for p in voice(samples[at : at + voice.step])
-        ]
+        [p for at in range(0, len(samples), size) for p in voice(samples[at : at + size])]
     )
 
 
@@ -33,6 +30,11 @@ def test_hears_live_what_it_hears_in_a_file(speech: Float32) -> None:
     live = _live(speech) >= 0.5
     assert len(live) == len(speech) // FRAME
     assert (whole[: len(live)] == live).mean() > 0.95
+
+
+@pytest.mark.parametrize("steps", [2, 5, 1000])
+def test_however_much_comes_at_once_it_is_the_same(speech: Float32, steps: int) -> None:
+    assert (_live(speech, steps) == _live(speech)).all()
 
 
 @pytest.mark.parametrize("level", [0.0, 1e-4, 0.05])

@@ -100,7 +100,7 @@ def test_sections_are_judged_as_one_recording_would_be(
     level, listen = Leveller(), Listener(network)
     whole = len(samples) - len(samples) % STEP
     steps = [samples[start : start + STEP] for start in range(0, whole, STEP)]
-    alone = np.concatenate([listen(level(step)[0]) for step in steps])
+    alone = np.concatenate([listen(level(step)) for step in steps])
     sections = judge(network, samples)[: len(alone)]
     assert np.mean((alone > 0.5) != (sections > 0.5)) < 0.002
     np.testing.assert_array_equal(sections[: 58 * 32], alone[: 58 * 32])
