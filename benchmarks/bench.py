@@ -22,6 +22,7 @@ from benchmarks.workloads.fairness import clips_beside_a_long_recording
 from benchmarks.workloads.graph_speed import measure_graph
 from benchmarks.workloads.length import hours_of_speech
 from benchmarks.workloads.speakers import speakers_told_apart
+from benchmarks.workloads.speakers_beside_words import hours_with_speakers, speakers_beside_words
 from benchmarks.workloads.speed import Workload, workload
 
 COMPARED = {
@@ -34,7 +35,7 @@ COMPARED = {
 
 _TRIES = 3
 
-ALONE = ("d", "e", "f")
+ALONE = ("d", "e", "f", "g", "h")
 """Workloads with a table of their own."""
 
 
@@ -45,7 +46,7 @@ def main(
         typer.Option(
             help="a: a long recording; b: 64 clips from 16 clients; c: one clip at a time; "
             "d: clips while a long recording runs; e: hours of speech; "
-            "f: speakers told apart."
+            "f: speakers told apart; g: speakers beside words; h: hours with speakers."
         ),
     ] = "a,b,c,d,e,f",
     repeats: Annotated[
@@ -58,7 +59,7 @@ def main(
     systems: Annotated[
         str, typer.Option(help=f"Who takes part, in this order: {', '.join(CONTENDERS)}.")
     ] = "",
-    hours: Annotated[float, typer.Option(help="How long the recording of e is.")] = 3.0,
+    hours: Annotated[float, typer.Option(help="How long the recording of e and h is.")] = 3.0,
     threads: Annotated[str, typer.Option(help="Of each diarizer in f, in turn.")] = "2,1",
     graph: Annotated[
         bool,
@@ -94,6 +95,10 @@ def main(
         if "f" in chosen:
             counts = [int(count) for count in threads.split(",")]
             found["f"] = speakers_told_apart(repeats, counts)
+        if "g" in chosen:
+            found["g"] = speakers_beside_words(repeats)
+        if "h" in chosen:
+            found["h"] = hours_with_speakers([hours])
     except NoSpeech as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
