@@ -13,8 +13,8 @@ from tests.support.running.remote import RemoteServer, remote_server
 from tests.support.running.service import Service, service
 from tests.support.wanting import summary
 
-# Threads that look out for each other instead of sleeping take the cores from whatever else runs.
-# libgomp reads it when torch is imported.
+# As the diarizer's; libgomp reads it when torch is imported.
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Where there is no GPU, Triton interprets kernels. It reads this when anybody imports it first.
 if not Path("/dev/nvidiactl").exists():
