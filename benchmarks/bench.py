@@ -98,7 +98,7 @@ def main(
         if "g" in chosen:
             found["g"] = speakers_beside_words(repeats)
         if "h" in chosen:
-            found["h"] = hours_with_speakers([hours])
+            found["h"] = hours_with_speakers(hours)
     except NoSpeech as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None

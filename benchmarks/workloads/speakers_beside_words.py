@@ -1,5 +1,6 @@
-"""Workload g: the speakers of the long recording, by themselves and beside its words."""
+"""Workloads g and h: the speakers of the long recording beside its words, and those of hours."""
 
+import math
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,8 +14,8 @@ from benchmarks.measuring.recordings import long_recording, repeated
 from benchmarks.measuring.tables import table
 from benchmarks.systems.contenders import graph
 from benchmarks.systems.worker import Worker
+from configs.settings import usable_cores
 
-THREADS = 2
 _MB = 1e6
 
 
@@ -53,16 +54,15 @@ def speakers_beside_words(repeats: int) -> dict[str, Any]:
     return {"seconds": took, "ratios": ratios}
 
 
-def hours_with_speakers(hours: list[float]) -> list[dict[str, Any]]:
-    """What recordings of some hours cost, beside one of ten minutes: the long one, repeated.
+def hours_with_speakers(hours: float) -> list[dict[str, Any]]:
+    """What a recording of so many hours costs, beside the long one, of which it is made.
 
     Raises NoSpeech.
     """
     recording = long_recording()
     found, rows = [], []
     with tempfile.TemporaryDirectory(prefix="rayscribe-bench-") as folder, graph() as running:
-        for length in (recording.seconds / 3600, *hours):
-            times = max(1, round(length * 3600 / recording.seconds))
+        for times in (1, math.ceil(hours * 3600 / recording.seconds)):
             path = repeated(recording.path, times, Path(folder) / "hours.mka")
             idle, began = running.memory, perf_counter()
             with PeakMemory(running.process) as peak:
@@ -77,7 +77,7 @@ def hours_with_speakers(hours: list[float]) -> list[dict[str, Any]]:
 
 
 def _alone(started: ExitStack, kind: str, path: Path) -> Callable[[], object]:
-    options = {} if kind == "engine" else {"threads": THREADS}
+    options = {} if kind == "engine" else {"threads": usable_cores()}
     worker = started.enter_context(Worker(kind, **options))
     worker.prepare([path])
     return lambda: worker.run([path])

@@ -7,9 +7,9 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-# Threads of OpenMP that wait in a loop would take the cores that words are recognized on; but those
-# that sleep at once take twice the time, and more of the processor, to be woken for what comes
-# next. So GNU's wait for some microseconds, and others' not at all. Read when torch is imported.
+# Threads of OpenMP that wait in a loop would take the cores that words are recognized on; but where
+# they sleep at once, waking them takes two fifths of the time. So GNU's wait for some microseconds,
+# and others' not at all. Read when torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

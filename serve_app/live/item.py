@@ -79,7 +79,8 @@ class Item:
         count = min(agreed(self.rest, words), _until(words, until, GUARD_S))
         if seldom and not doubtful:
             count = max(count, _until(words, until, WELL_BEHIND_S))
-        self.rest, self.heard_until = words, voiced - doubtful
+        # Of what is doubtful a last sample is still to be heard, so that it is once speech ended.
+        self.rest, self.heard_until = words, voiced - 1 if doubtful else voiced
         yield from self.say(count)
         self._trim(until)
 

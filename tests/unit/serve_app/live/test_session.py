@@ -259,9 +259,8 @@ def test_where_hypotheses_come_seldom_none_is_hurried() -> None:
     assert not talk.asked[-1].options.hurried
 
 
-@pytest.mark.parametrize("delay", [0.0, 1.0])
-def test_what_the_checks_doubt_is_not_the_last_of_a_turn(delay: float) -> None:
-    """It is heard again when speech has ended, and says nothing by itself before."""
+def doubted_turn(seconds: float, delay: float) -> Conversation:
+    """Whose every provisional window fails the checks, and says something else than the others."""
 
     def hear(window: Window) -> WindowTranscript:
         if talk.asked[-1].options.provisional:
@@ -269,11 +268,23 @@ def test_what_the_checks_doubt_is_not_the_last_of_a_turn(delay: float) -> None:
         return clock_words(window)
 
     talk = Conversation(hear=hear, delay=delay)
-    talk.say(spoken(3))
+    talk.say(spoken(seconds))
     talk.say(silence(2))
     talk.wait()
-    assert not talk.asked[-1].options.provisional
-    assert completed(talk.events)[0].text == "w0 w1 w2 w3 w4 w5"
+    return talk
+
+
+@pytest.mark.parametrize("delay", [0.1, 0.5, 1.0])
+def test_what_the_checks_doubt_is_not_the_last_of_a_turn(delay: float) -> None:
+    """It is heard again when speech has ended, and says nothing by itself before."""
+    heard_all = 0
+    for tenths in range(10, 40):
+        talk = doubted_turn(tenths / 10, delay)
+        before, last = talk.asked[-2:]
+        assert not last.options.provisional
+        assert completed(talk.events)[0].text == " ".join(f"w{n}" for n in range(tenths // 5))
+        heard_all += before.options.provisional and before.stretch.voiced == last.stretch.voiced
+    assert heard_all, "no turn ended with a provisional window that had heard all of it"
 
 
 def test_where_hypotheses_come_seldom_one_is_enough_for_what_is_well_behind() -> None:
