@@ -2,12 +2,15 @@
 
 insanely-fast-whisper-api gives 98 s for 150 minutes of audio with large-v3 on an A100 of
 80 GB, and 196 s with speakers. This sends as much through a running graph on one GPU.
+
+`--model sleeping:0,0.001` stands for an engine of 1,000 × real time, and needs no GPU: the time
+beyond its own is what loading, the graph, HTTP and JSON cost.
 """
 
 import math
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,8 +24,10 @@ from benchmarks.measuring.recordings import NoSpeech, Spoken, long_recording, re
 from benchmarks.measuring.tables import Cell, percent, table
 from benchmarks.measuring.text_errors import word_error_rate
 from benchmarks.systems.contenders import RunningGraph, graph
+from benchmarks.systems.graph_client import PROFILE as CPU_PROFILE
 from configs.secrets import Secrets
 from deployments.models.resolve import resolve
+from deployments.recognition.engine.sleeping import PREFIX
 
 PROFILE = "configs/gpu.yaml"
 MINUTES = 150.0
@@ -46,8 +51,9 @@ def main(
     repeats: Annotated[int, typer.Option(min=1)] = 3,
 ) -> None:
     """Measure one GPU against the published figures, and against its own limit."""
+    sleeping = model.startswith(PREFIX)
     name = _gpu()
-    if name is None:
+    if name is None and not sleeping:
         typer.echo(
             "There is no GPU here that torch can use, so there is nothing to measure: run this "
             "on a machine with an NVIDIA GPU, its driver, and a torch for CUDA. What a GPU "
@@ -60,7 +66,7 @@ def main(
     except NoSpeech as error:
         typer.echo(f"{error} Or name any recording by --file.", err=True)
         raise typer.Exit(2) from None
-    for weights in (model, diarization):
+    for weights in () if sleeping else (model, diarization):
         typer.echo(f"Fetching {weights}, unless it is here")
         resolve(weights, None, Secrets().hub_token)
     env = {
@@ -69,9 +75,14 @@ def main(
         "RAYSCRIBE_DIARIZATION__MODEL": diarization,
         "RAYSCRIBE_WINDOWS_IN_FLIGHT": str(2 * slots),
     }
-    found = _measure(name, recording, minutes, repeats, env)
+    ways = ("words",) if sleeping else tuple(PUBLISHED_S)
+    profile = CPU_PROFILE if name is None else PROFILE
+    if sleeping:
+        recording = replace(recording, text="")
+    found = _measure(profile, recording, minutes, repeats, env, ways=ways)
     found |= {"gpu": name, "model": model, "diarization": diarization, "slots": slots}
-    found["floor"] = _floor(name, model, found["audio_s"], slots)
+    if name is not None:
+        found["floor"] = _floor(name, model, found["audio_s"], slots)
     typer.echo(f"\nWritten to {results.write('gpu', found)}")
 
 
@@ -82,15 +93,21 @@ def _gpu() -> str | None:
 
 
 def _measure(
-    name: str, recording: Spoken, minutes: float, repeats: int, env: dict[str, str]
+    profile: str,
+    recording: Spoken,
+    minutes: float,
+    repeats: int,
+    env: dict[str, str],
+    *,
+    ways: tuple[str, ...],
 ) -> dict[str, Any]:
     times = math.ceil(minutes * 60 / recording.seconds)
     audio_s = times * recording.seconds
-    runs: dict[str, list[float]] = {way: [] for way in PUBLISHED_S}
+    runs: dict[str, list[float]] = {way: [] for way in ways}
     errors: float | None = None
     with tempfile.TemporaryDirectory(prefix="rayscribe-bench-") as folder:
         path = repeated(recording.path, times, Path(folder) / "repeated.mka")
-        with graph(PROFILE, **env) as running, PeakMemory(running.process) as peak:
+        with graph(profile, **env) as running, PeakMemory(running.process) as peak:
             for _ in range(repeats):
                 for way, taken in runs.items():
                     took, text = _one(running, path, speakers=way != "words")
@@ -98,7 +115,7 @@ def _measure(
                     typer.echo(f"{way}: {took:.1f} s")
                     if recording.text:
                         errors = word_error_rate([(" ".join([recording.text] * times), text)])
-    print(f"\n{audio_s / 60:.0f} minutes on one {name}")
+    print(f"\n{audio_s / 60:.0f} minutes")
     rows: list[list[Cell]] = []
     for way, taken in runs.items():
         took = median(taken)
@@ -106,7 +123,8 @@ def _measure(
         published = PUBLISHED_S[way] * audio_s / (MINUTES * 60)
         rows.append([way, took, audio_s / took, published, published / took])
     print(table(["", "wall, s", "× real time", "published (A100), s", "× published"], rows))
-    print(f"WER {percent(errors)}, peak memory of all processes {peak.bytes / 1e9:.1f} GB")
+    wer = "" if errors is None else f"WER {percent(errors)}, "
+    print(f"{wer}peak memory of all processes {peak.bytes / 1e9:.1f} GB")
     return {"audio_s": audio_s, "runs": runs, "wer": errors, "memory": peak.bytes}
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from deployments.recognition.attention.silence import Groups
 from deployments.recognition.captured.state import Masks, Shape, State
 from deployments.recognition.model.linear import Linear, Product
-from deployments.recognition.model.weights import AddNorm, DecoderWeights, Norm
+from deployments.recognition.model.weights import AddNorm, DecoderWeights, FeedForward, Norm
 
 
 class Operations(Protocol):
@@ -23,6 +23,11 @@ class Operations(Protocol):
     def begin(self, state: State, rows: int) -> None: ...
     @property
     def add_norm(self) -> AddNorm: ...
+    def multiply(self, x: Tensor, product: Product) -> Tensor: ...
+    def widen(self, x: Tensor, layer: FeedForward) -> Tensor: ...
+    def add_product(
+        self, x: Tensor, found: Tensor, product: Product, norm: Norm
+    ) -> tuple[Tensor, Tensor]: ...
     def self_attention(self, state: State, layer: int, projected: Tensor) -> Tensor: ...
     def cross_attention(
         self, state: State, layer: int, queries: Tensor, slots: Tensor
@@ -92,12 +97,12 @@ class CapturedDecoder:
         layers = self._weights.layers
         h = layers[0].attention.norm(x)
         for index, layer in enumerate(layers):
-            found = do.self_attention(state, index, layer.attention.project(h))
-            x, h = do.add_norm(x, layer.attention.out(found), layer.cross.norm)
-            queries = layer.cross.query(h)[:, None]
-            found = do.cross_attention(state, index, queries, slots)
-            x, h = do.add_norm(x, layer.cross.out(found[:, 0]), layer.feed_forward.norm)
-            x, h = do.add_norm(x, layer.feed_forward.of(h), self._norm_behind(index))
+            found = do.self_attention(state, index, do.multiply(h, layer.attention.project))
+            x, h = do.add_product(x, found, layer.attention.out, layer.cross.norm)
+            queries = do.multiply(h, layer.cross.query)[:, None]
+            found = do.cross_attention(state, index, queries, slots)[:, 0]
+            x, h = do.add_product(x, found, layer.cross.out, layer.feed_forward.norm)
+            x, h = self._feed_forward(x, h, index)
         logits = self._weights.vocabulary(h)
         do.choose(logits, state, self._masks)
         return logits
@@ -126,7 +131,7 @@ class CapturedDecoder:
             state.values[index, slots, :, :texts] = values
             found = F.scaled_dot_product_attention(queries, keys, values, is_causal=True, scale=1.0)
             found = found.transpose(1, 2).reshape(rows * texts, shape.width)
-            x, h = do.add_norm(x, layer.attention.out(found), layer.cross.norm)
+            x, h = do.add_product(x, found, layer.attention.out, layer.cross.norm)
             queries = layer.cross.query(h)
             for head in [head for at, head in heads if at == index]:
                 asking = queries.view(rows, texts, shape.heads, -1)[:, :, head]
@@ -135,14 +140,18 @@ class CapturedDecoder:
             if heads and index == len(layers) - 1:
                 break
             found = do.cross_attention(state, index, queries.view(rows, texts, -1), slots)
-            x, h = do.add_norm(x, layer.cross.out(found.flatten(0, 1)), layer.feed_forward.norm)
-            x, h = do.add_norm(x, layer.feed_forward.of(h), self._norm_behind(index))
+            found = found.flatten(0, 1)
+            x, h = do.add_product(x, found, layer.cross.out, layer.feed_forward.norm)
+            x, h = self._feed_forward(x, h, index)
         return scores
 
-    def _norm_behind(self, index: int) -> Norm:
-        """What normalises the sums that a layer leaves."""
-        last = index == len(self._weights.layers) - 1
-        return self._weights.norm if last else self._weights.layers[index + 1].attention.norm
+    def _feed_forward(self, x: Tensor, normed: Tensor, index: int) -> tuple[Tensor, Tensor]:
+        """A layer's last sums, and these normalised for whoever comes next."""
+        layers, do = self._weights.layers, self.operations
+        layer = layers[index].feed_forward
+        last = index == len(layers) - 1
+        behind = self._weights.norm if last else layers[index + 1].attention.norm
+        return do.add_product(x, do.widen(normed, layer), layer.narrow, behind)
 
     def _embed(self, tokens: Tensor, positions: Tensor) -> Tensor:
         x = F.embedding(tokens, self._weights.tokens)

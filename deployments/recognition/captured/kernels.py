@@ -5,8 +5,6 @@ and nothing that an earlier tenant of its slot left there is ever read. `plain` 
 torch's own operations.
 """
 
-import math
-
 import torch
 import triton
 import triton.language as tl
@@ -15,10 +13,22 @@ from torch import Tensor
 from deployments.recognition.attention.silence import MEANS
 from deployments.recognition.captured import state as fields
 from deployments.recognition.captured.choice_kernel import choose
+from deployments.recognition.captured.product_kernels import add_norm, add_product, multiply, widen
 from deployments.recognition.captured.state import State
 from deployments.recognition.model.weights import Norm
 
-__all__ = ["add_norm", "begin", "check", "choose", "cross_attention", "self_attention", "smooth"]
+__all__ = [
+    "add_norm",
+    "add_product",
+    "begin",
+    "check",
+    "choose",
+    "cross_attention",
+    "multiply",
+    "self_attention",
+    "smooth",
+    "widen",
+]
 
 # How much a program reads at once, and by how many warps: found by trying, on an H200.
 POSITIONS_AT_ONCE, POSITIONS_WARPS = 64, 4
@@ -76,44 +86,6 @@ def _begin(
         tl.store(before + slot, 1)
         tl.store(following + slot, tl.maximum(-told, 0))
         tl.store(done + slot, 0)
-
-
-def add_norm(
-    x: Tensor, added: Tensor, norm: Norm, limit: float = math.inf
-) -> tuple[Tensor, Tensor]:
-    """(…, width) twice -> their sum, kept within ± `limit`, and that normalised."""
-    x, added = x.contiguous(), added.contiguous()  # rows are found by their number
-    total, normed = torch.empty_like(x), torch.empty_like(x)
-    width = x.shape[-1]
-    _add_norm[(x.numel() // width,)](
-        *(x, added, norm.weight, norm.bias, total, normed, norm.eps, limit),
-        WIDTH=width,
-        BLOCK=triton.next_power_of_2(width),
-        num_warps=8 if width > 1024 else 4,
-    )
-    return total, normed
-
-
-@triton.jit
-def _add_norm(
-    x, added, weight, bias, total, normed, eps, limit, WIDTH: tl.constexpr, BLOCK: tl.constexpr
-):
-    row = tl.program_id(0).to(tl.int64) * WIDTH
-    each = tl.arange(0, BLOCK)
-    inside = each < WIDTH
-    sums = tl.load(x + row + each, mask=inside, other=0.0) + tl.load(
-        added + row + each, mask=inside, other=0.0
-    )
-    sums = tl.minimum(tl.maximum(sums.to(tl.float32), -limit), limit).to(sums.dtype)
-    tl.store(total + row + each, sums, mask=inside)
-    exact = sums.to(tl.float32)
-    mean = tl.sum(exact, 0) / WIDTH
-    centred = tl.where(inside, exact - mean, 0.0)
-    scale = 1 / tl.sqrt(tl.sum(centred * centred, 0) / WIDTH + eps)
-    w = tl.load(weight + each, mask=inside, other=0.0).to(tl.float32)
-    b = tl.load(bias + each, mask=inside, other=0.0).to(tl.float32)
-    result = centred * scale * w + b
-    tl.store(normed + row + each, result.to(normed.dtype.element_ty), mask=inside)
 
 
 def self_attention(state: State, layer: int, projected: Tensor) -> Tensor:

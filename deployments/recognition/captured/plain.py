@@ -6,7 +6,8 @@ from torch import Tensor
 
 from deployments.recognition.captured import state as fields
 from deployments.recognition.captured.state import Masks, State
-from deployments.recognition.model.weights import add_and_norm
+from deployments.recognition.model.linear import Product
+from deployments.recognition.model.weights import FeedForward, Norm, add_and_norm
 
 
 def begin(state: State, rows: int) -> None:
@@ -38,6 +39,18 @@ def begin(state: State, rows: int) -> None:
 
 
 add_norm = add_and_norm
+
+
+def multiply(x: Tensor, product: Product) -> Tensor:
+    return product(x)
+
+
+def widen(x: Tensor, layer: FeedForward) -> Tensor:
+    return layer.activation(layer.widen(x))
+
+
+def add_product(x: Tensor, found: Tensor, product: Product, norm: Norm) -> tuple[Tensor, Tensor]:
+    return add_norm(x, product(found), norm)
 
 
 def self_attention(state: State, layer: int, projected: Tensor) -> Tensor:

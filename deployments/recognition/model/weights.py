@@ -143,7 +143,7 @@ def encoder_weights(model: Any, dtype: torch.dtype) -> EncoderWeights:
         layers=tuple(
             EncoderLayer(
                 _self_attention(layer.self_attn, layer.self_attn_layer_norm, dtype),
-                _feed_forward(layer, dtype),
+                _feed_forward(layer, config.activation_function, dtype),
             )
             for layer in encoder.layers
         ),
@@ -168,7 +168,7 @@ def decoder_weights(model: Any, dtype: torch.dtype) -> DecoderWeights:
                     query=_scaled(layer.encoder_attn).ready(dtype),
                     out=_linear(layer.encoder_attn.out_proj).ready(dtype),
                 ),
-                _feed_forward(layer, dtype),
+                _feed_forward(layer, config.activation_function, dtype),
             )
             for layer in decoder.layers
         ),
@@ -203,12 +203,12 @@ def _fused(parts: list[Linear]) -> Linear:
     return Linear(torch.cat([part.weight for part in parts]), torch.cat(biases))
 
 
-def _feed_forward(layer: Any, dtype: torch.dtype) -> FeedForward:
+def _feed_forward(layer: Any, activation: str, dtype: torch.dtype) -> FeedForward:
     return FeedForward(
         _norm(layer.final_layer_norm),
         _linear(layer.fc1).ready(dtype),
         _linear(layer.fc2).ready(dtype),
-        layer.activation_fn,
+        F.gelu if activation == "gelu" else layer.activation_fn,
     )
 
 

@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
 from deployments.recognition.attention.silence import Groups
 from deployments.recognition.captured import plain
 from deployments.recognition.captured import state as fields
 from deployments.recognition.captured.state import Masks, Shape, State
-from deployments.recognition.model.weights import Norm
+from deployments.recognition.model.linear import Linear
+from deployments.recognition.model.weights import FeedForward, Norm
 
 pytestmark = pytest.mark.slow
 
@@ -69,6 +71,45 @@ def test_a_sum_of_what_lies_apart_is_that_of_what_lies_together() -> None:
         kernels.add_norm(x, added, norm, limit), plain.add_norm(x, added, norm, limit), strict=True
     ):
         torch.testing.assert_close(ours, theirs)
+
+
+ROWS = [1, 3, 17, 64, 65]
+
+
+def linear(outputs: int, inputs: int, *, bias: bool) -> Linear:
+    return Linear(drawn(outputs, inputs, seed=1), drawn(outputs, seed=2) if bias else None)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("outputs", [80, 240])
+def test_few_rows_are_multiplied(outputs: int, rows: int, *, bias: bool) -> None:
+    x, product = drawn(rows, 80, seed=3), linear(outputs, 80, bias=bias)
+    torch.testing.assert_close(kernels.multiply(x, product), product(x), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("activation", [F.gelu, F.relu])
+@pytest.mark.parametrize("rows", ROWS)
+def test_few_rows_are_widened(rows: int, activation: Any) -> None:
+    norm = Norm(drawn(80), drawn(80), 1e-5)
+    layer = FeedForward(norm, linear(320, 80, bias=True), linear(80, 320, bias=True), activation)
+    x = drawn(rows, 80, seed=3)
+    torch.testing.assert_close(kernels.widen(x, layer), plain.widen(x, layer), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("inputs", [80, 1000])
+def test_a_product_is_added_and_the_sum_normalised(inputs: int, rows: int, *, bias: bool) -> None:
+    norm = Norm(drawn(80, seed=5), drawn(80, seed=6), 1e-5)
+    x, found = drawn(rows, 80, seed=3), drawn(rows, inputs, seed=4)
+    product = linear(80, inputs, bias=bias)
+    for ours, theirs in zip(
+        kernels.add_product(x, found, product, norm),
+        plain.add_product(x, found, product, norm),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("rows", [1, 3])
