@@ -8,9 +8,9 @@ import torch
 
 from benchmarks.gpu_check.subject import Spoken, Subject
 from benchmarks.measuring.text_errors import word_error_rate
+from deployments.graphs import Graphs
 from deployments.recognition.build import engine_of, operations
 from deployments.recognition.captured.batch import CapturedBatch
-from deployments.recognition.captured.graphs import Graphs
 from deployments.recognition.captured.lanes import CapturedLanes
 from deployments.recognition.engine.whisper import WhisperEngine
 from deployments.recognition.fair_queue import FairQueue

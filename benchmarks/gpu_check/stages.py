@@ -8,11 +8,11 @@ import torch
 
 from benchmarks.gpu_check.measuring import milliseconds
 from benchmarks.gpu_check.scripted import SECONDS, noise
+from deployments.graphs import Graphs
 from deployments.recognition.build import operations
 from deployments.recognition.captured import state as fields
 from deployments.recognition.captured.batch import CapturedBatch
 from deployments.recognition.captured.events import stream
-from deployments.recognition.captured.graphs import Graphs
 from deployments.recognition.captured.lanes import CapturedLanes
 from deployments.recognition.model.whisper import WhisperModel
 from deployments.recognition.window.questions import Piece

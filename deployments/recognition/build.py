@@ -5,11 +5,11 @@ import logging
 import torch
 
 from configs.settings import RecognitionSettings
+from deployments.graphs import Graphs
 from deployments.models.resolve import resolve
 from deployments.recognition.captured.batch import CapturedBatch
 from deployments.recognition.captured.decoder import Operations
 from deployments.recognition.captured.events import stream
-from deployments.recognition.captured.graphs import Graphs
 from deployments.recognition.captured.lanes import CapturedLanes
 from deployments.recognition.device import DevicePolicy
 from deployments.recognition.engine.base import Engine

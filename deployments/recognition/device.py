@@ -144,25 +144,6 @@ def _flash_missing(device: torch.device, dtype: torch.dtype) -> str | None:
     return None
 
 
-_OUT_OF_MEMORY = (
-    "out of memory",  # CUDA's own, where torch does not raise its class
-    "not enough memory",  # torch's allocator for CPUs
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_ALLOC_FAILED",
-    "CUFFT_ALLOC_FAILED",
-)
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Whether an error says that the device, or the machine, had no memory left.
-
-    Only torch's own allocator has a class for it. Libraries say it in words.
-    """
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in _OUT_OF_MEMORY)
-
-
 def multiplies_bfloat16() -> bool:
     """Whether the processor has instructions for it, and oneDNN may use them
     (`ONEDNN_MAX_CPU_ISA`). Without them it takes longer than float32."""

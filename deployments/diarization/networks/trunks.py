@@ -8,6 +8,7 @@ from torch import Tensor
 
 from deployments.diarization.networks.campplus import CamPlusPlus
 from deployments.diarization.networks.filterbank import FRAME_LENGTH, FRAME_SHIFT, Filterbank
+from deployments.diarization.networks.recorded import Recorded
 from interchange.stages import SAMPLE_RATE
 
 _CAMPPLUS_BLOCK_S = 4
@@ -26,12 +27,14 @@ class CamPlusPlusTrunk:
     def __init__(self, network: CamPlusPlus, device: torch.device) -> None:
         self._filterbank = Filterbank().to(device)
         self._network = network.folded().to(device)
+        self._recorded = Recorded(network.frames, enabled=device.type == "cuda")
         self.dimension = network.dimension
 
     def frames(self, waveforms: Tensor) -> Tensor:
         features = self._filterbank(waveforms)
         features = features - features.mean(dim=1, keepdim=True)
-        return self._network.frames(features)
+        whole = waveforms.shape[1] == self.block * self.hop + self.reach
+        return self._recorded(features) if whole else self._network.frames(features)
 
     def embed(self, statistics: Tensor) -> Tensor:
         return self._network.embed(statistics)

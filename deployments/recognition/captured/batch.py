@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from deployments.graphs import Graphs
 from deployments.recognition.captured import state as fields
 from deployments.recognition.captured.alignment import Told, costs
 from deployments.recognition.captured.decoder import CapturedDecoder, Operations
 from deployments.recognition.captured.events import Event, pinned
-from deployments.recognition.captured.graphs import Graphs
 from deployments.recognition.captured.lanes import Held
 from deployments.recognition.captured.state import Masks, State
 from deployments.recognition.model.alignment import SECONDS_PER_POSITION, warp

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from deployments.graphs import Graphs
 from deployments.recognition.captured.events import Event, pinned, stream
-from deployments.recognition.captured.graphs import Graphs
 from deployments.recognition.engine.admission import Pieces
 from deployments.recognition.model.encoder import FRAMES_PER_POSITION, PEAK, all_layers
 from deployments.recognition.model.whisper import Encoded, WhisperModel

@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 import torch
 
-from deployments.recognition.device import out_of_memory
+from deployments.memory import out_of_memory
 from deployments.recognition.engine.admission import Admission, Admitted, Lanes
 from deployments.recognition.engine.base import IDLE_S, Engine
 from deployments.recognition.fair_queue import FairQueue, Ticket

@@ -9,9 +9,9 @@ import pytest
 import torch
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
+from deployments.graphs import Graphs
 from deployments.recognition.captured import plain
 from deployments.recognition.captured.batch import CapturedBatch
-from deployments.recognition.captured.graphs import Graphs
 from deployments.recognition.captured.lanes import CapturedLanes, Held, _in_sizes
 from deployments.recognition.device import DevicePolicy
 from deployments.recognition.engine.whisper import WhisperEngine

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 import torch
 
-from deployments.recognition.device import out_of_memory
+from deployments.memory import out_of_memory
 from deployments.recognition.engine.cpu_batch import Slot
 from deployments.recognition.engine.cpu_lanes import CpuLanes
 from deployments.recognition.engine.whisper import WhisperEngine

@@ -2,18 +2,15 @@
 
 import logging
 from collections.abc import Callable, Hashable
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import torch
 
-from deployments.recognition.device import out_of_memory
+from deployments.memory import out_of_memory
 
 log = logging.getLogger("ray.serve")
 
-Capture = Literal["auto", "off", "cuda_graph"]
 T = TypeVar("T")
-Record = Callable[[Callable[[], T]], Callable[[], T]]
-"""Work -> the same work again, on what its inputs hold then. Results are valid until the next."""
 
 
 class Graphs:
@@ -60,7 +57,9 @@ class Graphs:
 
     def _capture(self, work: Callable[[], T]) -> Callable[[], T]:
         graph = torch.cuda.CUDAGraph()
-        stream = torch.cuda.current_stream()
+        stream: torch.cuda.Stream | None = torch.cuda.current_stream()
+        if stream == torch.cuda.default_stream():
+            stream = None  # nothing can be recorded on it: torch takes one of its own
         with torch.cuda.graph(
             graph, pool=self._pool, stream=stream, capture_error_mode="thread_local"
         ):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from deployments.recognition.captured.graphs import Graphs
+from deployments.graphs import Graphs
 
 
 class Recorder:
