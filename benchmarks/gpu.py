@@ -20,6 +20,7 @@ from benchmarks import roofline
 from benchmarks.measuring import results
 from benchmarks.measuring.figures import median
 from benchmarks.measuring.memory import PeakMemory
+from benchmarks.measuring.processor import per, processor_seconds
 from benchmarks.measuring.recordings import NoSpeech, Spoken, long_recording, repeated, seconds
 from benchmarks.measuring.tables import Cell, percent, table
 from benchmarks.measuring.text_errors import word_error_rate
@@ -108,6 +109,7 @@ def _measure(
     with tempfile.TemporaryDirectory(prefix="rayscribe-bench-") as folder:
         path = repeated(recording.path, times, Path(folder) / "repeated.mka")
         with graph(profile, **env) as running, PeakMemory(running.process) as peak:
+            before = processor_seconds(running.process)
             for _ in range(repeats):
                 for way, taken in runs.items():
                     took, text = _one(running, path, speakers=way != "words")
@@ -115,6 +117,8 @@ def _measure(
                     typer.echo(f"{way}: {took:.1f} s")
                     if recording.text:
                         errors = word_error_rate([(" ".join([recording.text] * times), text)])
+            after = processor_seconds(running.process)
+    processor = per(audio_s * repeats * len(ways), before, after)
     print(f"\n{audio_s / 60:.0f} minutes")
     rows: list[list[Cell]] = []
     for way, taken in runs.items():
@@ -123,9 +127,17 @@ def _measure(
         published = PUBLISHED_S[way] * audio_s / (MINUTES * 60)
         rows.append([way, took, audio_s / took, published, published / took])
     print(table(["", "wall, s", "× real time", "published (A100), s", "× published"], rows))
+    head = ["of a core, a second of audio", *processor]
+    print(table(head, [["ms", *(1e3 * each for each in processor.values())]]))
     wer = "" if errors is None else f"WER {percent(errors)}, "
     print(f"{wer}peak memory of all processes {peak.bytes / 1e9:.1f} GB")
-    return {"audio_s": audio_s, "runs": runs, "wer": errors, "memory": peak.bytes}
+    return {
+        "audio_s": audio_s,
+        "runs": runs,
+        "wer": errors,
+        "memory": peak.bytes,
+        "processor": processor,
+    }
 
 
 def _one(running: RunningGraph, path: Path, *, speakers: bool) -> tuple[float, str]:

@@ -8,19 +8,18 @@ process, and what a graph at rest costs.
 import math
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import psutil
 import typer
 import yaml
 
 from benchmarks.measuring import results
 from benchmarks.measuring.memory import of_tree
+from benchmarks.measuring.processor import KINDS, RAY, per, processor_seconds
 from benchmarks.measuring.recordings import repeated
 from benchmarks.measuring.tables import Cell, table
 from benchmarks.systems.graph_client import PROFILE, GraphClient, running_graph
@@ -34,20 +33,6 @@ _EACH = 20
 """Windows that each recognizer gets."""
 _REST_S = 15.0
 _START_S = 900.0
-
-_REPLICA = "ray::ServeReplica:rayscribe:"
-KINDS = {
-    "ingress": f"{_REPLICA}Ingress",
-    "loader": f"{_REPLICA}AudioLoader",
-    "recognizers": f"{_REPLICA}SpeechRecognizer",
-    "proxy": "ray::ProxyActor",
-    "controller": "ray::ServeController",
-    "jobs": f"{_REPLICA}JobManager",
-}
-RAY = "Ray's own"
-"""The daemons of a node, and whatever else belongs to the service."""
-
-Seconds = dict[str, float]
 
 
 def main(
@@ -96,18 +81,18 @@ def _measured(graph: GraphClient, recording: Path, count: int, sleep: float) -> 
     at_once = math.ceil(_AHEAD * count / IN_FLIGHT)
     with ThreadPoolExecutor(at_once) as pool:
         graph.transcribe(SAMPLE, language="en")
-        before = _seconds(graph)
+        before = processor_seconds(graph.service.process.pid)
         time.sleep(_REST_S)
-        rest = _per(_REST_S, before, _seconds(graph))
+        rest = per(_REST_S, before, processor_seconds(graph.service.process.pid))
 
-        before, began = _seconds(graph), time.monotonic()
+        before, began = processor_seconds(graph.service.process.pid), time.monotonic()
         windows, sent = 0, 0
         while windows < _EACH * count:  # rounds, of which few are more than one
             answers = pool.map(lambda _: graph.transcribe(recording, language="en"), range(at_once))
             windows += sum(len(answer["segments"]) for answer in answers)
             sent += at_once
         wall = time.monotonic() - began
-        window = _per(windows, before, _seconds(graph))
+        window = per(windows, before, processor_seconds(graph.service.process.pid))
     ideal = windows * sleep / count
     return {
         "recordings": sent,
@@ -120,37 +105,6 @@ def _measured(graph: GraphClient, recording: Path, count: int, sleep: float) -> 
         "rest": rest,
         "memory, GB": of_tree(graph.service.process.pid) / 1e9,
     }
-
-
-def _seconds(graph: GraphClient) -> Seconds:
-    """What each kind of process has had of the processor."""
-    found: Seconds = defaultdict(float)
-    root = psutil.Process(graph.service.process.pid)
-    for process, kind in _members(root, RAY):
-        try:
-            times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        # Of children that ended, too: a loader's decode a recording each.
-        found[kind] += sum(times[:4])
-    return found
-
-
-def _members(process: psutil.Process, kind: str) -> Iterator[tuple[psutil.Process, str]]:
-    """A process and all below it, each of the kind that its title says, or its parent's."""
-    try:
-        title = " ".join(process.cmdline())
-        children = process.children()
-    except psutil.NoSuchProcess:
-        return
-    kind = next((name for name, begin in KINDS.items() if title.startswith(begin)), kind)
-    yield process, kind
-    for child in children:
-        yield from _members(child, kind)
-
-
-def _per(units: float, before: Seconds, after: Seconds) -> Seconds:
-    return {kind: (after[kind] - before[kind]) / units for kind in after}
 
 
 @contextmanager
