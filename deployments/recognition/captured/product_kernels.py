@@ -7,7 +7,7 @@ have one order, whatever the number of rows. Many rows are multiplied by cuBLAS.
 """
 
 import math
-from typing import NamedTuple, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
@@ -153,8 +153,18 @@ def _launch(x: Tensor, linear: Linear, out: Tensor, tiles: Tiles, *, gelu: bool)
         DEPTH=tiles.inputs,
         TURNED=tiles.turned,
         num_warps=4,
-        num_stages=tiles.stages,
+        num_stages=_stages(x, tiles, together),
     )
+
+
+def _stages(x: Tensor, tiles: Tiles, rows: int) -> int:
+    """Reads ahead, as far as the card's shared memory goes: cards of today have 64 to 227 kB."""
+    if x.device.type != "cuda":
+        return tiles.stages
+    card: Any = torch.cuda.get_device_properties(x.device)
+    room: int = card.shared_memory_per_block_optin
+    ahead = (rows + tiles.outputs) * tiles.inputs * x.element_size()
+    return max(1, min(tiles.stages, room // ahead))
 
 
 @triton.jit
