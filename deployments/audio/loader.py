@@ -236,22 +236,20 @@ class Loader:
 async def _threaded(
     events: Events, decoding: Decoding, spool: Spool | None
 ) -> AsyncGenerator[LoadEvent, None]:
-    """`events`, each made in a thread when it is asked for. Closing ends what is under way."""
-    step: Future[LoadEvent | None] | None = None
+    """`events`, each made in a thread while the one before is taken. Closing ends what is under
+    way."""
     # Its own: it may stand back for good, and wait for a slow server as long as that takes.
     thread = ThreadPoolExecutor(1, thread_name_prefix="load")
+    step = thread.submit(next, events, None)
     try:
-        while True:
+        while (event := await asyncio.wrap_future(step)) is not None:
             step = thread.submit(next, events, None)
-            event = await asyncio.wrap_future(step)
-            if event is None:
-                return
             yield event
     finally:
         decoding.stop()
         if spool is not None:
             spool.fail(LoadCancelled())
-        if step is not None and not step.done():
+        if not step.done():
             await asyncio.gather(asyncio.wrap_future(step), return_exceptions=True)
         events.close()
         thread.shutdown(wait=False)
