@@ -23,9 +23,11 @@ class CamPlusPlusTrunk:
     reach = FRAME_LENGTH - FRAME_SHIFT
     block = _CAMPPLUS_BLOCK_S * SAMPLE_RATE // hop
 
-    def __init__(self, network: CamPlusPlus, device: torch.device) -> None:
+    def __init__(
+        self, network: CamPlusPlus, device: torch.device, dtype: torch.dtype = torch.float32
+    ) -> None:
         self._filterbank = Filterbank().to(device)
-        self._network = network.folded().to(device)
+        self._network = network.folded(dtype).to(device)
         self.dimension = network.dimension
 
     def frames(self, waveforms: Tensor) -> Tensor:
