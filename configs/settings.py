@@ -73,9 +73,7 @@ class FetchSettings(Section):
     )
     read_timeout_s: PositiveFloat = Field(30, description="Longest silence of the remote server.")
     min_bytes_per_s: float = Field(
-        1000,
-        ge=0,
-        description="Slowest transfer, in mean over twice `fetch.read_timeout_s`; 0: any.",
+        1000, ge=0, description="Slowest transfer, over twice `fetch.read_timeout_s`; 0: any."
     )
     total_timeout_s: PositiveFloat = Field(3600, description="Seconds a whole download may take.")
 
@@ -210,6 +208,12 @@ class DiarizationSettings(Section):
     )
     revision: str | None = Field(None, description="Revision of a hub id.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the models run.")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="What the bundled embedding network multiplies in. auto: bfloat16 on a CPU "
+        "that has instructions for it (AVX512-BF16), else float32. Segmentation, pyannote's "
+        "pipelines and GPUs multiply in float32.",
+    )
     threads: int = Field(
         0, ge=0, description="CPU threads of the models; 0: every core the replica may run on."
     )

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.diarization.cases import KINDS, Case, composites, conversations
 from benchmarks.diarization.clusterings import Eigengap, MergedCentroids, OfPyannote
-from benchmarks.diarization.looks import Look, Looker
+from benchmarks.diarization.looks import DTYPES, Look, Looker, dtype_on_cpu
 from benchmarks.measuring.speaker_errors import NIST_COLLAR_S, diarization_error_rate
 from benchmarks.measuring.tables import Cell, percent, table
 from benchmarks.systems.own_flow import OwnFlow
@@ -221,11 +221,12 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
     parser.add_argument("--sizes", type=int, default=len(SIZES), help="the first so many of them")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--dtype", default="auto", help=DTYPES)
     parser.add_argument(
         "--cache", type=Path, default=Path(tempfile.gettempdir()) / "rayscribe-counting"
     )
     chosen = parser.parse_args()
-    looker = Looker(chosen.cache, chosen.threads)
+    looker = Looker(chosen.cache, dtype_on_cpu(chosen.dtype), chosen.threads)
     talks = list(conversations())
     looks = list(looker.looks(talks))
     if "files" in chosen.parts:

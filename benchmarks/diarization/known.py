@@ -20,6 +20,7 @@ from benchmarks.diarization.composites import (
     readers,
     telephone,
 )
+from benchmarks.diarization.looks import DTYPES, dtype_on_cpu
 from benchmarks.measuring.tables import Cell, percent, table
 from deployments.diarization import bundled
 from deployments.diarization.diarization import Diarization, Found
@@ -211,9 +212,10 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
     parser.add_argument("--composites", type=int, default=20, help="a condition")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--dtype", default="auto", help=DTYPES)
     chosen = parser.parse_args()
     folder = resolve("bundled:diarization", None, None)
-    diarization = bundled.load(folder, torch.device("cpu"), 32)
+    diarization = bundled.load(folder, torch.device("cpu"), dtype_on_cpu(chosen.dtype), 32)
     said = readers()
     if "names" in chosen.parts:
         rng = np.random.default_rng(chosen.seed)

@@ -9,14 +9,18 @@ import torch
 from torch import Tensor
 
 from benchmarks.diarization.cases import Case
+from configs.settings import DiarizationSettings
 from deployments.diarization import bundled
 from deployments.diarization.diarization import Diarization
 from deployments.diarization.embeddings import alone
 from deployments.diarization.grid import Grid, UInt8
+from deployments.diarization.pipeline import chosen_dtype
 from deployments.models.resolve import resolve
 from interchange.stages import SAMPLE_RATE, Float32
 from interchange.transcript import Turn
 
+DTYPES = "of the embedding network: auto, float32, bfloat16"
+_CPU = torch.device("cpu")
 _FINE_S = 1.0
 """The step that is looked at: every second, third … chunk of it are those of a longer one."""
 
@@ -55,15 +59,16 @@ class Look:
 class Looker:
     """Looks at recordings once each; what was seen is kept in `folder`."""
 
-    def __init__(self, folder: Path, threads: int = 1) -> None:
+    def __init__(self, folder: Path, dtype: torch.dtype, threads: int = 1) -> None:
         self._folder = folder
+        self._dtype = dtype
         self._threads = threads
         self._models: Diarization | None = None
         folder.mkdir(parents=True, exist_ok=True)
 
     def looks(self, cases: Iterable[Case]) -> Iterator[Look]:
         for case in cases:
-            path = self._folder / f"{case.sum}.npz"
+            path = self._folder / f"{case.sum}.{self._dtype}.npz"
             if not path.exists():
                 self._look(case, path)
             with np.load(path) as kept:
@@ -99,8 +104,13 @@ class Looker:
         if self._models is None:
             torch.set_num_threads(self._threads)
             folder = resolve("bundled:diarization", None, None)
-            self._models = bundled.load(folder, torch.device("cpu"), 32, step=_FINE_S / 10)
+            self._models = bundled.load(folder, _CPU, self._dtype, 32, step=_FINE_S / 10)
         return self._models
+
+
+def dtype_on_cpu(name: str) -> torch.dtype:
+    """What `diarization.dtype` means here."""
+    return chosen_dtype(DiarizationSettings.model_validate({"dtype": name}), _CPU)
 
 
 def _unwatched(done: int, total: int) -> None:

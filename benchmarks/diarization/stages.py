@@ -59,7 +59,7 @@ def stage_times(
     stages = Stages(device)
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    began = time.perf_counter()
+    began, worked = time.perf_counter(), time.process_time()
     turns = diarizer.turns(waveform, DiarizationOptions(), on_progress=stages.progress)
     stages.end()
     wall = time.perf_counter() - began
@@ -67,6 +67,7 @@ def stage_times(
     found = {
         "audio_s": round(audio, 1),
         "wall_s": round(wall, 3),
+        "processor_s": round(time.process_time() - worked, 3),
         "x": round(audio / wall, 1),
         "stages": stages.seconds,
         "turns": len(turns),
@@ -100,6 +101,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, nargs="+", default=[1], help="repeat it so often")
     parser.add_argument("--batches", type=int, nargs="+", default=[32], help="batch sizes")
     parser.add_argument("--tf32", type=int, nargs="+", default=[0], choices=(0, 1), help="on a GPU")
+    parser.add_argument("--dtypes", nargs="+", default=["auto"], help="one after the other")
     parser.add_argument("--threads", type=int, default=0, help="of a CPU; 0: all")
     parser.add_argument("--pipelines", nargs="+", default=["bundled"], choices=PIPELINES)
     chosen = parser.parse_args()
@@ -107,15 +109,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="rayscribe-bench-") as folder:
         for name, model in pipelines(chosen.pipelines, Path(folder)).items():
             first: dict[int, list[Turn]] = {}
-            for batch, tf32 in itertools.product(chosen.batches, chosen.tf32):
+            ways = itertools.product(chosen.batches, chosen.tf32, chosen.dtypes)
+            for batch, tf32, dtype in ways:
                 settings = DiarizationSettings(
-                    device=chosen.device, threads=chosen.threads, batch_size=batch, model=model
+                    device=chosen.device,
+                    dtype=dtype,
+                    threads=chosen.threads,
+                    batch_size=batch,
+                    model=model,
                 )
                 diarizer = Diarizer(settings)
                 torch.backends.cudnn.allow_tf32 = bool(tf32)
                 diarizer.warm_up()
                 for times in chosen.times:
-                    row = {"pipeline": name, "device": chosen.device, "batch": batch, "tf32": tf32}
+                    row = {"pipeline": name, "device": chosen.device, "batch": batch}
+                    row |= {"tf32": tf32, "dtype": dtype}
                     waveform = np.tile(samples, times)
                     found, turns = stage_times(diarizer, waveform, chosen.device)
                     reference = first.setdefault(times, turns)

@@ -29,8 +29,14 @@ VOICES = VoiceLimits(same=0.45, several=0.40)
 """By `benchmarks.diarization.known`; its table is in docs/diarization.md."""
 
 
-def load(folder: Path, device: torch.device, batch_size: int, step: float = STEP) -> Diarization:
-    """`folder` holds the weights of both, as `deployments.models.bundled` lays them there."""
+def load(
+    folder: Path, device: torch.device, dtype: torch.dtype, batch_size: int, step: float = STEP
+) -> Diarization:
+    """`folder` holds the weights of both, as `deployments.models.bundled` lays them there.
+
+    `dtype` is what CAM++ multiplies in. Segmentation's LSTMs stay in float32: in bfloat16 they give
+    enough frames to somebody else to cost errors.
+    """
     network = CamPlusPlus()
     network.load_state_dict(
         torch.load(folder / EMBEDDING_FILE, map_location="cpu", weights_only=True)
@@ -40,7 +46,7 @@ def load(folder: Path, device: torch.device, batch_size: int, step: float = STEP
     )
     return Diarization(
         segmenter=segmenter,
-        embedder=SpeakerEmbedder(CamPlusPlusTrunk(network, device), device, batch_size),
+        embedder=SpeakerEmbedder(CamPlusPlusTrunk(network, device, dtype), device, batch_size),
         clustering=SimilarityClustering(whole=segmenter.speakers),
         parting=Parting(PARTS_ALIKE),
         voices=VOICES,

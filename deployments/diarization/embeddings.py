@@ -39,7 +39,7 @@ class Trunk(Protocol):
     dimension: int
 
     def frames(self, waveforms: Tensor) -> Tensor:
-        """(blocks, frames × hop + reach) → (blocks, frames, channels)."""
+        """(blocks, frames × hop + reach) → (blocks, frames, channels), float32."""
         ...
 
     def embed(self, statistics: Tensor) -> Tensor:

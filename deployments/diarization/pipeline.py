@@ -19,6 +19,7 @@ from torch import Tensor
 
 from configs.settings import DiarizationSettings
 from deployments.models.resolve import resolve
+from deployments.processor import multiplies_bfloat16
 from interchange.errors import DiarizationFailed, InvalidOption, Unavailable
 from interchange.samples import StretchCutter
 from interchange.stages import (
@@ -58,7 +59,8 @@ class Diarizer:
     two threads at once, nor `cluster`; these two and `voice` may be called beside each other."""
 
     def __init__(self, settings: DiarizationSettings, token: str | None = None) -> None:
-        """Raises MissingToken where the model is gated and `token` cannot open it."""
+        """Raises MissingToken where the model is gated and `token` cannot open it, ValueError for a
+        type that the model is not run in there."""
         device = settings.device
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -239,8 +241,22 @@ def _turns(found: Found, names: dict[int, str], duration: float) -> tuple[Turn, 
     return tuple(turns)
 
 
+def chosen_dtype(settings: DiarizationSettings, device: torch.device) -> torch.dtype:
+    """What the embedding network multiplies in. Raises ValueError for what it is not run in."""
+    possible = device.type == "cpu" and settings.model == _BUNDLED
+    if settings.dtype == "bfloat16" and not possible:
+        raise ValueError(
+            f"`diarization.dtype` is bfloat16, which is for {_BUNDLED} on a CPU, and the model "
+            f"would be {settings.model} on {device.type}; use auto."
+        )
+    asked = settings.dtype == "bfloat16"
+    usual = settings.dtype == "auto" and possible and multiplies_bfloat16()
+    return torch.bfloat16 if asked or usual else torch.float32
+
+
 def _load(settings: DiarizationSettings, token: str | None, device: torch.device) -> Diarization:
+    dtype = chosen_dtype(settings, device)
     folder = resolve(settings.model, settings.revision, token)
     if settings.model == _BUNDLED:
-        return bundled.load(folder, device, settings.batch_size)
+        return bundled.load(folder, device, dtype, settings.batch_size)
     return published.load(folder, device, settings.batch_size, token)

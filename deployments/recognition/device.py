@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 
 from configs.settings import RecognitionSettings
+from deployments.processor import multiplies_bfloat16
 from deployments.recognition.attention.kernels import Kernel
 
 log = logging.getLogger(__name__)
@@ -144,15 +145,6 @@ def _flash_missing(device: torch.device, dtype: torch.dtype) -> str | None:
     return None
 
 
-def multiplies_bfloat16() -> bool:
-    """Whether the processor has instructions for it, and oneDNN may use them
-    (`ONEDNN_MAX_CPU_ISA`). Without them it takes longer than float32."""
-    if not (torch.cpu._is_avx512_bf16_supported() and has_onednn()):
-        return False
-    used: bool = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return used
-
-
 def multiplies_integers() -> bool:
     """Whether the processor has the instructions for 16-bit integers, and Numba may use them."""
     # A CPU's loops need it in any case.
@@ -166,9 +158,3 @@ def integers_are_faster() -> bool:
     from deployments.recognition.compiled import multiply_add  # noqa: PLC0415
 
     return multiply_add.faster()
-
-
-def has_onednn() -> bool:
-    """The operations are torch's own and not promised: a build may come without them."""
-    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return available and hasattr(torch.ops.mkldnn, "_linear_pointwise")

@@ -232,21 +232,29 @@ class CamPlusPlus(nn.Module):
         self.xvector.add_module("out_nonlinear", _NormRelu(channels))
         self.xvector.add_module("dense", _Projection(2 * channels, dimension))
 
-    def folded(self) -> "CamPlusPlus":
-        """Itself, ready for inference: call it once, after the checkpoint was loaded."""
+    def folded(self, dtype: torch.dtype = torch.float32) -> "CamPlusPlus":
+        """Itself, ready for inference: call it once, after the checkpoint was loaded.
+
+        `dtype` is what `frames` multiplies in. What pools and projects them stays in float32: it is
+        little work.
+        """
         self.eval()
         for module in [*self.modules()]:
             if isinstance(module, _Head | _TimeDelay | _ContextMask | _DenseLayer | _NormRelu):
                 module.fold()
+        for part in self._before_pooling():
+            part.to(dtype)
         return self
 
+    def _before_pooling(self) -> list[nn.Module]:
+        return [self.head, *list(self.xvector)[:-1]]
+
     def frames(self, features: Tensor) -> Tensor:
-        """(batch, frames, bins), mean removed → (batch, frames / 2, rounded up, 512)."""
-        x: Tensor = self.head(features)
-        for name, module in self.xvector.named_children():
-            if name != "dense":
-                x = module(x)
-        return x
+        """(batch, frames, bins), mean removed → (batch, frames / 2, rounded up, 512), float32."""
+        x = features.to(self.head.conv1.weight.dtype)
+        for part in self._before_pooling():
+            x = part(x)
+        return x.float()
 
     def embed(self, statistics: Tensor) -> Tensor:
         """(batch, 1024), means and then standard deviations of `frames` → (batch, dimension)."""

@@ -24,9 +24,11 @@ class CamPlusPlusTrunk:
     reach = FRAME_LENGTH - FRAME_SHIFT
     block = _CAMPPLUS_BLOCK_S * SAMPLE_RATE // hop
 
-    def __init__(self, network: CamPlusPlus, device: torch.device) -> None:
+    def __init__(
+        self, network: CamPlusPlus, device: torch.device, dtype: torch.dtype = torch.float32
+    ) -> None:
         self._filterbank = Filterbank().to(device)
-        self._network = network.folded().to(device)
+        self._network = network.folded(dtype).to(device)
         self._recorded = Recorded(network.frames, enabled=device.type == "cuda")
         self.dimension = network.dimension
 

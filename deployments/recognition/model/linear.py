@@ -15,14 +15,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
-from deployments.recognition.device import has_onednn, multiplies_bfloat16
+from deployments.processor import has_onednn, multiplies_bfloat16
 from deployments.recognition.model.integers import Integers
 
-# oneDNN and torch's layer above it each keep what they made for the last 1,024 shapes, about
-# 6 MB for every length of a window: a gigabyte after 170 windows. Decoding has some 60 shapes, and
-# lengths hardly come twice. Both read this at the first product.
-for cache in ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY"):
-    os.environ.setdefault(cache, "64")
 # Memory touched for the first time is handed out by 2 MB and not by 4 kB, where Linux leaves that
 # to the program: a process's first recording had 120,000 page faults. Read at the first tensor.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

@@ -47,6 +47,7 @@ def test_the_environment_overrides_the_profile_one_value_at_a_time(
         ({"audio": {"vad_threshold": 1}}, "audio.vad_threshold"),
         ({"recognition": {"slots": 0}}, "recognition.slots"),
         ({"recognition": {"device": "tpu"}}, "recognition.device"),
+        ({"diarization": {"dtype": "float16"}}, "diarization.dtype"),
         ({"fetch": {"max_bytes": -1}}, "fetch.max_bytes"),
     ],
 )

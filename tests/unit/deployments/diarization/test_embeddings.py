@@ -46,6 +46,21 @@ def test_a_chunk_is_embedded_as_if_by_itself(
     assert similarity(ours, theirs) > 0.98
 
 
+def test_embeddings_of_bfloat16_are_nearly_those_of_float32(
+    embedder: SpeakerEmbedder, short_diarizer: Diarizer, conversation: Int16
+) -> None:
+    masks = np.zeros((3, FRAMES, 2), np.uint8)
+    masks[:, : FRAMES // 2, 0] = masks[:, FRAMES // 2 :, 1] = 1
+    short = short_diarizer._pipeline.embedder
+    exact, found = (embed(each, conversation, masks) for each in (embedder, short))
+    assert found.dtype == np.float32
+    alike = list(map(similarity, exact.reshape(6, -1), found.reshape(6, -1)))
+    assert min(alike) > 0.998
+    assert max(alike) < 0.999999, "or nothing was shortened"
+    frames = short._trunk.frames(torch.zeros(1, 16_000))
+    assert frames.dtype == torch.float32, "means and deviations are taken of many"
+
+
 def test_one_speaker_is_nearer_to_itself_than_to_another(
     embedder: SpeakerEmbedder, diarizer: Diarizer, conversation: Int16
 ) -> None:

@@ -10,11 +10,12 @@ import torch
 from pyannote.core import Annotation, Segment
 from pyannote.metrics.diarization import DiarizationErrorRate
 
+from configs.settings import DiarizationSettings
 from deployments.diarization import diarization, pipeline
 from deployments.diarization.analysis import Analysis
 from deployments.diarization.bundled import VOICES
 from deployments.diarization.diarization import Found
-from deployments.diarization.pipeline import Cancelled, Diarizer
+from deployments.diarization.pipeline import Cancelled, Diarizer, chosen_dtype
 from deployments.diarization.speakers.clustering import unit
 from interchange import samples
 from interchange.errors import DiarizationFailed, InvalidOption, Unavailable
@@ -61,6 +62,46 @@ def test_a_real_conversation(diarizer: Diarizer, conversation: Int16) -> None:
     assert speakers(turns) == {"SPEAKER_00", "SPEAKER_01"}
     assert turns[0].speaker == "SPEAKER_00", "numbered as they appear"
     assert [turn.start for turn in turns] == sorted(turn.start for turn in turns)
+
+
+@pytest.mark.filterwarnings("ignore:'uem' was approximated:UserWarning")
+def test_a_real_conversation_in_bfloat16(
+    diarizer: Diarizer, short_diarizer: Diarizer, conversation: Int16
+) -> None:
+    exact, found = (each.turns(conversation, ANY) for each in (diarizer, short_diarizer))
+    assert error_rate(found) < 0.12
+    assert [turn.speaker for turn in found] == [turn.speaker for turn in exact]
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind", "units", "chosen"),
+    [
+        ("auto", "cpu", True, torch.bfloat16),
+        ("auto", "cpu", False, torch.float32),
+        ("auto", "cuda", True, torch.float32),
+        ("float32", "cpu", True, torch.float32),
+        ("float32", "cuda", True, torch.float32),
+        ("bfloat16", "cpu", False, torch.bfloat16),
+    ],
+)
+def test_the_type_that_is_multiplied_in(
+    monkeypatch: pytest.MonkeyPatch, asked: Any, kind: str, units: bool, chosen: torch.dtype
+) -> None:
+    monkeypatch.setattr(pipeline, "multiplies_bfloat16", lambda: units)
+    assert chosen_dtype(DiarizationSettings(dtype=asked), torch.device(kind)) == chosen
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"), [("bundled:diarization", "cuda"), ("pyannote/some", "cpu")]
+)
+def test_bfloat16_that_is_impossible_is_refused(
+    monkeypatch: pytest.MonkeyPatch, model: str, kind: str
+) -> None:
+    monkeypatch.setattr(pipeline, "multiplies_bfloat16", lambda: True)
+    with pytest.raises(ValueError, match=rf"dtype` is bfloat16, .* {model} on {kind}; use auto"):
+        chosen_dtype(DiarizationSettings(model=model, dtype="bfloat16"), torch.device(kind))
+    auto = DiarizationSettings(model=model)
+    assert chosen_dtype(auto, torch.device(kind)) == torch.float32
 
 
 def test_the_recording_may_be_read_only(diarizer: Diarizer, conversation: Int16) -> None:

@@ -1,6 +1,5 @@
 """Products are the same in whatever way they are made."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -92,25 +91,6 @@ def test_without_the_instructions_a_product_is_torchs_own(
 ) -> None:
     monkeypatch.setattr(torch.cpu, missing, lambda: False)
     assert isinstance(Linear(torch.ones(2, 2), None).ready(dtype), Linear)
-
-
-@pytest.mark.slow
-def test_what_onednn_may_not_use_is_not_chosen() -> None:
-    """In a process of its own: oneDNN looks at what it may use once."""
-    code = "from deployments.recognition import device; print(device.multiplies_bfloat16())"
-    found = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"},
-        capture_output=True,
-        check=True,
-    )
-    assert found.stdout.split() == [b"False"]
-
-
-def test_few_shapes_are_kept() -> None:
-    """By default a thousand are: a gigabyte once windows of 170 lengths have come."""
-    assert os.environ["LRU_CACHE_CAPACITY"] == "64"
-    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "64"
 
 
 @pytest.mark.slow
