@@ -5,7 +5,7 @@ import io
 import math
 import struct
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, closing, suppress
 from itertools import islice
 from typing import BinaryIO, Protocol
