@@ -9,6 +9,7 @@ from deployments.diarization.diarization import Diarization
 from deployments.diarization.embeddings import SpeakerEmbedder
 from deployments.diarization.networks.campplus import CamPlusPlus
 from deployments.diarization.networks.trunks import CamPlusPlusTrunk
+from deployments.diarization.networks.workers import Workers
 from deployments.diarization.segmentation import Segmenter
 from deployments.diarization.speakers.parts import Parting
 from deployments.diarization.speakers.similarity import SimilarityClustering
@@ -30,7 +31,13 @@ VOICES = VoiceLimits(same=0.45, several=0.40)
 
 
 def load(
-    folder: Path, device: torch.device, dtype: torch.dtype, batch_size: int, step: float = STEP
+    folder: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    batch_size: int,
+    step: float = STEP,
+    *,
+    workers: Workers | None = None,
 ) -> Diarization:
     """`folder` holds the weights of both, as `deployments.models.bundled` lays them there.
 
@@ -42,11 +49,16 @@ def load(
         torch.load(folder / EMBEDDING_FILE, map_location="cpu", weights_only=True)
     )
     segmenter = Segmenter(
-        Model.from_pretrained(folder / SEGMENTATION_FILE), device, batch_size, step
+        Model.from_pretrained(folder / SEGMENTATION_FILE),
+        device,
+        batch_size,
+        step,
+        workers=workers,
     )
+    trunk = CamPlusPlusTrunk(network, device, dtype)
     return Diarization(
         segmenter=segmenter,
-        embedder=SpeakerEmbedder(CamPlusPlusTrunk(network, device, dtype), device, batch_size),
+        embedder=SpeakerEmbedder(trunk, device, batch_size, workers),
         clustering=SimilarityClustering(whole=segmenter.speakers),
         parting=Parting(PARTS_ALIKE),
         voices=VOICES,

@@ -8,7 +8,8 @@ beyond their own time, so which chunk or speaker they are pooled for makes no di
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from deployments.diarization.grid import Grid, UInt8, at_once, frames_of, lone, talks
+from deployments.diarization.networks.workers import Workers
 from deployments.diarization.waveforms import pieces
 from interchange.stages import SAMPLE_RATE, Float32
 
@@ -50,8 +52,15 @@ class Trunk(Protocol):
 class SpeakerEmbedder:
     """Embeds the speakers of a recording's chunks; `batch_size` blocks pass the trunk at once."""
 
-    def __init__(self, trunk: Trunk, device: torch.device, batch_size: int) -> None:
+    def __init__(
+        self,
+        trunk: Trunk,
+        device: torch.device,
+        batch_size: int,
+        workers: Workers | None = None,
+    ) -> None:
         self._trunk = trunk
+        self._workers = workers or Workers()
         self._device = device
         if device.type == "cpu":
             block_s = trunk.block * trunk.hop / SAMPLE_RATE
@@ -77,7 +86,21 @@ class SpeakerEmbedder:
         if not masks.any():
             return np.full((chunks, speakers, self.dimension), np.nan, np.float32)
         blocks = _Blocks(self._trunk, grid, len(waveform), masks)
-        batches = self._passed(waveform, blocks)
+        with closing(self._passed(waveform, blocks)) as batches:
+            embeddings = self._embedded(batches, blocks, masks, progress)
+        progress(chunks, chunks)
+        embeddings[~talks(masks)] = np.nan
+        return embeddings
+
+    def _embedded(
+        self,
+        batches: Iterator[Tensor],
+        blocks: "_Blocks",
+        masks: UInt8,
+        progress: Callable[[int, int], None],
+    ) -> Float32:
+        """(chunks, speakers, dimension) by what passed the trunk."""
+        chunks = len(masks)
         # What the chunks at hand need of the trunk's output: blocks from `first` on.
         kept: list[Tensor] = []
         first, known = 0, 0
@@ -96,16 +119,17 @@ class SpeakerEmbedder:
             found.append(self._pooled(frames, blocks, first, masks[some], some))
             pace.keep()
         embeddings: Float32 = torch.cat(found).cpu().numpy()
-        progress(chunks, chunks)
-        embeddings[~talks(masks)] = np.nan
         return embeddings
 
-    def _passed(self, waveform: Tensor, blocks: "_Blocks") -> Iterator[Tensor]:
+    def _passed(self, waveform: Tensor, blocks: "_Blocks") -> Generator[Tensor]:
         """(blocks, frames, channels) of one batch of blocks after the other."""
         hop, samples = self._trunk.hop, blocks.length * self._trunk.hop + self._trunk.reach
-        for begin in range(0, len(blocks.starts), self._batch_size):
+
+        def passed(begin: int) -> Tensor:
             starts = blocks.starts[begin : begin + self._batch_size] * hop
-            yield self._trunk.frames(pieces(waveform, starts.tolist(), samples, self._device))
+            return self._trunk.frames(pieces(waveform, starts.tolist(), samples, self._device))
+
+        return self._workers.map(passed, range(0, len(blocks.starts), self._batch_size))
 
     def _pooled(
         self, frames: Tensor | None, blocks: "_Blocks", first: int, masks: UInt8, some: slice

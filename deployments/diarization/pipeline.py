@@ -39,6 +39,7 @@ with warnings.catch_warnings():
     from deployments.diarization import bundled, published
     from deployments.diarization.analysis import Analysis
     from deployments.diarization.diarization import Diarization, Found, Progress
+    from deployments.diarization.networks.workers import Workers
     from deployments.diarization.speakers.clustering import Bounds
     from deployments.diarization.speakers.voices import named
 
@@ -69,7 +70,8 @@ class Diarizer:
         else:
             # Speakers are near each other in few digits, of which TensorFloat has three.
             torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-        self._pipeline = _load(settings, token, torch.device(device))
+        workers = Workers(settings.cpu_threads if device == "cpu" else 1)
+        self._pipeline = _load(settings, token, torch.device(device), workers)
         self._voices = settings.voice_model
         self._moved_at: dict[str, float] = {}
 
@@ -254,9 +256,11 @@ def chosen_dtype(settings: DiarizationSettings, device: torch.device) -> torch.d
     return torch.bfloat16 if asked or usual else torch.float32
 
 
-def _load(settings: DiarizationSettings, token: str | None, device: torch.device) -> Diarization:
+def _load(
+    settings: DiarizationSettings, token: str | None, device: torch.device, workers: Workers
+) -> Diarization:
     dtype = chosen_dtype(settings, device)
     folder = resolve(settings.model, settings.revision, token)
     if settings.model == _BUNDLED:
-        return bundled.load(folder, device, dtype, settings.batch_size)
-    return published.load(folder, device, settings.batch_size, token)
+        return bundled.load(folder, device, dtype, settings.batch_size, workers=workers)
+    return published.load(folder, device, settings.batch_size, token, workers)

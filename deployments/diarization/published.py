@@ -14,6 +14,7 @@ from pyannote.audio.pipelines import SpeakerDiarization
 from deployments.diarization.diarization import Diarization
 from deployments.diarization.embeddings import SpeakerEmbedder
 from deployments.diarization.networks.trunks import WeSpeakerTrunk
+from deployments.diarization.networks.workers import Workers
 from deployments.diarization.segmentation import Segmenter
 from deployments.diarization.speakers.pyannote_clustering import PyannoteClustering
 from deployments.diarization.speakers.voices import VoiceLimits
@@ -32,7 +33,13 @@ class NoPlda(PLDA):
         pass
 
 
-def load(folder: Path, device: torch.device, batch_size: int, token: str | None) -> Diarization:
+def load(
+    folder: Path,
+    device: torch.device,
+    batch_size: int,
+    token: str | None,
+    workers: Workers | None = None,
+) -> Diarization:
     """The pipeline of a folder with `config.yaml`, which may name models of the hub.
 
     Raises WeightsUnavailable for a folder without one and for models that pyannote's published
@@ -52,6 +59,7 @@ def load(folder: Path, device: torch.device, batch_size: int, token: str | None)
         batch_size,
         pipeline.segmentation_step,
         getattr(pipeline.segmentation, "threshold", 0.5),
+        workers=workers,
     )
     grid = segmenter.grid
     if grid.chunk > STRETCH_REACH:
@@ -63,7 +71,7 @@ def load(folder: Path, device: torch.device, batch_size: int, token: str | None)
     shortest = math.ceil(grid.frames * pipeline._embedding.min_num_samples / grid.chunk)
     return Diarization(
         segmenter=segmenter,
-        embedder=SpeakerEmbedder(WeSpeakerTrunk(model, device), device, batch_size),
+        embedder=SpeakerEmbedder(WeSpeakerTrunk(model, device), device, batch_size, workers),
         clustering=PyannoteClustering(pipeline.clustering),
         voices=VOICES,
         least_clean=shortest if pipeline.embedding_exclude_overlap else None,

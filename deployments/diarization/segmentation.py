@@ -8,6 +8,7 @@ not looked at.
 
 import itertools
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from typing import Protocol
 
@@ -21,12 +22,15 @@ from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from deployments.diarization.grid import Grid, UInt8
 from deployments.diarization.networks.sincnet import SharedSincNet
+from deployments.diarization.networks.workers import Workers
 from deployments.diarization.waveforms import pieces
 
 Progress = Callable[[int, int], None]
 """Told (done, total); what it raises ends the work."""
 
-_FILTERED = 32
+_CPU_CHUNKS = 8
+"""Chunks that one thread of a CPU looks at together: more take as long each, and fewer longer."""
+_FILTERED = 96
 """Chunks, at least, whose filters are applied together: the last of them reach over what the next
 ones begin with, and that much is filtered twice."""
 
@@ -54,10 +58,14 @@ class Segmenter:
         batch_size: int,
         step: float,
         threshold: float = 0.5,
+        *,
+        workers: Workers | None = None,
     ) -> None:
         self._model = model.eval().to(device)
         self._device = device
-        self._batch_size = batch_size
+        self._workers = workers or Workers()
+        self._together = max(batch_size, _FILTERED)
+        self._batch_size = min(batch_size, _CPU_CHUNKS) if device.type == "cpu" else batch_size
         self._threshold = threshold
         specifications = model.specifications
         chunk = model.audio.get_num_samples(specifications.duration)
@@ -81,9 +89,8 @@ class Segmenter:
         """(chunks, frames, local speakers), 1 where one talks, of (samples,) int16."""
         chunks = self.grid.chunks(len(waveform))
         found = np.empty((chunks, self.grid.frames, self.speakers), np.uint8)
-        together = max(self._batch_size, _FILTERED)
-        for first in range(0, chunks, together):
-            count = min(together, chunks - first)
+        for first in range(0, chunks, self._together):
+            count = min(self._together, chunks - first)
             stretch = self._stretch(waveform, first, count, partial(progress, first, chunks))
             found[first : first + count] = stretch.cpu().numpy()
         progress(chunks, chunks)
@@ -103,9 +110,12 @@ class Segmenter:
         )
 
         def look(chunks: list[int]) -> None:
-            for batch in np.array_split(chunks, -(-len(chunks) // self._batch_size)):
-                progress()
-                found[batch] = self._binary(scores, batch.tolist())
+            count = self._workers.split(len(chunks), self._batch_size)
+            batches = [batch.tolist() for batch in np.array_split(chunks, count)]
+            with closing(self._workers.map(partial(self._binary, scores), batches)) as results:
+                for batch, result in zip(batches, results, strict=True):
+                    progress()
+                    found[batch] = result
 
         tiles = sorted({*range(0, count, grid.tiles), count - 1})
         look(tiles)

@@ -306,3 +306,20 @@ def test_work_that_no_longer_moves_is_unhealthy(
     diarizer.cluster(analyses, 30.0, ANY)
     assert seen
     diarizer.check()
+
+
+def test_threads_beside_each_other_find_what_one_finds(
+    diarizer: Diarizer, conversation: Int16
+) -> None:
+    before = torch.get_num_threads()
+    try:
+        several = Diarizer(DiarizationSettings(device="cpu", dtype="float32", threads=3))
+    finally:
+        torch.set_num_threads(before)
+    waveform = np.tile(conversation, 3)
+    ours = several.turns(waveform, DiarizationOptions())
+    theirs = diarizer.turns(waveform, DiarizationOptions())
+    assert [turn.speaker for turn in ours] == [turn.speaker for turn in theirs]
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.start == pytest.approx(other.start, abs=0.1)
+        assert one.end == pytest.approx(other.end, abs=0.1)
