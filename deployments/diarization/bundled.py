@@ -26,6 +26,9 @@ GAP_S = 1.0
 """A turn goes on over shorter pauses in which nobody else talks."""
 PARTS_ALIKE = 0.50
 """Parts of a local speaker that are less alike are of two people."""
+RECORDED_FROM = 64
+"""Blocks in a batch from which CAM++ is recorded on a GPU: that holds half a gigabyte, which a
+small card with small batches does not have."""
 VOICES = VoiceLimits(same=0.45, several=0.40)
 """By `benchmarks.diarization.known`; its table is in docs/diarization.md."""
 
@@ -55,7 +58,8 @@ def load(
         step,
         workers=workers,
     )
-    trunk = CamPlusPlusTrunk(network, device, dtype)
+    recorded = device.type == "cuda" and batch_size >= RECORDED_FROM
+    trunk = CamPlusPlusTrunk(network, device, dtype, recorded=recorded)
     return Diarization(
         segmenter=segmenter,
         embedder=SpeakerEmbedder(trunk, device, batch_size, workers),

@@ -25,11 +25,16 @@ class CamPlusPlusTrunk:
     block = _CAMPPLUS_BLOCK_S * SAMPLE_RATE // hop
 
     def __init__(
-        self, network: CamPlusPlus, device: torch.device, dtype: torch.dtype = torch.float32
+        self,
+        network: CamPlusPlus,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        *,
+        recorded: bool = False,
     ) -> None:
         self._filterbank = Filterbank().to(device)
         self._network = network.folded(dtype).to(device)
-        self._recorded = Recorded(network.frames, enabled=device.type == "cuda")
+        self._recorded = Recorded(network.frames, enabled=recorded)
         self.dimension = network.dimension
 
     def frames(self, waveforms: Tensor) -> Tensor:

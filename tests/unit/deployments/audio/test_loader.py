@@ -17,8 +17,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from configs.settings import AudioSettings, FetchSettings, Settings
+from deployments.audio.child.children import shared_children
+from deployments.audio.child.decoding import Decoding
 from deployments.audio.decode import Decoder
-from deployments.audio.loader import Loader
+from deployments.audio.loader import Events, Loader, _threaded
 from interchange.errors import (
     AddressRefused,
     HarmfulRecording,
@@ -556,3 +558,19 @@ async def test_a_full_disk_is_a_503_to_whoever_names_a_url(
     monkeypatch.setattr("deployments.audio.fetching.spool.check_reserve", full)
     with pytest.raises(Unavailable, match="no room left"):
         await load(loader, UrlSource(url))
+
+
+async def test_the_next_event_is_made_while_one_is_taken_and_no_further() -> None:
+    made = [threading.Event() for _ in range(3)]
+
+    def events() -> Events:
+        for index, each in enumerate(made):
+            each.set()
+            yield PcmBlock(np.full(1, index, np.int16))
+
+    decoding = Decoding(shared_children(60.0), 60.0)
+    async with aclosing(_threaded(events(), decoding, None)) as steps:
+        await anext(steps)
+        assert await asyncio.to_thread(made[1].wait, 30)
+        assert not made[2].is_set()
+    assert decoding.stopped
