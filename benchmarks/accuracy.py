@@ -5,14 +5,17 @@ references: word error rates, by speaker too, diarization error rates, and what 
 files.
 """
 
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from benchmarks.diarization.calls import calls
 from benchmarks.measuring import results
 from benchmarks.measuring.recordings import (
     NoSpeech,
@@ -44,9 +47,11 @@ from tests.support.recordings.hard import fault
 from tests.support.recordings.speech import SPEECH, Recording
 from tests.support.running.remote import remote_server
 
-PARTS = ("en", "multi", "long", "conversation", "hard", "alone")
+PARTS = ("en", "multi", "long", "conversation", "calls", "hard", "alone")
 
 _AT_ONCE = 8
+_CALLS = 6
+"""Of each kind."""
 
 
 def main(
@@ -74,6 +79,7 @@ def _measure(chosen: list[str], profile: str) -> dict[str, Any]:
         "multi": other_languages,
         "long": long_form,
         "conversation": conversations,
+        "calls": two_channels,
         "hard": odd_files,
     }
     if any(part in graph_parts for part in chosen):
@@ -242,6 +248,35 @@ def conversations(graph: GraphClient) -> dict[str, Any]:
     print(f"tcpWER: {percent(timed)}, ORC-WER: {percent(free)}, apart: {percent(timed - free)}")
     rates = {"cpwer": by_speaker, "tcpwer": timed, "orcwer": free}
     return {"files": rows, "mean": mean, "mean_nist_collar": lenient, **rates}
+
+
+def two_channels(graph: GraphClient) -> dict[str, Any]:
+    """Words at the right person in calls of a channel each, taken apart by `channels=separate`."""
+    counted: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
+    with tempfile.TemporaryDirectory(prefix="rayscribe-bench-") as folder:
+        path = Path(folder) / "call.wav"
+        for call in calls(_CALLS):
+            call.write(path)
+            said = _said(
+                graph.transcribe(path, language="en", channels="separate", speakers="true")
+            )
+            errors, words = speaker_word_errors(call.said, said)
+            _, anybodys = attribution_errors(call.said, said)
+            counted[call.kind].append((errors, anybodys, words))
+    rows: dict[str, dict[str, float]] = {}
+    for kind, found in counted.items():
+        errors, anybodys, words = (sum(each) for each in zip(*found, strict=True))
+        # A word at the wrong person is missing from one and too many at the other.
+        right = 1 - (errors - anybodys) / 2 / words
+        rows[kind] = {"cpwer": errors / words, "orcwer": anybodys / words, "right": right}
+    print(f"\n{_CALLS} calls of each kind, channels=separate")
+    print(
+        table(
+            ["two readers", "cpWER", "ORC-WER", "words at the right person"],
+            [[kind, *(percent(rate) for rate in row.values())] for kind, row in rows.items()],
+        )
+    )
+    return rows
 
 
 def _attribution(recording: Recording, answer: dict[str, Any]) -> tuple[int, int] | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from benchmarks.diarization.cases import KINDS, Case, composites, conversations
 from benchmarks.diarization.clusterings import Eigengap, MergedCentroids, OfPyannote
@@ -21,14 +22,16 @@ from benchmarks.diarization.looks import DTYPES, Look, Looker, dtype_on_cpu
 from benchmarks.measuring.speaker_errors import NIST_COLLAR_S, diarization_error_rate
 from benchmarks.measuring.tables import Cell, percent, table
 from benchmarks.systems.own_flow import OwnFlow
+from deployments.diarization import bundled
 from deployments.diarization.bundled import GAP_S, PARTS_ALIKE
-from deployments.diarization.reconstruction import reconstruct
+from deployments.diarization.reconstruction import Spoken, reconstruct
 from deployments.diarization.speakers.clustering import NOBODY, Bounds, Clustering
 from deployments.diarization.speakers.parts import Parting
 from deployments.diarization.speakers.similarity import SimilarityClustering
+from deployments.models.resolve import resolve
 from interchange.transcript import Turn
 
-PARTS = ("ways", "limits", "left-out", "steps", "pauses", "files")
+PARTS = ("ways", "limits", "left-out", "steps", "pauses", "files", "placements")
 SIZES = (
     *((1, 4, 60.0), (2, 2, 30.0), (2, 5, 60.0), (1, 1, 30.0), (1, 7, 60.0), (2, 3, 60.0)),
     *((1, 5, 150.0), (1, 6, 420.0)),
@@ -36,6 +39,8 @@ SIZES = (
 """Seed, speakers and seconds of composites, each of every kind, as far as they are asked for."""
 PAUSES = (0.25, 0.50, 0.75, 1.00, 1.50, 2.00)
 STEPS = (1, 2, 3, 5)
+PLACEMENTS = (116, 117, 118, 119, 120, 121)
+"""Frames between chunks: nobody has reason to prefer one, and each shows other chunks."""
 CHOSEN_STEP = 2
 PARTING = Parting(PARTS_ALIKE)
 LIMITS = ((0.40, 0.45, 0.50), (0.50, 0.60, 0.65, 0.70))
@@ -92,13 +97,16 @@ def judge(
         speakers = way(embeddings, masks, grid, Bounds())
         speakers[~masks.any(axis=1)] = NOBODY
         spoken = reconstruct(masks, speakers, grid, quiet_gap=pause)
-        turns = [
-            Turn(max(0.0, each.start), min(look.seconds, each.end), str(each.speaker))
-            for each in spoken
-            if each.start < look.seconds
-        ]
-        found.append(judged(fine, turns))
+        found.append(judged(fine, turns_of(spoken, look.seconds)))
     return found
+
+
+def turns_of(spoken: Iterable[Spoken], seconds: float) -> list[Turn]:
+    return [
+        Turn(max(0.0, each.start), min(seconds, each.end), str(each.speaker))
+        for each in spoken
+        if each.start < seconds
+    ]
 
 
 def judged(look: Look, turns: Sequence[Turn]) -> Judged:
@@ -193,6 +201,29 @@ def pauses(looks: list[Look]) -> str:
     return table(["pause", *HEADINGS], rows)
 
 
+def placements(cases: Sequence[Case], looks: Sequence[Look], dtype: torch.dtype) -> str:
+    """The table of chunks that lie elsewhere, by the models as they are used."""
+    folder = resolve("bundled:diarization", None, None)
+    rows: list[list[Cell]] = []
+    every: list[Judged] = []
+    for frames in PLACEMENTS:
+        grid = looks[0].grid
+        step = frames * grid.hop / grid.chunk
+        models = bundled.load(folder, torch.device("cpu"), dtype, 32, step)
+        found = []
+        for case, look in zip(cases, looks, strict=True):
+            spoken = models(torch.from_numpy(case.samples), Bounds(), _unwatched).spoken
+            found.append(judged(look, turns_of(spoken, case.seconds)))
+        rows.append([f"{frames} frames", *summary(found)])
+        every += found
+    rows.append(["all", *summary(every)])
+    return table(["step", *HEADINGS], rows)
+
+
+def _unwatched(stage: str, done: int, total: int) -> None:
+    """Nobody is told."""
+
+
 def files(looks: list[Look], cases: Iterable[Case], folder: Path) -> str:
     """Each conversation, by the clustering that is used and by pyannote's own flow."""
     flow: OwnFlow | None = None
@@ -233,9 +264,10 @@ def main() -> None:
         print(files(looks, talks, chosen.cache), flush=True)
     if set(chosen.parts) == {"files"}:
         return
+    cases = [*talks]
     for seed, speakers, length in SIZES[: chosen.sizes]:
-        plan = [(kind, speakers, length) for kind in chosen.kinds]
-        looks += looker.looks(composites(plan, seed))
+        cases += composites([(kind, speakers, length) for kind in chosen.kinds], seed)
+    looks += looker.looks(cases[len(talks) :])
     tables = {
         "ways": ways,
         "limits": limits,
@@ -246,6 +278,9 @@ def main() -> None:
     for name, made in tables.items():
         if name in chosen.parts:
             print(f"\n{made(looks)}", flush=True)
+    if "placements" in chosen.parts:
+        dtype = dtype_on_cpu(chosen.dtype)
+        print(f"\n{placements(cases, looks, dtype)}", flush=True)
 
 
 if __name__ == "__main__":
