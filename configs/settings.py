@@ -217,7 +217,9 @@ class DiarizationSettings(Section):
     threads: int = Field(
         0, ge=0, description="CPU threads of the models; 0: every core the replica may run on."
     )
-    batch_size: PositiveInt = Field(32, description="Chunks in a batch of its two models.")
+    batch_size: PositiveInt = Field(
+        32, description="Chunks in a batch of its two models; on a CPU 8 at most."
+    )
 
     @property
     def cpu_threads(self) -> int:

@@ -6,7 +6,7 @@ MB = 1_000_000
 
 
 def minutes(*loader: int, **others: list[int]) -> list[dict[str, int]]:
-    named = {"loader": list(loader)} | {name.replace("_", " "): it for name, it in others.items()}
+    named = {"loader": list(loader)} | others
     return [
         {name: MB * each[at] for name, each in named.items() if each[at]}
         for at in range(len(loader))
