@@ -217,9 +217,7 @@ class DiarizationSettings(Section):
     threads: int = Field(
         0, ge=0, description="CPU threads of the models; 0: every core the replica may run on."
     )
-    batch_size: PositiveInt = Field(
-        32, description="Chunks in a batch of its two models; on a CPU 8 at most."
-    )
+    batch_size: PositiveInt = Field(32, description="Chunks in a batch; on a CPU 8 at most.")
 
     @property
     def cpu_threads(self) -> int:
