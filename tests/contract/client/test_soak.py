@@ -1,4 +1,4 @@
-"""What `make soak` sends is what the service takes, and how it judges what processes hold."""
+"""What `make soak` sends is what the service takes."""
 
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -7,7 +7,7 @@ from typing import Any, cast
 import httpx2
 import pytest
 
-from benchmarks.endurance.soak import Clients, Load, expect, growth, keep_calling
+from benchmarks.endurance.soak import Clients, Load, expect, keep_calling
 from benchmarks.systems.graph_client import GraphClient
 from serve_app.http.app import create_app
 from serve_app.jobs.frontend import JobFrontend
@@ -43,11 +43,3 @@ def test_an_answer_that_nobody_may_get_is_a_fault() -> None:
     (fault,) = load.faults
     assert "500: broken" in fault
     assert not load.done
-
-
-def test_growth_is_told_from_half_time_on_and_of_what_is_large() -> None:
-    minutes = [
-        {"AudioLoader": round(size * 1e6), "small": round(size * 1e5)}
-        for size in (50, 90, 100, 100, 104, 106)
-    ]
-    assert growth(minutes) == {"AudioLoader": pytest.approx(105 / 102 - 1)}
