@@ -10,7 +10,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.cluster.vq import kmeans2
 
 from benchmarks.systems.own_flow import PARAMETERS
-from deployments.diarization.grid import Grid, UInt8
+from deployments.diarization.grid import Bool, Grid, UInt8
 from deployments.diarization.reconstruction import Speakers
 from deployments.diarization.speakers.clustering import (
     NOBODY,
@@ -36,13 +36,15 @@ class _OfRows(ABC):
     enough_s = 10.0
     share = 0.02
 
-    def __call__(self, embeddings: Float32, masks: UInt8, grid: Grid, bounds: Bounds) -> Speakers:
+    def __call__(
+        self, embeddings: Float32, masks: UInt8, looked: Bool, grid: Grid, bounds: Bounds
+    ) -> Speakers:
         active = masks.any(axis=1) & ~np.isnan(embeddings[..., 0])
         clean = alone(masks, grid)
         chosen = active & (clean >= self.clean_s)
         if chosen.sum() < 3:
             return np.where(active, 0, NOBODY).astype(np.int16)
-        voices, weight = unit(np.nan_to_num(embeddings)), shares(masks, grid)
+        voices, weight = unit(np.nan_to_num(embeddings)), shares(masks, looked, grid)
         rows, sizes = voices[chosen], weight[chosen]
         least = max(self.least_s, min(self.share * float(weight.sum()), self.enough_s))
         labels = without_small(rows, sizes, self._labels(rows, sizes), least)
@@ -115,7 +117,9 @@ class OfPyannote:
 
     threshold: float = field(default=PARAMETERS["clustering"]["threshold"])
 
-    def __call__(self, embeddings: Float32, masks: UInt8, grid: Grid, bounds: Bounds) -> Speakers:
+    def __call__(
+        self, embeddings: Float32, masks: UInt8, looked: Bool, grid: Grid, bounds: Bounds
+    ) -> Speakers:
         clustering = AgglomerativeClustering(metric="cosine")
         clustering.instantiate(PARAMETERS["clustering"] | {"threshold": self.threshold})
-        return PyannoteClustering(clustering)(embeddings, masks, grid, bounds)
+        return PyannoteClustering(clustering)(embeddings, masks, looked, grid, bounds)

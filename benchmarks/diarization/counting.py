@@ -23,29 +23,40 @@ from benchmarks.measuring.speaker_errors import NIST_COLLAR_S, diarization_error
 from benchmarks.measuring.tables import Cell, percent, table
 from benchmarks.systems.own_flow import OwnFlow
 from deployments.diarization import bundled
-from deployments.diarization.bundled import GAP_S, PARTS_ALIKE
+from deployments.diarization.bundled import GAP_S, PARTS_ALIKE, SPARING
 from deployments.diarization.reconstruction import Spoken, reconstruct
+from deployments.diarization.sparing import NONE_SPARED, Sparing
 from deployments.diarization.speakers.clustering import NOBODY, Bounds, Clustering
 from deployments.diarization.speakers.parts import Parting
 from deployments.diarization.speakers.similarity import SimilarityClustering
 from deployments.models.resolve import resolve
+from interchange.stages import SAMPLE_RATE
 from interchange.transcript import Turn
 
-PARTS = ("ways", "limits", "left-out", "steps", "pauses", "files", "placements")
+PARTS = ("ways", "limits", "left-out", "steps", "sparing", "pauses", "files", "placements")
 SIZES = (
     *((1, 4, 60.0), (2, 2, 30.0), (2, 5, 60.0), (1, 1, 30.0), (1, 7, 60.0), (2, 3, 60.0)),
-    *((1, 5, 150.0), (1, 6, 420.0)),
+    *((1, 5, 150.0), (1, 6, 420.0), (2, 3, 300.0), (3, 4, 300.0)),
 )
 """Seed, speakers and seconds of composites, each of every kind, as far as they are asked for."""
 PAUSES = (0.25, 0.50, 0.75, 1.00, 1.50, 2.00)
-STEPS = (1, 2, 3, 5)
+STEPS = (1, 2, 3, 4, 5)
+SPARED = (
+    NONE_SPARED,
+    *(Sparing(0.0, every, 0.05) for every in (2, 3)),
+    *(
+        Sparing(30.0, every, apart)
+        for every in (2, 3, 4)
+        for apart in (0.03, 0.05, 0.07, 0.10, 0.15, 1.0)
+    ),
+)
 PLACEMENTS = (116, 117, 118, 119, 120, 121)
 """Frames between chunks: nobody has reason to prefer one, and each shows other chunks."""
 CHOSEN_STEP = 2
 PARTING = Parting(PARTS_ALIKE)
 LIMITS = ((0.40, 0.45, 0.50), (0.50, 0.60, 0.65, 0.70))
 """`different` and `same` of SimilarityClustering, as far as the second is not the smaller."""
-_SHORT_S, _LONG_S = 45.0, 90.0
+_SHORT_S, _LONG_S, _MINUTES_S = 45.0, 90.0, 200.0
 
 USED = SimilarityClustering()
 WAYS: dict[str, tuple[Clustering, Parting | None]] = {
@@ -85,18 +96,20 @@ def judge(
     way: Clustering,
     step: int = CHOSEN_STEP,
     parts: Parting | None = PARTING,
+    *,
     pause: float = GAP_S,
+    sparing: Sparing = SPARING,
 ) -> list[Judged]:
     found = []
     for fine in looks:
-        look = fine.stepping(step)
+        look, looked = fine.stepping(step).spared(sparing)
         grid = look.grid
         masks, embeddings = look.masks, look.embeddings
         if parts is not None:
             masks, embeddings = parts.split(masks, embeddings, look.parts, grid)
-        speakers = way(embeddings, masks, grid, Bounds())
+        speakers = way(embeddings, masks, looked, grid, Bounds())
         speakers[~masks.any(axis=1)] = NOBODY
-        spoken = reconstruct(masks, speakers, grid, quiet_gap=pause)
+        spoken = reconstruct(masks, looked, speakers, grid, quiet_gap=pause)
         found.append(judged(fine, turns_of(spoken, look.seconds)))
     return found
 
@@ -119,7 +132,8 @@ GROUPS: dict[str, Callable[[Look], bool]] = {
     "composites": lambda look: look.kind != "conversation",
     "to 45 s": lambda look: look.seconds < _SHORT_S,
     "to 90 s": lambda look: _SHORT_S <= look.seconds < _LONG_S,
-    "longer": lambda look: look.seconds >= _LONG_S,
+    "to 200 s": lambda look: _LONG_S <= look.seconds < _MINUTES_S,
+    "longer": lambda look: look.seconds >= _MINUTES_S,
 }
 
 
@@ -191,8 +205,23 @@ def _cost(found: list[Judged], left_out_: int) -> float:
 
 def steps(looks: list[Look]) -> str:
     """The table of steps between chunks."""
-    rows = [[f"{step:.0f} s", *summary(judge(looks, USED, step))] for step in STEPS]
+    rows = [
+        [f"{step:.0f} s", *summary(judge(looks, USED, step, sparing=NONE_SPARED))] for step in STEPS
+    ]
     return table(["step", *HEADINGS], rows)
+
+
+def sparing(looks: list[Look]) -> str:
+    """The table of chunks that are not looked at: the share of those beyond the first half minute
+    that are, and what it costs."""
+    rows: list[list[Cell]] = []
+    late = round(SPARING.dense_s * SAMPLE_RATE / looks[0].stepping(CHOSEN_STEP).grid.step_samples)
+    for spared in SPARED:
+        looked = [look.stepping(CHOSEN_STEP).spared(spared)[1][late:] for look in looks]
+        share = percent(float(np.concatenate(looked).mean()))
+        found = judge(looks, USED, sparing=spared)
+        rows.append([f"{spared.every}", spared.dense_s, spared.apart, share, *summary(found)])
+    return table(["one in", "from, s", "disagreeing", "looked at", *HEADINGS], rows)
 
 
 def pauses(looks: list[Look]) -> str:
@@ -273,6 +302,7 @@ def main() -> None:
         "limits": limits,
         "left-out": left_out,
         "steps": steps,
+        "sparing": sparing,
         "pauses": pauses,
     }
     for name, made in tables.items():

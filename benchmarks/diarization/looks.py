@@ -13,8 +13,9 @@ from configs.settings import DiarizationSettings
 from deployments.diarization import bundled
 from deployments.diarization.diarization import Diarization
 from deployments.diarization.embeddings import alone
-from deployments.diarization.grid import Grid, UInt8
+from deployments.diarization.grid import Bool, Grid, UInt8
 from deployments.diarization.pipeline import chosen_dtype
+from deployments.diarization.sparing import NONE_SPARED, Sparing
 from deployments.models.resolve import resolve
 from interchange.stages import SAMPLE_RATE, Float32
 from interchange.transcript import Turn
@@ -55,6 +56,20 @@ class Look:
             grid=grid,
         )
 
+    def spared(self, sparing: Sparing) -> "tuple[Look, Bool]":
+        """As if only so many chunks had been looked at; and (chunks,) which are."""
+        looked = np.ones(len(self.masks), np.bool_)
+        wanted = sparing.wanted(self.grid, 0, len(looked))
+        for left, right in sparing.agreeing(self.grid, torch.from_numpy(self.masks), wanted):
+            looked[left + 1 : right] = False
+        heard = np.where(looked, 1, np.nan).astype(np.float32)[:, None, None]
+        return replace(
+            self,
+            masks=self.masks * looked[:, None, None].astype(np.uint8),
+            embeddings=self.embeddings * heard,
+            parts=self.parts * heard,
+        ), looked
+
 
 class Looker:
     """Looks at recordings once each; what was seen is kept in `folder`."""
@@ -89,7 +104,7 @@ class Looker:
         # Whatever the step, its last chunk is among those that are looked at.
         padded = np.concatenate([case.samples, np.zeros(grid.chunk, np.int16)])
         waveform: Tensor = torch.from_numpy(padded)
-        masks = models.segmenter.segment(waveform, _unwatched)
+        masks, _ = models.segmenter.segment(waveform, _unwatched)
         assert models.least_clean is not None
         assert models.parting is not None
         used = [alone(masks, models.least_clean), models.parting.masks(masks)]
@@ -104,7 +119,9 @@ class Looker:
         if self._models is None:
             torch.set_num_threads(self._threads)
             folder = resolve("bundled:diarization", None, None)
-            self._models = bundled.load(folder, _CPU, self._dtype, 32, step=_FINE_S / 10)
+            self._models = bundled.load(
+                folder, _CPU, self._dtype, 32, _FINE_S / 10, sparing=NONE_SPARED
+            )
         return self._models
 
 

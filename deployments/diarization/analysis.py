@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from deployments.diarization.grid import UInt8, talks
+from deployments.diarization.grid import Bool, UInt8, talks
 from interchange.stages import Float32
 
 
@@ -17,10 +17,12 @@ from interchange.stages import Float32
 class Analysis:
     """Of consecutive chunks: `masks` (chunks, frames, local speakers), 1 where one talks, and
     `embeddings` (chunks, local speakers, dimension), NaN for those who are silent. There are as
-    many local speakers as the chunk with most of them needs."""
+    many local speakers as the chunk with most of them needs. `looked` (chunks,) says which of the
+    chunks were looked at: the others stand as silent, and have no vote."""
 
     masks: UInt8
     embeddings: Float32
+    looked: Bool
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
@@ -34,7 +36,7 @@ class Analysis:
             some, local = slice(first, first + len(part.masks)), part.masks.shape[2]
             masks[some, :, :local], embeddings[some, :local] = part.masks, part.embeddings
             first = some.stop
-        return cls(masks, embeddings)
+        return cls(masks, embeddings, np.concatenate([part.looked for part in parts]))
 
     def pack(self) -> bytes:
         """All of it, bit for bit: about 50 KB a minute of talk."""
@@ -44,6 +46,7 @@ class Analysis:
             masks=np.packbits(self.masks),
             shape=np.array(self.masks.shape),
             embeddings=self.embeddings[talks(self.masks)],
+            looked=self.looked,
         )
         return file.getvalue()
 
@@ -55,8 +58,10 @@ class Analysis:
                 shape = tuple(found["shape"].tolist())
                 masks = np.unpackbits(found["masks"], count=int(np.prod(shape))).reshape(shape)
                 rows = found["embeddings"]
+                # Analyses that a job kept from a version that looked at all chunks have none.
+                looked = found["looked"] if "looked" in found else np.ones(shape[0], np.bool_)
         except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, ValueError) as error:
             raise ValueError(f"This is no analysis of a stretch: {error!r}") from error
         embeddings = np.full((shape[0], shape[2], rows.shape[1]), np.nan, np.float32)
         embeddings[talks(masks)] = rows
-        return cls(masks, embeddings)
+        return cls(masks, embeddings, looked)

@@ -11,6 +11,7 @@ from deployments.diarization.networks.campplus import CamPlusPlus
 from deployments.diarization.networks.trunks import CamPlusPlusTrunk
 from deployments.diarization.networks.workers import Workers
 from deployments.diarization.segmentation import Segmenter
+from deployments.diarization.sparing import Sparing
 from deployments.diarization.speakers.parts import Parting
 from deployments.diarization.speakers.similarity import SimilarityClustering
 from deployments.diarization.speakers.voices import VoiceLimits
@@ -20,6 +21,8 @@ EMBEDDING_FILE = "campplus_cn_en_common.pt"
 
 STEP = 0.199
 """Step between chunks as a share of their 10 s: 118 frames, as docs/diarization.md counts with."""
+SPARING = Sparing(dense_s=30.0, every=3, apart=0.05)
+"""What is looked at beyond the first half minute; the table is in docs/diarization.md."""
 LEAST_CLEAN = 0.05
 """Half a second of a chunk's 10 s."""
 GAP_S = 1.0
@@ -41,6 +44,7 @@ def load(
     step: float = STEP,
     *,
     workers: Workers | None = None,
+    sparing: Sparing = SPARING,
 ) -> Diarization:
     """`folder` holds the weights of both, as `deployments.models.bundled` lays them there.
 
@@ -57,6 +61,7 @@ def load(
         batch_size,
         step,
         workers=workers,
+        sparing=sparing,
     )
     recorded = device.type == "cuda" and batch_size >= RECORDED_FROM
     trunk = CamPlusPlusTrunk(network, device, dtype, recorded=recorded)

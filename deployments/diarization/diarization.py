@@ -84,11 +84,12 @@ class Diarization:
             return Analysis(
                 np.zeros((0, grid.frames, self.segmenter.speakers), np.uint8),
                 np.zeros((0, self.segmenter.speakers, self.embedder.dimension), np.float32),
+                np.zeros(0, np.bool_),
             )
         first = chunks.start * grid.step_samples - begin
         waveform = samples[first : first + grid.span(len(chunks))]
-        masks = self.segmenter.segment(
-            waveform, lambda done, total: progress("segmentation", done, total)
+        masks, looked = self.segmenter.segment(
+            waveform, lambda done, total: progress("segmentation", done, total), chunks.start
         )
         used = masks if self.least_clean is None else alone(masks, self.least_clean)
         if self.parting is not None:
@@ -99,27 +100,27 @@ class Diarization:
         if self.parting is not None:
             whole, parts = np.split(embeddings, [masks.shape[2]], axis=1)
             masks, embeddings = self.parting.split(masks, whole, parts, grid)
-        return Analysis(masks, embeddings)
+        return Analysis(masks, embeddings, looked)
 
     def speakers(self, analysis: Analysis, bounds: Bounds, progress: Progress) -> Found:
         """Of the analysis of a whole recording."""
         grid, masks, embeddings = self.segmenter.grid, analysis.masks, analysis.embeddings
+        looked = analysis.looked
         if not masks.any():
             return Found([], np.zeros((0, self.embedder.dimension), np.float32))
         progress("clustering", 0, 1)
-        speakers = self.clustering(embeddings, masks, grid, bounds)
+        speakers = self.clustering(embeddings, masks, looked, grid, bounds)
         speakers[~talks(masks)] = NOBODY
         progress("reconstruction", 0, 1)
         most = np.inf if bounds.most is None else bounds.most
-        return Found(
-            reconstruct(masks, speakers, grid, most=most, gap=self.gap, quiet_gap=self.quiet_gap),
-            centres(embeddings, masks, grid, speakers),
-        )
+        gaps = {"gap": self.gap, "quiet_gap": self.quiet_gap}
+        spoken = reconstruct(masks, looked, speakers, grid, most=most, **gaps)
+        return Found(spoken, centres(embeddings, masks, grid, speakers))
 
     def hear(self, waveform: Tensor) -> Heard:
         """The voice of a reference, (samples,) int16 at 16 kHz, of one person."""
         grid = self.segmenter.grid
-        masks = self.segmenter.segment(waveform, _unwatched)
+        masks, _ = self.segmenter.segment(waveform, _unwatched)
         used, enough = reference_masks(masks, grid)
         seconds = float(grid.united(used[..., 0] > 0).sum()) * grid.hop / SAMPLE_RATE
         if seconds == 0:

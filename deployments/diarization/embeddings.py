@@ -18,14 +18,18 @@ import torch
 from torch import Tensor
 
 from deployments.diarization.grid import Grid, UInt8, at_once, frames_of, lone, talks
+from deployments.diarization.networks.waveforms import pieces
 from deployments.diarization.networks.workers import Workers
-from deployments.diarization.waveforms import pieces
 from interchange.stages import SAMPLE_RATE, Float32
 
 _CHUNKS_TOGETHER = {"cpu": 8, "cuda": 128}
 """Chunks whose frames are at hand, and are pooled, at once."""
 _CPU_S = 16
 """Seconds that pass the trunk together on a CPU: more no longer fit its cache."""
+
+
+Chunks = npt.NDArray[np.intp]
+"""The numbers of some chunks, ascending."""
 
 
 class Trunk(Protocol):
@@ -100,15 +104,15 @@ class SpeakerEmbedder:
         progress: Callable[[int, int], None],
     ) -> Float32:
         """(chunks, speakers, dimension) by what passed the trunk."""
-        chunks = len(masks)
+        (heard,) = np.nonzero(masks.any(axis=(1, 2)))
         # What the chunks at hand need of the trunk's output: blocks from `first` on.
         kept: list[Tensor] = []
         first, known = 0, 0
         found: list[Tensor] = []
         pace = _Pace(self._device)
-        for chunk in range(0, chunks, self._together):
-            progress(chunk, chunks)
-            some = slice(chunk, min(chunk + self._together, chunks))
+        for at in range(0, len(heard), self._together):
+            some = heard[at : at + self._together]
+            progress(int(some[0]), len(masks))
             wanted = blocks.of_chunks(some)
             while kept and first + len(kept[0]) <= wanted.start:
                 first += len(kept.pop(0))
@@ -118,7 +122,8 @@ class SpeakerEmbedder:
             frames = torch.cat(kept).flatten(0, 1) if kept else None
             found.append(self._pooled(frames, blocks, first, masks[some], some))
             pace.keep()
-        embeddings: Float32 = torch.cat(found).cpu().numpy()
+        embeddings = np.full((*masks.shape[::2], self.dimension), np.nan, np.float32)
+        embeddings[heard] = torch.cat(found).cpu().numpy()
         return embeddings
 
     def _passed(self, waveform: Tensor, blocks: "_Blocks") -> Generator[Tensor]:
@@ -132,7 +137,7 @@ class SpeakerEmbedder:
         return self._workers.map(passed, range(0, len(blocks.starts), self._batch_size))
 
     def _pooled(
-        self, frames: Tensor | None, blocks: "_Blocks", first: int, masks: UInt8, some: slice
+        self, frames: Tensor | None, blocks: "_Blocks", first: int, masks: UInt8, some: Chunks
     ) -> Tensor:
         """(chunks, speakers, dimension) of some chunks."""
         if frames is None:
@@ -173,27 +178,27 @@ class _Blocks:
                 number * self.length
             )
 
-    def _begin(self, chunk: int) -> int:
+    def _begin(self, chunk: np.intp) -> int:
         return round(chunk * self._grid.step_samples / self._hop)
 
     @property
     def _of_chunk(self) -> int:
         return round(self._grid.chunk / self._hop)
 
-    def of_chunks(self, some: slice) -> slice:
-        """The blocks that the chunks touch."""
-        begin, end = self._begin(some.start), self._begin(some.stop - 1) + self._of_chunk
+    def of_chunks(self, some: Chunks) -> slice:
+        """The blocks that the chunks touch, and what is between them."""
+        begin, end = self._begin(some[0]), self._begin(some[-1]) + self._of_chunk
         return slice(
             int(np.searchsorted(self.starts, begin - self.length, "right")),
             int(np.searchsorted(self.starts, end)),
         )
 
-    def places(self, some: slice) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.intp]]:
+    def places(self, some: Chunks) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.intp]]:
         """(chunks, frames of the trunk): each frame's place among those of all blocks, less
         than 0 where there is none; and (frames of the trunk,): the nearest frame of
         segmentation."""
         within = np.arange(self._of_chunk)
-        at = np.array([self._begin(chunk) for chunk in range(some.start, some.stop)])
+        at = np.array([self._begin(chunk) for chunk in some])
         frames = at[:, None] + within
         places = self._place[np.minimum(frames, len(self._place) - 1)]
         nearest = np.rint((within * self._hop + self._offset) / self._grid.hop)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from deployments.diarization.grid import Grid, UInt8, at_once
+from deployments.diarization.grid import Bool, Grid, UInt8, at_once
 
 Speakers = npt.NDArray[np.int16]
 """(chunks, local speakers): a speaker of the recording, or less than 0 for nobody."""
@@ -31,6 +31,7 @@ class Spoken:
 
 def reconstruct(
     masks: UInt8,
+    looked: Bool,
     speakers: Speakers,
     grid: Grid,
     *,
@@ -40,13 +41,14 @@ def reconstruct(
 ) -> list[Spoken]:
     """What was spoken, speaker by speaker.
 
-    `masks` is (chunks, frames, local speakers), 1 where one talks, and `speakers` says who that
-    is. At most `most` talk at once; pauses of one speaker up to `gap` seconds are filled, and up
-    to `quiet_gap` seconds where nobody else talks in them.
+    `masks` is (chunks, frames, local speakers), 1 where one talks, `looked` (chunks,) which of them
+    have a vote, and `speakers` says who that is. At most `most` talk at once; pauses of one
+    speaker up to `gap` seconds are filled, and up to `quiet_gap` seconds where nobody else talks
+    in them.
     """
     if not (speakers >= 0).any():
         return []
-    count = np.minimum(talking(masks, grid), most).astype(np.uint8)
+    count = np.minimum(talking(masks, looked, grid), most).astype(np.uint8)
     votes = _votes(masks, speakers, grid)
     active = np.zeros(votes.shape, np.bool_)
     for first in range(0, len(votes), _SLAB):
@@ -55,15 +57,15 @@ def reconstruct(
     return _runs(active, grid, gap, quiet_gap)
 
 
-def talking(masks: UInt8, grid: Grid) -> npt.NDArray[np.float32]:
-    """(all frames,): how many talk, as the mean over the chunks that see a frame."""
-    return np.rint(_summed(at_once(masks), grid) / seen(len(masks), grid)).astype(np.float32)
+def talking(masks: UInt8, looked: Bool, grid: Grid) -> npt.NDArray[np.float32]:
+    """(all frames,): how many talk, as the mean over the chunks that were looked at and see it."""
+    return np.rint(_summed(at_once(masks), grid) / seen(looked, grid)).astype(np.float32)
 
 
-def seen(chunks: int, grid: Grid) -> npt.NDArray[np.uint16]:
-    """(all frames,): how many of so many chunks see a frame, at least 1."""
-    looked = np.ones((chunks, grid.frames), np.uint8)
-    return np.maximum(_summed(looked, grid), 1)
+def seen(looked: Bool, grid: Grid) -> npt.NDArray[np.uint16]:
+    """(all frames,): how many of the chunks that were looked at see a frame, at least 1."""
+    frames = np.broadcast_to(looked.astype(np.uint8)[:, None], (len(looked), grid.frames))
+    return np.maximum(_summed(frames, grid), 1)
 
 
 def _summed(values: UInt8, grid: Grid) -> npt.NDArray[np.uint16]:

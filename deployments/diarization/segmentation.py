@@ -3,7 +3,8 @@
 pyannote runs its segmentation network over chunks that overlap by 9 s. Two things are done in
 another way here, with the same result: the filters at the network's entry are applied once to
 a stretch of chunks (`sincnet.py`), and chunks between two that cover them and are silent are
-not looked at.
+not looked at. A third saves looks where they would say nothing new: between two chunks that agree
+about what both see.
 """
 
 import itertools
@@ -20,10 +21,11 @@ from pyannote.audio.utils.powerset import Powerset
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
-from deployments.diarization.grid import Grid, UInt8
+from deployments.diarization.grid import Bool, Grid, UInt8
 from deployments.diarization.networks.sincnet import SharedSincNet
+from deployments.diarization.networks.waveforms import pieces
 from deployments.diarization.networks.workers import Workers
-from deployments.diarization.waveforms import pieces
+from deployments.diarization.sparing import NONE_SPARED, Sparing, covering
 
 Progress = Callable[[int, int], None]
 """Told (done, total); what it raises ends the work."""
@@ -48,7 +50,8 @@ class Segmenter:
 
     `batch_size` chunks are looked at together. `step` is the share of a chunk's length that the
     next one begins later, to a whole frame. `threshold` is for networks that score each speaker
-    by itself; those of today score sets of speakers.
+    by itself; those of today score sets of speakers. `sparing` says which chunks
+    are looked at.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Segmenter:
         threshold: float = 0.5,
         *,
         workers: Workers | None = None,
+        sparing: Sparing = NONE_SPARED,
     ) -> None:
         self._model = model.eval().to(device)
         self._device = device
@@ -79,32 +83,40 @@ class Segmenter:
             step=max(1, round(step * chunk / hop)),
         )
         self.speakers = len(specifications.classes)
+        self._sparing = sparing
+        if sparing.every > self.grid.tiles:
+            raise ValueError(f"{sparing} leaves frames that no chunk sees: {self.grid}")
         self._sets: Tensor | None = None
         if specifications.powerset:
             sets = Powerset(self.speakers, specifications.powerset_max_classes).mapping
             self._sets = sets.to(device, torch.uint8)
 
     @torch.inference_mode()
-    def segment(self, waveform: Tensor, progress: Progress) -> UInt8:
-        """(chunks, frames, local speakers), 1 where one talks, of (samples,) int16."""
+    def segment(self, waveform: Tensor, progress: Progress, number: int = 0) -> tuple[UInt8, Bool]:
+        """(chunks, frames, local speakers), 1 where one talks, of (samples,) int16, and (chunks,)
+        which were looked at; the others stand as silent. `number` is that of the first chunk in the
+        recording.
+        """
         chunks = self.grid.chunks(len(waveform))
-        found = np.empty((chunks, self.grid.frames, self.speakers), np.uint8)
+        masks = np.empty((chunks, self.grid.frames, self.speakers), np.uint8)
+        looked = np.empty(chunks, np.bool_)
         for first in range(0, chunks, self._together):
-            count = min(self._together, chunks - first)
-            stretch = self._stretch(waveform, first, count, partial(progress, first, chunks))
-            found[first : first + count] = stretch.cpu().numpy()
+            some = range(first, min(first + self._together, chunks))
+            wanted = self._sparing.wanted(self.grid, number + first, len(some))
+            tell = partial(progress, first, chunks)
+            found, looked[some.start : some.stop] = self._stretch(waveform, some, wanted, tell)
+            masks[some.start : some.stop] = found.cpu().numpy()
         progress(chunks, chunks)
-        return found
+        return masks, looked
 
     def _stretch(
-        self, waveform: Tensor, first: int, count: int, progress: Callable[[], None]
-    ) -> Tensor:
-        """(chunks, frames, speakers) of `count` chunks from the one numbered `first` on."""
-        grid = self.grid
-        begin = first * grid.step_samples
-        samples = (count - 1) * grid.step_samples + grid.chunk
+        self, waveform: Tensor, chunks: range, wanted: list[int], progress: Callable[[], None]
+    ) -> tuple[Tensor, Bool]:
+        """(chunks, frames, speakers) of some chunks, and (chunks,) which were looked at."""
+        grid, count = self.grid, len(chunks)
+        begin = chunks.start * grid.step_samples
         progress()
-        scores = self._open(pieces(waveform, [begin], samples, self._device)[0])
+        scores = self._open(pieces(waveform, [begin], grid.span(count), self._device)[0])
         found = torch.zeros(
             (count, grid.frames, self.speakers), dtype=torch.uint8, device=self._device
         )
@@ -117,19 +129,27 @@ class Segmenter:
                     progress()
                     found[batch] = result
 
-        tiles = sorted({*range(0, count, grid.tiles), count - 1})
+        tiles = covering(wanted, grid.tiles)
         look(tiles)
-        if len(tiles) < count:
-            speech = found[tiles].flatten(1).any(dim=1).tolist()
-            between = [
-                chunk
-                for k, (left, right) in enumerate(itertools.pairwise(tiles))
-                if speech[k] or speech[k + 1]
-                for chunk in range(left + 1, right)
-            ]
-            if between:
-                look(between)
-        return found
+        looked = np.ones(count, np.bool_)
+        if len(tiles) == count:
+            return found, looked
+        speech = found.flatten(1).any(dim=1).tolist()
+        between = [
+            chunk
+            for left, right in itertools.pairwise(tiles)
+            if speech[left] or speech[right]
+            for chunk in wanted
+            if left < chunk < right
+        ]
+        if between:
+            look(between)
+        for left, right in self._sparing.agreeing(grid, found, wanted):
+            looked[left + 1 : right] = False
+        disputed = np.setdiff1d(np.flatnonzero(looked), wanted)
+        if len(disputed):
+            look(disputed.tolist())
+        return found, looked
 
     def _open(self, stretch: Tensor) -> _Scores:
         if isinstance(self._model, PyanNet):

@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_array
 
-from deployments.diarization.grid import Grid, UInt8, frames_of, lone
+from deployments.diarization.grid import Bool, Grid, UInt8, frames_of, lone
 from deployments.diarization.reconstruction import Speakers, seen
 from interchange.stages import SAMPLE_RATE, DiarizationOptions, Float32
 
@@ -37,9 +37,12 @@ class Bounds:
 
 
 class Clustering(Protocol):
-    def __call__(self, embeddings: Float32, masks: UInt8, grid: Grid, bounds: Bounds) -> Speakers:
-        """(chunks, local speakers, dimension), NaN for silent ones, and (chunks, frames, local
-        speakers) → (chunks, local speakers) numbers of speakers, less than 0 for nobody."""
+    def __call__(
+        self, embeddings: Float32, masks: UInt8, looked: Bool, grid: Grid, bounds: Bounds
+    ) -> Speakers:
+        """(chunks, local speakers, dimension), NaN for silent ones, (chunks, frames, local
+        speakers), and (chunks,), which of them were looked at, → (chunks, local speakers) numbers
+        of speakers, less than 0 for nobody."""
         ...
 
 
@@ -79,12 +82,12 @@ def alone(masks: UInt8, grid: Grid) -> Float32:
     return frames_of(lone(masks)) * np.float32(grid.hop / SAMPLE_RATE)
 
 
-def shares(masks: UInt8, grid: Grid) -> Float32:
+def shares(masks: UInt8, looked: Bool, grid: Grid) -> Float32:
     """(chunks, local speakers): seconds of the recording that each stands for. What several
     chunks see is divided among them: fewer see a recording's ends, and their speech counts as
     much as any other."""
     frame = grid.hop / SAMPLE_RATE
-    part = (frame / seen(len(masks), grid)).astype(np.float32)
+    part = (frame / seen(looked, grid)).astype(np.float32)
     of_chunk = sliding_window_view(part, grid.frames)[:: grid.step]
     found = np.empty((len(masks), masks.shape[2]), np.float32)
     for first in range(0, len(masks), _TOGETHER):

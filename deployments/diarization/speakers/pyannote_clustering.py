@@ -10,7 +10,7 @@ from pyannote.core import SlidingWindow, SlidingWindowFeature
 from scipy.cluster.hierarchy import linkage
 from scipy.optimize import linear_sum_assignment
 
-from deployments.diarization.grid import Grid, UInt8
+from deployments.diarization.grid import Bool, Grid, UInt8
 from deployments.diarization.reconstruction import Speakers
 from deployments.diarization.speakers.clustering import (
     NOBODY,
@@ -42,7 +42,9 @@ class PyannoteClustering:
         clustering.filter_embeddings = bounded
         clustering.constrained_argmax = apart
 
-    def __call__(self, embeddings: Float32, masks: UInt8, grid: Grid, bounds: Bounds) -> Speakers:
+    def __call__(
+        self, embeddings: Float32, masks: UInt8, looked: Bool, grid: Grid, bounds: Bounds
+    ) -> Speakers:
         # A speaker's frames beside each other in memory: numpy sums over them six times as fast.
         masks = np.ascontiguousarray(masks.transpose(0, 2, 1)).transpose(0, 2, 1)
         window = SlidingWindow(

@@ -57,11 +57,13 @@ class SimilarityClustering:
     whole: int = 3
     split_s: float = 3.0
 
-    def __call__(self, embeddings: Float32, masks: UInt8, grid: Grid, bounds: Bounds) -> Speakers:
+    def __call__(
+        self, embeddings: Float32, masks: UInt8, looked: Bool, grid: Grid, bounds: Bounds
+    ) -> Speakers:
         active = talks(masks) & ~np.isnan(embeddings[..., 0])
         if not active.any() or bounds.most == 1:
             return np.where(active, 0, NOBODY).astype(np.int16)
-        together = (talking(masks, grid) > 1).sum() * grid.hop / SAMPLE_RATE
+        together = (talking(masks, looked, grid) > 1).sum() * grid.hop / SAMPLE_RATE
         if together >= self.together_s and bounds.least == 1:
             bounds = Bounds(2, bounds.most)
         clean = alone(masks, grid)
@@ -69,7 +71,7 @@ class SimilarityClustering:
         local, some = self._chosen(active, clean, bounds)
         chosen = local[0][some], local[1][some]
         rows = voices[chosen]
-        weight = shares(masks, grid)
+        weight = shares(masks, looked, grid)
         # Only some voices are compared.
         sizes: Float32 = weight[chosen] * np.float32(len(local[0]) / len(some))
         least = max(self.least_s, min(self.share * float(weight.sum()), self.enough_s))

@@ -10,7 +10,7 @@ def analysis(chunks: int, seed: int = 0) -> Analysis:
     masks[:, :, 1] = 0
     embeddings = rng.normal(size=(chunks, 3, 192)).astype(np.float32)
     embeddings[~masks.any(axis=1)] = np.nan
-    return Analysis(masks, embeddings)
+    return Analysis(masks, embeddings, rng.random(chunks) < 0.7)
 
 
 @pytest.mark.parametrize("chunks", [0, 1, 90])
@@ -19,6 +19,7 @@ def test_an_analysis_is_the_same_behind_its_way(chunks: int) -> None:
     after = Analysis.unpack(before.pack())
     np.testing.assert_array_equal(after.masks, before.masks)
     np.testing.assert_array_equal(after.embeddings, before.embeddings)
+    np.testing.assert_array_equal(after.looked, before.looked)
     assert after.masks.dtype == np.uint8
     assert after.embeddings.dtype == np.float32
 
@@ -26,12 +27,13 @@ def test_an_analysis_is_the_same_behind_its_way(chunks: int) -> None:
 def test_parts_are_joined_in_order() -> None:
     whole = analysis(12)
     parts = [
-        Analysis(whole.masks[begin:end], whole.embeddings[begin:end])
+        Analysis(whole.masks[begin:end], whole.embeddings[begin:end], whole.looked[begin:end])
         for begin, end in [(0, 5), (5, 5), (5, 12)]
     ]
     joined = Analysis.joined(parts)
     np.testing.assert_array_equal(joined.masks, whole.masks)
     np.testing.assert_array_equal(joined.embeddings, whole.embeddings)
+    np.testing.assert_array_equal(joined.looked, whole.looked)
 
 
 def test_where_more_speakers_are_needed_others_are_silent() -> None:
@@ -43,6 +45,7 @@ def test_where_more_speakers_are_needed_others_are_silent() -> None:
     many = Analysis(
         np.concatenate([many.masks, more], axis=2),
         np.concatenate([many.embeddings, voices], axis=1),
+        many.looked,
     )
     joined = Analysis.unpack(Analysis.joined([few, many]).pack())
     assert not joined.masks[:2, :, 3:].any()

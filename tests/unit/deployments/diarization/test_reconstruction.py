@@ -7,10 +7,16 @@ import pytest
 from pyannote.audio.pipelines.utils.diarization import SpeakerDiarizationMixin
 from pyannote.core import SlidingWindow, SlidingWindowFeature
 
+from deployments.diarization import reconstruction
 from deployments.diarization.grid import Grid, UInt8
-from deployments.diarization.reconstruction import Speakers, reconstruct
+from deployments.diarization.reconstruction import Speakers, Spoken
 
 GRID = Grid(chunk=160_000, hop=270, field=991, frames=589, step=59)
+
+
+def reconstruct(masks: UInt8, speakers: Speakers, grid: Grid, **options: float) -> list[Spoken]:
+    looked = np.ones(len(masks), np.bool_)
+    return reconstruction.reconstruct(masks, looked, speakers, grid, **options)
 
 
 def pyannotes(masks: UInt8, speakers: Speakers, gap: float) -> set[tuple[float, float, int]]:
@@ -56,6 +62,15 @@ def test_equals_pyannotes(gap: float) -> None:
     ours = {(round(each.start, 4), round(each.end, 4), each.speaker) for each in found}
     assert len(ours) > 20
     assert ours == pyannotes(masks, speakers, gap)
+
+
+def test_chunks_that_were_not_looked_at_have_no_vote() -> None:
+    masks, speakers = blocky(np.random.default_rng(1), 40)
+    looked = np.arange(40) % 3 != 1
+    found = reconstruction.reconstruct(
+        masks * looked[:, None, None].astype(np.uint8), looked, speakers, GRID
+    )
+    assert found == reconstruct(masks, speakers, GRID)
 
 
 def test_local_speakers_of_one_person_have_one_vote() -> None:

@@ -4,20 +4,26 @@ import numpy as np
 import pytest
 import torch
 
-from deployments.diarization.grid import Grid, UInt8
+from deployments.diarization.grid import Bool, Grid, UInt8
 from deployments.diarization.networks.sincnet import SharedSincNet
 from deployments.diarization.pipeline import Diarizer
 from deployments.diarization.segmentation import Segmenter
+from deployments.diarization.sparing import NONE_SPARED, Sparing
 from interchange.stages import SAMPLE_RATE, STRETCH, STRETCH_REACH, Int16
 
 
 @pytest.fixture
-def segmenter(diarizer: Diarizer) -> Segmenter:
-    return diarizer._pipeline.segmenter
+def segmenter(diarizer: Diarizer, monkeypatch: pytest.MonkeyPatch) -> Segmenter:
+    """The bundled one, looking at all chunks."""
+    segmenter = diarizer._pipeline.segmenter
+    monkeypatch.setattr(segmenter, "_sparing", NONE_SPARED)
+    return segmenter
 
 
 def segmented(segmenter: Segmenter, waveform: Int16) -> UInt8:
-    return segmenter.segment(torch.from_numpy(waveform), lambda done, total: None)
+    found, looked = segmenter.segment(torch.from_numpy(waveform), lambda done, total: None)
+    assert looked.all()
+    return found
 
 
 def alone(segmenter: Segmenter, waveform: Int16) -> UInt8:
@@ -74,6 +80,35 @@ def test_chunks_between_silent_ones_are_not_looked_at(
     found = segmented(segmenter, waveform)
     assert sum(looked) < 0.6 * len(found)
     assert np.mean(found != alone(segmenter, waveform)) < 1e-3
+
+
+def test_chunks_are_spared_where_their_neighbours_agree(
+    segmenter: Segmenter, conversation: Int16, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = segmented(segmenter, conversation)
+    waveform = torch.from_numpy(conversation)
+
+    def spared(sparing: Sparing) -> Bool:
+        monkeypatch.setattr(segmenter, "_sparing", sparing)
+        found, looked = segmenter.segment(waveform, lambda done, total: None)
+        assert not found[~looked].any()
+        assert np.mean(found[looked] != every[looked]) < 1e-3
+        return looked
+
+    some = spared(Sparing(dense_s=7.0, every=3, apart=0.05))
+    assert some[:4].all()
+    assert some[::3].all()
+    assert some[-1]
+    none = spared(Sparing(dense_s=0.0, every=3, apart=1.0))
+    assert np.flatnonzero(none).tolist() == [*range(0, len(every) - 1, 3), len(every) - 1]
+    assert none.sum() < some.sum() < len(every)
+    assert spared(Sparing(dense_s=0.0, every=3, apart=-1.0)).all()
+    assert spared(Sparing(dense_s=60.0, every=3, apart=1.0)).all()
+
+
+def test_chunks_that_leave_frames_unseen_are_refused(segmenter: Segmenter) -> None:
+    with pytest.raises(ValueError, match="leaves frames that no chunk sees"):
+        Segmenter(segmenter._model, torch.device("cpu"), 8, 0.2, sparing=Sparing(0.0, 5, 0.1))
 
 
 def test_frames_of_chunks_coincide() -> None:

@@ -25,7 +25,10 @@ from interchange.stages import Float32
 
 GRID = Grid(chunk=160_000, hop=270, field=991, frames=589, step=119)
 ANY = Bounds()
-cluster = SimilarityClustering()
+
+
+def cluster(embeddings: Float32, masks: UInt8, grid: Grid, bounds: Bounds) -> Speakers:
+    return SimilarityClustering()(embeddings, masks, np.ones(len(masks), np.bool_), grid, bounds)
 
 
 def recording(
@@ -148,10 +151,18 @@ def test_pyannotes_constraint_takes_more_than_127_speakers() -> None:
 
 def test_speech_at_the_ends_counts_as_much_as_any_other() -> None:
     masks = np.ones((7, 589, 1), np.uint8)
-    found = shares(masks, GRID)
+    found = shares(masks, np.ones(7, np.bool_), GRID)
     assert found.sum() == pytest.approx(GRID.total(7) * GRID.hop / 16_000, rel=1e-5)
     # The first chunk alone sees the recording's first two seconds.
     assert found[0, 0] > found[3, 0] > 1.9
+
+
+def test_chunks_stand_for_the_seconds_of_those_that_were_not_looked_at() -> None:
+    looked = np.arange(21) % 2 == 0
+    masks = np.ones((21, 589, 1), np.uint8) * looked[:, None, None].astype(np.uint8)
+    found = shares(masks, looked, GRID)
+    assert found.sum() == pytest.approx(GRID.total(21) * GRID.hop / 16_000, rel=1e-5)
+    assert not found[~looked].any()
 
 
 def test_whoever_is_heard_at_the_very_beginning_only_is_a_speaker() -> None:

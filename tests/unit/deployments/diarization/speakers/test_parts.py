@@ -92,5 +92,5 @@ def test_a_speaker_of_parts_talks_for_long_enough(seconds: float, count: int) ->
     frames = round(seconds * 16_000 / 270)
     masks[5:10, :frames, 3], masks[5:10, :frames, 0] = 1, 0
     embeddings[5:10, 3] = voices(4)[0]
-    found = SimilarityClustering()(embeddings, masks, GRID, Bounds())
+    found = SimilarityClustering()(embeddings, masks, np.ones(chunks, np.bool_), GRID, Bounds())
     assert len({*found[found >= 0].tolist()}) == count

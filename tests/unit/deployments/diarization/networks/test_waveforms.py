@@ -2,7 +2,7 @@
 
 import torch
 
-from deployments.diarization.waveforms import pieces
+from deployments.diarization.networks.waveforms import pieces
 
 
 def test_a_piece_past_the_end_is_filled_up_with_zeros() -> None:
