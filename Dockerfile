@@ -101,6 +101,7 @@ ENV PATH=/opt/venv/bin:${PATH} \
     RAYSCRIBE_STORAGE=file:///var/lib/rayscribe/storage \
     RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=serve_app.http.gate.proxy:middlewares \
     RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS=1 \
+    MALLOC_ARENA_MAX=2 \
     RAY_USAGE_STATS_ENABLED=0 \
     HF_HOME=/var/cache/rayscribe/huggingface
 WORKDIR /opt/rayscribe
@@ -146,6 +147,7 @@ ENV PATH=/opt/venv/bin:${PATH} \
     RAYSCRIBE_STORAGE=file:///var/lib/rayscribe/storage \
     RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=serve_app.http.gate.proxy:middlewares \
     RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS=1 \
+    MALLOC_ARENA_MAX=2 \
     RAY_USAGE_STATS_ENABLED=0 \
     HF_HOME=/var/cache/rayscribe/huggingface
 WORKDIR /opt/rayscribe

@@ -41,6 +41,9 @@ os.environ.setdefault(
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", "serve_app.http.gate.proxy:middlewares"
 )
 os.environ.setdefault("RAY_LOG_MONITOR_MANY_FILES_THRESHOLD", "0")  # looks for files twice a second
+# glibc gives each thread that waits for another a heap of its own, up to eight for a core, and what
+# was held for one recording stays in pieces all over them.
+os.environ.setdefault("MALLOC_ARENA_MAX", "2")
 
 import ray
 import typer

@@ -22,7 +22,7 @@ EMBEDDING_FILE = "campplus_cn_en_common.pt"
 STEP = 0.199
 """Step between chunks as a share of their 10 s: 118 frames, as docs/diarization.md counts with."""
 SPARING = Sparing(dense_s=30.0, every=3, apart=0.05)
-"""What is looked at beyond the first half minute; the table is in docs/diarization.md."""
+"""What a CPU looks at beyond the first half minute; the table is in docs/diarization.md."""
 LEAST_CLEAN = 0.05
 """Half a second of a chunk's 10 s."""
 GAP_S = 1.0
@@ -44,12 +44,13 @@ def load(
     step: float = STEP,
     *,
     workers: Workers | None = None,
-    sparing: Sparing = SPARING,
+    sparing: Sparing | None = None,
 ) -> Diarization:
     """`folder` holds the weights of both, as `deployments.models.bundled` lays them there.
 
     `dtype` is what CAM++ multiplies in. Segmentation's LSTMs stay in float32: in bfloat16 they give
-    enough frames to somebody else to cost errors.
+    enough frames to somebody else to cost errors. Without `sparing`, a CPU spares chunks; a GPU takes
+    as long for few as for many, and one more look at some would cost it more than is spared.
     """
     network = CamPlusPlus()
     network.load_state_dict(
@@ -61,7 +62,7 @@ def load(
         batch_size,
         step,
         workers=workers,
-        sparing=sparing,
+        sparing=sparing or (SPARING if device.type == "cpu" else NONE_SPARED),
     )
     recorded = device.type == "cuda" and batch_size >= RECORDED_FROM
     trunk = CamPlusPlusTrunk(network, device, dtype, recorded=recorded)
