@@ -11,7 +11,7 @@ from deployments.diarization.networks.campplus import CamPlusPlus
 from deployments.diarization.networks.trunks import CamPlusPlusTrunk
 from deployments.diarization.networks.workers import Workers
 from deployments.diarization.segmentation import Segmenter
-from deployments.diarization.sparing import Sparing
+from deployments.diarization.sparing import NONE_SPARED, Sparing
 from deployments.diarization.speakers.parts import Parting
 from deployments.diarization.speakers.similarity import SimilarityClustering
 from deployments.diarization.speakers.voices import VoiceLimits
@@ -49,8 +49,8 @@ def load(
     """`folder` holds the weights of both, as `deployments.models.bundled` lays them there.
 
     `dtype` is what CAM++ multiplies in. Segmentation's LSTMs stay in float32: in bfloat16 they give
-    enough frames to somebody else to cost errors. Without `sparing`, a CPU spares chunks; a GPU takes
-    as long for few as for many, and one more look at some would cost it more than is spared.
+    enough frames to somebody else to cost errors. Without `sparing`, a CPU spares chunks; a GPU
+    takes as long for few as for many, and one more look at some would cost it more than is spared.
     """
     network = CamPlusPlus()
     network.load_state_dict(
