@@ -58,8 +58,7 @@ class Analysis:
                 shape = tuple(found["shape"].tolist())
                 masks = np.unpackbits(found["masks"], count=int(np.prod(shape))).reshape(shape)
                 rows = found["embeddings"]
-                # Analyses that a job kept from a version that looked at all chunks have none.
-                looked = found["looked"] if "looked" in found else np.ones(shape[0], np.bool_)
+                looked = found["looked"]
         except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, ValueError) as error:
             raise ValueError(f"This is no analysis of a stretch: {error!r}") from error
         embeddings = np.full((shape[0], shape[2], rows.shape[1]), np.nan, np.float32)

@@ -52,7 +52,8 @@ class Backlog(Generic[Piece]):
             position = self._file.seek(0, 2)
             while view:
                 view = view[self._file.write(view) :]
-        hollow = replace(piece, samples=piece.samples[:0])
+        # Not a part of the samples, however small: it would hold all of them.
+        hollow = replace(piece, samples=np.empty(0, np.int16))
         self._parked.append((hollow, position, len(piece.samples)))
 
     def get(self) -> Piece:

@@ -27,7 +27,7 @@ IN_FLIGHT = 4
 """Stretches of a recording that are asked for at once: so many diarizers work for one that is long,
 and 6 MB of samples lie here and in the object store for each."""
 
-_FORMAT = 1
+_FORMAT = 2
 """To be raised when what a diarizer makes of the same samples, by the same model, is another."""
 
 

@@ -1,4 +1,5 @@
 import io
+import weakref
 
 import numpy as np
 import pytest
@@ -22,6 +23,15 @@ def test_windows_come_back_in_order_from_the_disk() -> None:
             )
         backlog.put(window(4, 7))
         assert [len(backlog.get().samples) for _ in range(len(backlog))] == [1002, 1003, 7]
+
+
+def test_nothing_that_waits_on_the_disk_stays_in_memory() -> None:
+    samples = np.zeros(1000, np.int16)
+    held = weakref.ref(samples)
+    with Backlog[Window]() as backlog:
+        backlog.put(Window(0, 0, samples, ((0, 1000),)))
+        del samples
+        assert held() is None
 
 
 def test_a_full_disk_is_no_fault_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
