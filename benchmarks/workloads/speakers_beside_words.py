@@ -62,9 +62,10 @@ def hours_with_speakers(hours: float) -> list[dict[str, Any]]:
     recording = long_recording()
     found, rows = [], []
     with tempfile.TemporaryDirectory(prefix="rayscribe-bench-") as folder, graph() as running:
+        idle = running.memory
         for times in (1, math.ceil(hours * 3600 / recording.seconds)):
             path = repeated(recording.path, times, Path(folder) / "hours.mka")
-            idle, began = running.memory, perf_counter()
+            began = perf_counter()
             with PeakMemory(running.process) as peak:
                 running.client.transcribe(path, language="en", speakers="true")
             minutes = times * recording.seconds / 60
