@@ -105,6 +105,9 @@ class Runner:
             except asyncio.CancelledError:
                 if not self._keeper.lost(me):
                     raise
+                # A lease is gone as soon as the job's end is stored: it may have been looked for
+                # before this task went on.
+                self._on_end()
             else:
                 if attempt.again_in_s is None:
                     self._on_end()

@@ -12,7 +12,8 @@ from interchange.errors import (
     UndecodableRecording,
 )
 from interchange.stages import RecognitionOptions, Window
-from interchange.transcript import Turn, WindowTranscript
+from interchange.transcript import Transcript, Turn, WindowTranscript
+from serve_app.jobs.job import Claim
 from serve_app.jobs.runner.job_try import RetryPolicy
 from serve_app.jobs.runner.lease_keeper import LeaseKeeper
 from serve_app.jobs.runner.runner import Runner
@@ -137,6 +138,22 @@ async def test_the_end_of_a_job_is_made_known_at_once(
     known = asyncio.Event()
     errors = [error] if error else []
     async with running(leases, Scripted(*errors), on_end=known.set):
+        await known.wait()
+
+
+async def test_an_end_is_made_known_whose_lease_looks_lost(
+    store: JobStore, leases: Leases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.submit(new_job())
+    complete = leases.complete
+
+    async def stored(claim: Claim, transcript: Transcript) -> None:
+        await complete(claim, transcript)
+        await asyncio.Event().wait()  # until the lease, which is no more, is looked for
+
+    monkeypatch.setattr(leases, "complete", stored)
+    known = asyncio.Event()
+    async with running(leases, Scripted(), on_end=known.set):
         await known.wait()
 
 
