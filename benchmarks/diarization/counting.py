@@ -231,14 +231,14 @@ def pauses(looks: list[Look]) -> str:
 
 
 def placements(cases: Sequence[Case], looks: Sequence[Look], dtype: torch.dtype) -> str:
-    """The table of chunks that lie elsewhere, by the models as they are used."""
+    """The table of chunks that lie elsewhere, by the models as they are used, looking at all."""
     folder = resolve("bundled:diarization", None, None)
     rows: list[list[Cell]] = []
     every: list[Judged] = []
     for frames in PLACEMENTS:
         grid = looks[0].grid
         step = frames * grid.hop / grid.chunk
-        models = bundled.load(folder, torch.device("cpu"), dtype, 32, step)
+        models = bundled.load(folder, torch.device("cpu"), dtype, 32, step, sparing=NONE_SPARED)
         found = []
         for case, look in zip(cases, looks, strict=True):
             spoken = models(torch.from_numpy(case.samples), Bounds(), _unwatched).spoken

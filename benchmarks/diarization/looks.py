@@ -58,10 +58,8 @@ class Look:
 
     def spared(self, sparing: Sparing) -> "tuple[Look, Bool]":
         """As if only so many chunks had been looked at; and (chunks,) which are."""
-        looked = np.ones(len(self.masks), np.bool_)
-        wanted = sparing.wanted(self.grid, 0, len(looked))
-        for left, right in sparing.agreeing(self.grid, torch.from_numpy(self.masks), wanted):
-            looked[left + 1 : right] = False
+        wanted = sparing.wanted(self.grid, 0, len(self.masks))
+        looked = sparing.looked(self.grid, torch.from_numpy(self.masks), wanted)
         heard = np.where(looked, 1, np.nan).astype(np.float32)[:, None, None]
         return replace(
             self,

@@ -49,8 +49,8 @@ def load(
     """`folder` holds the weights of both, as `deployments.models.bundled` lays them there.
 
     `dtype` is what CAM++ multiplies in. Segmentation's LSTMs stay in float32: in bfloat16 they give
-    enough frames to somebody else to cost errors. Without `sparing`, a CPU spares chunks; a GPU
-    takes as long for few as for many, and one more look at some would cost it more than is spared.
+    enough frames to somebody else to cost errors. Without `sparing`, a CPU spares chunks, and a
+    GPU does not: there it would be one pass more for fewer chunks, which nobody has measured.
     """
     network = CamPlusPlus()
     network.load_state_dict(

@@ -131,9 +131,8 @@ class Segmenter:
 
         tiles = covering(wanted, grid.tiles)
         look(tiles)
-        looked = np.ones(count, np.bool_)
         if len(tiles) == count:
-            return found, looked
+            return found, np.ones(count, np.bool_)
         speech = found.flatten(1).any(dim=1).tolist()
         between = [
             chunk
@@ -144,8 +143,7 @@ class Segmenter:
         ]
         if between:
             look(between)
-        for left, right in self._sparing.agreeing(grid, found, wanted):
-            looked[left + 1 : right] = False
+        looked = self._sparing.looked(grid, found, wanted)
         disputed = np.setdiff1d(np.flatnonzero(looked), wanted)
         if len(disputed):
             look(disputed.tolist())

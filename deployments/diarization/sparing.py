@@ -4,10 +4,11 @@ between them."""
 import itertools
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from deployments.diarization.grid import Grid
+from deployments.diarization.grid import Bool, Grid
 from interchange.stages import SAMPLE_RATE
 
 
@@ -31,6 +32,13 @@ class Sparing:
             or (number + chunk) % self.every == 0
             or chunk in (0, count - 1)
         ]
+
+    def looked(self, grid: Grid, masks: Tensor, wanted: list[int]) -> Bool:
+        """(chunks,): those that are wanted, and those between them where they disagree."""
+        looked = np.ones(len(masks), np.bool_)
+        for left, right in self.agreeing(grid, masks, wanted):
+            looked[left + 1 : right] = False
+        return looked
 
     def agreeing(self, grid: Grid, masks: Tensor, wanted: list[int]) -> list[tuple[int, int]]:
         """Pairs of chunks, with others between them, that agree about what both see.

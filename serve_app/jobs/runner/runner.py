@@ -19,7 +19,7 @@ log = logging.getLogger("ray.serve")
 class Runner:
     """Works on up to `concurrency` jobs at once, under leases of `owner`.
 
-    `on_end` is called when a job has ended: its webhook is owed.
+    `on_end` is called when a job may have ended: its webhook is owed.
     """
 
     def __init__(
