@@ -48,8 +48,9 @@ def load(
 ) -> Diarization:
     """`folder` holds the weights of both, as `deployments.models.bundled` lays them there.
 
-    `dtype` is what CAM++ multiplies in. Segmentation's LSTMs stay in float32: in bfloat16 they give
-    enough frames to somebody else to cost errors. Without `sparing`, a CPU spares chunks, and a
+    `dtype` is what CAM++ multiplies in; int16, which stands for 16-bit integers on a CPU, is what
+    segmentation's LSTMs multiply in as well. In bfloat16 these would give enough frames to somebody
+    else to cost errors, and stay in float32. Without `sparing`, a CPU spares chunks, and a
     GPU does not: there it would be one pass more for fewer chunks, which nobody has measured.
     """
     network = CamPlusPlus()
@@ -63,6 +64,7 @@ def load(
         step,
         workers=workers,
         sparing=sparing or (SPARING if device.type == "cpu" else NONE_SPARED),
+        integers=dtype == torch.int16,
     )
     recorded = device.type == "cuda" and batch_size >= RECORDED_FROM
     trunk = CamPlusPlusTrunk(network, device, dtype, recorded=recorded)

@@ -63,6 +63,12 @@ class Diarization:
     quiet_gap: float = 0.0
     parting: Parting | None = None
 
+    def warm_up(self, waveform: Tensor) -> None:
+        """Have both networks do once, with (samples,) int16 at 16 kHz, what is slow the first
+        time: whether anybody talks there or not."""
+        masks, _ = self.segmenter.segment(waveform, _unwatched)
+        self.embedder.embed(waveform, np.ones_like(masks), self.segmenter.grid, _unwatched)
+
     def __call__(self, waveform: Tensor, bounds: Bounds, progress: Progress) -> Found:
         """Of (samples,) int16 at 16 kHz, the whole recording."""
         parts = [

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from configs.settings import DiarizationSettings
+from deployments.compiled.products import integers_are_faster, multiplies_integers
 from deployments.models.resolve import resolve
 from deployments.processor import multiplies_bfloat16
 from interchange.errors import DiarizationFailed, InvalidOption, Unavailable
@@ -44,6 +45,7 @@ with warnings.catch_warnings():
     from deployments.diarization.speakers.voices import named
 
 _BUNDLED = "bundled:diarization"
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int16": torch.int16}
 
 STUCK_S = 600.0
 """After so long without a finished batch the work counts as stuck. Clustering, the one step
@@ -78,6 +80,7 @@ class Diarizer:
     def warm_up(self) -> None:
         """Do once what the first recording would otherwise wait for."""
         noise = np.random.default_rng(0).normal(0, 100, SAMPLE_RATE).astype(np.int16)
+        self._pipeline.warm_up(_tensor(noise))
         self.speakers(noise, DiarizationOptions())
 
     def check(self) -> None:
@@ -244,16 +247,25 @@ def _turns(found: Found, names: dict[int, str], duration: float) -> tuple[Turn, 
 
 
 def chosen_dtype(settings: DiarizationSettings, device: torch.device) -> torch.dtype:
-    """What the embedding network multiplies in. Raises ValueError for what it is not run in."""
+    """What the bundled networks multiply in, where that is left open; int16 stands for products of
+    16-bit integers. Raises ValueError for what they are not run in."""
+    asked = settings.dtype
     possible = device.type == "cpu" and settings.model == _BUNDLED
-    if settings.dtype == "bfloat16" and not possible:
+    if asked in {"bfloat16", "int16"} and not possible:
         raise ValueError(
-            f"`diarization.dtype` is bfloat16, which is for {_BUNDLED} on a CPU, and the model "
+            f"`diarization.dtype` is {asked}, which is for {_BUNDLED} on a CPU, and the model "
             f"would be {settings.model} on {device.type}; use auto."
         )
-    asked = settings.dtype == "bfloat16"
-    usual = settings.dtype == "auto" and possible and multiplies_bfloat16()
-    return torch.bfloat16 if asked or usual else torch.float32
+    if asked == "int16" and not multiplies_integers():
+        raise ValueError(
+            "`diarization.dtype` is int16, which is for CPUs with AVX2, and this one has none; use "
+            "auto."
+        )
+    if asked != "auto":
+        return _DTYPES[asked]
+    if possible and multiplies_bfloat16():
+        return torch.bfloat16
+    return torch.int16 if possible and integers_are_faster() else torch.float32
 
 
 def _load(

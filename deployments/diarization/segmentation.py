@@ -18,10 +18,11 @@ import torch
 from pyannote.audio import Model
 from pyannote.audio.models.segmentation import PyanNet
 from pyannote.audio.utils.powerset import Powerset
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from deployments.diarization.grid import Bool, Grid, UInt8
+from deployments.diarization.networks.lstm import Layer, layers
 from deployments.diarization.networks.sincnet import SharedSincNet
 from deployments.diarization.networks.waveforms import pieces
 from deployments.diarization.networks.workers import Workers
@@ -51,7 +52,7 @@ class Segmenter:
     `batch_size` chunks are looked at together. `step` is the share of a chunk's length that the
     next one begins later, to a whole frame. `threshold` is for networks that score each speaker
     by itself; those of today score sets of speakers. `sparing` says which chunks
-    are looked at.
+    are looked at. `integers` has pyannote's LSTMs multiply in 16-bit integers, on a CPU.
     """
 
     def __init__(
@@ -64,8 +65,12 @@ class Segmenter:
         *,
         workers: Workers | None = None,
         sparing: Sparing = NONE_SPARED,
+        integers: bool = False,
     ) -> None:
         self._model = model.eval().to(device)
+        self._recurrent = (
+            layers(model.lstm, integers=integers) if isinstance(model, PyanNet) else []
+        )
         self._device = device
         self._workers = workers or Workers()
         self._together = max(batch_size, _FILTERED)
@@ -151,7 +156,7 @@ class Segmenter:
 
     def _open(self, stretch: Tensor) -> _Scores:
         if isinstance(self._model, PyanNet):
-            return _PyanNetScores(self._model, stretch, self.grid)
+            return _PyanNetScores(self._model, self._recurrent, stretch, self.grid)
         return _WholeScores(self._model, stretch, self.grid)
 
     def _binary(self, scores: _Scores, chunks: list[int]) -> Tensor:
@@ -164,18 +169,15 @@ class Segmenter:
 class _PyanNetScores:
     """pyannote's network of sinc filters and LSTMs, the filters applied once."""
 
-    def __init__(self, model: PyanNet, stretch: Tensor, grid: Grid) -> None:
-        self._model = model
+    def __init__(self, model: PyanNet, recurrent: list[Layer], stretch: Tensor, grid: Grid) -> None:
+        self._model, self._recurrent = model, recurrent
         self._sincnet = SharedSincNet(model.sincnet, stretch, grid)
 
     def __call__(self, chunks: Tensor) -> Tensor:
         model = self._model
         features = self._sincnet.features(chunks).transpose(1, 2)
-        if isinstance(model.lstm, nn.ModuleList):
-            for layer in model.lstm:
-                features, _ = layer(features)
-        else:
-            features, _ = model.lstm(features)
+        for layer in self._recurrent:
+            features = layer(features)
         if model.hparams.linear["num_layers"] > 0:
             for linear in model.linear:
                 features = F.leaky_relu(linear(features))

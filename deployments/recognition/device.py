@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 
 from configs.settings import RecognitionSettings
+from deployments.compiled.products import integers_are_faster, multiplies_integers
 from deployments.processor import multiplies_bfloat16
 from deployments.recognition.attention.kernels import Kernel
 
@@ -143,18 +144,3 @@ def _flash_missing(device: torch.device, dtype: torch.dtype) -> str | None:
     if importlib.util.find_spec("flash_attn") is None:
         return "the package flash-attn is not installed"
     return None
-
-
-def multiplies_integers() -> bool:
-    """Whether the processor has the instructions for 16-bit integers, and Numba may use them."""
-    # A CPU's loops need it in any case.
-    from deployments.recognition.compiled import multiply_add  # noqa: PLC0415
-
-    return multiply_add.supported()
-
-
-def integers_are_faster() -> bool:
-    """Whether they are, and float32 is slower."""
-    from deployments.recognition.compiled import multiply_add  # noqa: PLC0415
-
-    return multiply_add.faster()

@@ -8,8 +8,8 @@ are, and once more with AVX2 alone (`tests/unit/deployments/test_fewer_instructi
 import pytest
 import torch
 
+from deployments.compiled.products import multiplies_integers
 from deployments.processor import multiplies_bfloat16
-from deployments.recognition.device import multiplies_integers
 from tests.support.wanting import WANTING
 
 needs_bfloat16 = pytest.mark.skipif(

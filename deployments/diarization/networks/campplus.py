@@ -19,7 +19,7 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-_SEGMENT = 100
+SEGMENT = 100
 """Frames (of 20 ms) that the local half of the context is averaged over."""
 
 
@@ -46,7 +46,7 @@ class _NormRelu(nn.Module):
         return torch.addcmul(self.shift, x, self.scale).relu_()
 
 
-class _ResidualBlock(nn.Module):
+class ResidualBlock(nn.Module):
     """Two 3 × 3 convolutions beside a shortcut; `stride` thins frequencies, never time."""
 
     def __init__(self, channels: int, stride: int) -> None:
@@ -73,15 +73,15 @@ class _ResidualBlock(nn.Module):
         return y.add_(self.shortcut(x)).relu_()
 
 
-class _Head(nn.Module):
+class Head(nn.Module):
     """(batch, frames, bins) → (batch, channels × bins / 8, frames)."""
 
     def __init__(self, bins: int, channels: int = 32) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(1, channels, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
-        self.layer1 = nn.Sequential(_ResidualBlock(channels, 2), _ResidualBlock(channels, 1))
-        self.layer2 = nn.Sequential(_ResidualBlock(channels, 2), _ResidualBlock(channels, 1))
+        self.layer1 = nn.Sequential(ResidualBlock(channels, 2), ResidualBlock(channels, 1))
+        self.layer2 = nn.Sequential(ResidualBlock(channels, 2), ResidualBlock(channels, 1))
         self.conv2 = nn.Conv2d(channels, channels, 3, (2, 1), padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
         self.out_channels = channels * (bins // 8)
@@ -90,7 +90,7 @@ class _Head(nn.Module):
         self.conv1 = fuse_conv_bn_eval(self.conv1, self.bn1)
         self.conv2 = fuse_conv_bn_eval(self.conv2, self.bn2)
         for block in (*self.layer1, *self.layer2):
-            assert isinstance(block, _ResidualBlock)
+            assert isinstance(block, ResidualBlock)
             block.fold()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -132,27 +132,27 @@ class _ContextMask(nn.Module):
         )
         self.linear1 = nn.Conv1d(inputs, inputs // 2, 1)
         self.linear2 = nn.Conv1d(inputs // 2, outputs, 1)
-        self._dilation = dilation
+        self.dilation = dilation
 
     def fold(self) -> None:
         taps = self.linear_local.weight.detach().permute(2, 0, 1).contiguous()
         self.register_buffer("taps", taps, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        frames, dilation = x.shape[1], self._dilation
+        frames, dilation = x.shape[1], self.dilation
         before, here, after = self.taps
         y = F.linear(x, here)
         y[:, dilation:] += F.linear(x[:, :-dilation], before)
         y[:, :-dilation] += F.linear(x[:, dilation:], after)
         # One mask a segment, not one a frame: all frames of a segment share their context.
-        parts = [part.mean(dim=1) for part in torch.split(x, _SEGMENT, dim=1)]
+        parts = [part.mean(dim=1) for part in torch.split(x, SEGMENT, dim=1)]
         context = torch.stack(parts, dim=1) + x.mean(dim=1, keepdim=True)
         context = F.relu(F.linear(context, self.linear1.weight[..., 0], self.linear1.bias))
         mask = torch.sigmoid(F.linear(context, self.linear2.weight[..., 0], self.linear2.bias))
-        return y.mul_(mask.repeat_interleave(_SEGMENT, dim=1)[:, :frames])
+        return y.mul_(mask.repeat_interleave(SEGMENT, dim=1)[:, :frames])
 
 
-class _DenseLayer(nn.Module):
+class DenseLayer(nn.Module):
     def __init__(self, inputs: int, growth: int, bottleneck: int, dilation: int) -> None:
         super().__init__()
         self.nonlinear1 = _NormRelu(inputs)
@@ -169,13 +169,13 @@ class _DenseLayer(nn.Module):
         return found
 
 
-class _DenseBlock(nn.ModuleDict):
+class DenseBlock(nn.ModuleDict):
     """Each layer sees the outputs of all layers before it."""
 
     def __init__(self, layers: int, inputs: int, growth: int, dilation: int) -> None:
         super().__init__(
             {
-                f"tdnnd{i + 1}": _DenseLayer(inputs + i * growth, growth, 4 * growth, dilation)
+                f"tdnnd{i + 1}": DenseLayer(inputs + i * growth, growth, 4 * growth, dilation)
                 for i in range(layers)
             }
         )
@@ -192,7 +192,7 @@ class _DenseBlock(nn.ModuleDict):
         return found
 
 
-class _Transit(nn.Module):
+class Transit(nn.Module):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.nonlinear = _NormRelu(inputs)
@@ -221,14 +221,14 @@ class CamPlusPlus(nn.Module):
     def __init__(self, bins: int = 80, dimension: int = 192) -> None:
         super().__init__()
         self.dimension = dimension
-        self.head = _Head(bins)
+        self.head = Head(bins)
         self.xvector = nn.Sequential(OrderedDict(tdnn=_TimeDelay(self.head.out_channels, 128)))
         channels = 128
         for i, (layers, dilation) in enumerate([(12, 1), (24, 2), (16, 2)], 1):
-            block = _DenseBlock(layers, channels, growth=32, dilation=dilation)
+            block = DenseBlock(layers, channels, growth=32, dilation=dilation)
             channels = block.out_channels // 2
             self.xvector.add_module(f"block{i}", block)
-            self.xvector.add_module(f"transit{i}", _Transit(block.out_channels, channels))
+            self.xvector.add_module(f"transit{i}", Transit(block.out_channels, channels))
         self.xvector.add_module("out_nonlinear", _NormRelu(channels))
         self.xvector.add_module("dense", _Projection(2 * channels, dimension))
 
@@ -240,7 +240,7 @@ class CamPlusPlus(nn.Module):
         """
         self.eval()
         for module in [*self.modules()]:
-            if isinstance(module, _Head | _TimeDelay | _ContextMask | _DenseLayer | _NormRelu):
+            if isinstance(module, Head | _TimeDelay | _ContextMask | DenseLayer | _NormRelu):
                 module.fold()
         for part in self._before_pooling():
             part.to(dtype)

@@ -7,6 +7,7 @@ from pyannote.audio.models.embedding.wespeaker import BaseWeSpeakerResNet
 from torch import Tensor
 
 from deployments.diarization.networks.campplus import CamPlusPlus
+from deployments.diarization.networks.campplus_integers import IntegerFrames
 from deployments.diarization.networks.filterbank import FRAME_LENGTH, FRAME_SHIFT, Filterbank
 from deployments.diarization.networks.recorded import Recorded
 from interchange.stages import SAMPLE_RATE
@@ -18,7 +19,8 @@ _RESNET_BLOCK_S = 10
 
 
 class CamPlusPlusTrunk:
-    """CAM++ with the filterbanks that it was trained on."""
+    """CAM++ with the filterbanks that it was trained on, in `dtype`; int16 stands for products of
+    16-bit integers, on a CPU."""
 
     hop = 2 * FRAME_SHIFT
     reach = FRAME_LENGTH - FRAME_SHIFT
@@ -33,15 +35,17 @@ class CamPlusPlusTrunk:
         recorded: bool = False,
     ) -> None:
         self._filterbank = Filterbank().to(device)
-        self._network = network.folded(dtype).to(device)
-        self._recorded = Recorded(network.frames, enabled=recorded)
+        integers = dtype == torch.int16
+        self._network = network.folded(torch.float32 if integers else dtype).to(device)
+        self._frames = IntegerFrames(network) if integers else network.frames
+        self._recorded = Recorded(self._frames, enabled=recorded)
         self.dimension = network.dimension
 
     def frames(self, waveforms: Tensor) -> Tensor:
         features = self._filterbank(waveforms)
         features = features - features.mean(dim=1, keepdim=True)
         whole = waveforms.shape[1] == self.block * self.hop + self.reach
-        return self._recorded(features) if whole else self._network.frames(features)
+        return self._recorded(features) if whole else self._frames(features)
 
     def embed(self, statistics: Tensor) -> Tensor:
         return self._network.embed(statistics)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
-from deployments.recognition.compiled import shares
+from deployments.compiled import shares
 
 Kernel = Literal["flash_attention_2", "sdpa", "eager"]
 Attention = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
@@ -101,8 +101,8 @@ def _by_head(
 def _in_integers(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
     """One window's, in 16-bit integers."""
     # Its compiler is loaded only where it is used.
+    from deployments.compiled.multiply_add import COLUMNS  # noqa: PLC0415
     from deployments.recognition.compiled.encoder_attention import attend  # noqa: PLC0415
-    from deployments.recognition.compiled.multiply_add import COLUMNS  # noqa: PLC0415
 
     _, heads, asking, size = queries.shape
     if size % COLUMNS or (mask is not None and mask.dim() > 1):

@@ -1,5 +1,5 @@
-"""Loops for CPUs that Numba compiles for the processor they run on.
+"""The recognizer's compiled loops.
 
-They stand where no product of matrices does the work, and torch goes over the same memory several
-times: each reads it once, on one thread, without holding Python's lock.
+They stand where torch goes over the same memory several times: each reads it once, on one thread,
+without holding Python's lock.
 """

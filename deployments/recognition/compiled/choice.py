@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from deployments.recognition.compiled import scalars
-from deployments.recognition.compiled.scalars import (
+from deployments.compiled import scalars
+from deployments.compiled.scalars import (
     LOWEST,
     Function,
     compiled_for_infinities,

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from deployments.recognition.compiled.integers import quantise, tile_of
-from deployments.recognition.compiled.multiply_add import COLUMNS, ROWS, address
-from deployments.recognition.compiled.scalars import (
+from deployments.compiled.integers import quantise, tile_of
+from deployments.compiled.multiply_add import COLUMNS, ROWS, address
+from deployments.compiled.scalars import (
     LOWEST,
     compiled,
     exponential,

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from deployments.recognition.compiled.scalars import (
+from deployments.compiled.scalars import (
     LOWEST,
     bfloat16,
     compiled,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from deployments.recognition.compiled.scalars import compiled_for_infinities
+from deployments.compiled.scalars import compiled_for_infinities
 
 
 @compiled_for_infinities

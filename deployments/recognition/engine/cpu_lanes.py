@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 
-from deployments.recognition.compiled import shares
+from deployments.compiled import shares
 from deployments.recognition.engine.admission import Pieces
 from deployments.recognition.model.encoder import Layers
 from deployments.recognition.model.whisper import Projected, WhisperModel

@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
+from deployments.compiled.products import Integers
 from deployments.processor import has_onednn, multiplies_bfloat16
-from deployments.recognition.model.integers import Integers
 
 # Memory touched for the first time is handed out by 2 MB and not by 4 kB, where Linux leaves that
 # to the program: a process's first recording had 120,000 page faults. Read at the first tensor.

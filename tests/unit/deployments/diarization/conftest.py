@@ -27,3 +27,9 @@ def diarizer() -> Diarizer:
 def short_diarizer() -> Diarizer:
     """The same with voices in bfloat16, which takes longer where the processor has no units."""
     return Diarizer(DiarizationSettings(device="cpu", dtype="bfloat16", threads=1))
+
+
+@pytest.fixture(scope="session")
+def integer_diarizer() -> Diarizer:
+    """The same in 16-bit integers."""
+    return Diarizer(DiarizationSettings(device="cpu", dtype="int16", threads=1))

@@ -9,6 +9,7 @@ import pytest
 import torch
 from pyannote.core import Annotation, Segment
 from pyannote.metrics.diarization import DiarizationErrorRate
+from torch import Tensor
 
 from configs.settings import DiarizationSettings
 from deployments.diarization import diarization, pipeline
@@ -30,6 +31,7 @@ from interchange.stages import (
     Voice,
 )
 from interchange.transcript import Turn
+from tests.support.processor import needs_integers
 from tests.support.recordings.speech import SAMPLE
 
 ANY = DiarizationOptions()
@@ -65,43 +67,81 @@ def test_a_real_conversation(diarizer: Diarizer, conversation: Int16) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:'uem' was approximated:UserWarning")
-def test_a_real_conversation_in_bfloat16(
-    diarizer: Diarizer, short_diarizer: Diarizer, conversation: Int16
+@pytest.mark.parametrize(
+    "short", ["short_diarizer", pytest.param("integer_diarizer", marks=needs_integers)]
+)
+def test_a_real_conversation_in_fewer_digits(
+    diarizer: Diarizer, short: str, conversation: Int16, request: pytest.FixtureRequest
 ) -> None:
-    exact, found = (each.turns(conversation, ANY) for each in (diarizer, short_diarizer))
+    shorter: Diarizer = request.getfixturevalue(short)
+    exact, found = (each.turns(conversation, ANY) for each in (diarizer, shorter))
     assert error_rate(found) < 0.12
     assert [turn.speaker for turn in found] == [turn.speaker for turn in exact]
 
 
+def test_the_first_recording_waits_for_no_compiler(
+    diarizer: Diarizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed: list[torch.Size] = []
+    trunk = diarizer._pipeline.embedder._trunk
+    frames = trunk.frames
+
+    def watched(waveforms: Tensor) -> Tensor:
+        passed.append(waveforms.shape)
+        return frames(waveforms)
+
+    monkeypatch.setattr(trunk, "frames", watched)
+    diarizer.warm_up()
+    assert passed, "though nobody talks in noise"
+
+
 @pytest.mark.parametrize(
-    ("asked", "kind", "units", "chosen"),
+    ("asked", "kind", "bfloat16", "faster", "chosen"),
     [
-        ("auto", "cpu", True, torch.bfloat16),
-        ("auto", "cpu", False, torch.float32),
-        ("auto", "cuda", True, torch.float32),
-        ("float32", "cpu", True, torch.float32),
-        ("float32", "cuda", True, torch.float32),
-        ("bfloat16", "cpu", False, torch.bfloat16),
+        ("auto", "cpu", True, True, torch.bfloat16),
+        ("auto", "cpu", False, True, torch.int16),
+        ("auto", "cpu", False, False, torch.float32),
+        ("auto", "cuda", True, True, torch.float32),
+        ("float32", "cpu", True, True, torch.float32),
+        ("float32", "cuda", True, True, torch.float32),
+        ("bfloat16", "cpu", False, True, torch.bfloat16),
+        ("int16", "cpu", True, False, torch.int16),
     ],
 )
 def test_the_type_that_is_multiplied_in(
-    monkeypatch: pytest.MonkeyPatch, asked: Any, kind: str, units: bool, chosen: torch.dtype
+    monkeypatch: pytest.MonkeyPatch,
+    asked: Any,
+    kind: str,
+    chosen: torch.dtype,
+    *,
+    bfloat16: bool,
+    faster: bool,
 ) -> None:
-    monkeypatch.setattr(pipeline, "multiplies_bfloat16", lambda: units)
+    monkeypatch.setattr(pipeline, "multiplies_bfloat16", lambda: bfloat16)
+    monkeypatch.setattr(pipeline, "multiplies_integers", lambda: True)
+    monkeypatch.setattr(pipeline, "integers_are_faster", lambda: faster)
     assert chosen_dtype(DiarizationSettings(dtype=asked), torch.device(kind)) == chosen
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "int16"])
 @pytest.mark.parametrize(
     ("model", "kind"), [("bundled:diarization", "cuda"), ("pyannote/some", "cpu")]
 )
-def test_bfloat16_that_is_impossible_is_refused(
-    monkeypatch: pytest.MonkeyPatch, model: str, kind: str
+def test_a_type_that_is_impossible_is_refused(
+    monkeypatch: pytest.MonkeyPatch, model: str, kind: str, dtype: Any
 ) -> None:
-    monkeypatch.setattr(pipeline, "multiplies_bfloat16", lambda: True)
-    with pytest.raises(ValueError, match=rf"dtype` is bfloat16, .* {model} on {kind}; use auto"):
-        chosen_dtype(DiarizationSettings(model=model, dtype="bfloat16"), torch.device(kind))
+    for asked in ("multiplies_bfloat16", "multiplies_integers", "integers_are_faster"):
+        monkeypatch.setattr(pipeline, asked, lambda: True)
+    with pytest.raises(ValueError, match=rf"dtype` is {dtype}, .* {model} on {kind}; use auto"):
+        chosen_dtype(DiarizationSettings(model=model, dtype=dtype), torch.device(kind))
     auto = DiarizationSettings(model=model)
     assert chosen_dtype(auto, torch.device(kind)) == torch.float32
+
+
+def test_integers_need_their_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "multiplies_integers", lambda: False)
+    with pytest.raises(ValueError, match="int16, which is for CPUs with AVX2"):
+        chosen_dtype(DiarizationSettings(dtype="int16"), torch.device("cpu"))
 
 
 def test_the_recording_may_be_read_only(diarizer: Diarizer, conversation: Int16) -> None:

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from deployments.compiled import shares
 from deployments.recognition.attention.kernels import Kernel, attention
-from deployments.recognition.compiled import shares
 from tests.support.processor import needs_integers, with_fewer_too
 
 pytestmark = with_fewer_too

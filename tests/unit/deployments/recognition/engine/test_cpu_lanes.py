@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from deployments.recognition.compiled import shares
+from deployments.compiled import shares
 from deployments.recognition.engine.cpu_lanes import CpuLanes
 from deployments.recognition.model.encoder import Layers
 from deployments.recognition.model.whisper import Projected, WhisperModel

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from deployments.compiled import shares
 from deployments.recognition.attention.silence import Groups
-from deployments.recognition.compiled import shares
 from deployments.recognition.model.encoder import all_layers
 from deployments.recognition.model.state import DecoderState
 from deployments.recognition.model.whisper import Projected

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from deployments.recognition.compiled import shares
-from deployments.recognition.model.integers import Integers
+from deployments.compiled import shares
+from deployments.compiled.products import Integers
 from deployments.recognition.model.linear import Linear, Packed
 from tests.support.processor import needs_bfloat16, needs_integers, with_fewer_too
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from deployments.recognition.compiled.multiply_add import COLUMNS, ROWS, address, tile
-from deployments.recognition.compiled.scalars import compiled
+from deployments.compiled.multiply_add import COLUMNS, ROWS, address, tile
+from deployments.compiled.scalars import compiled
 
 DEPTH = 512
 """Inputs that are summed up as integers: COLUMNS of their weights fill half of a core's first
@@ -139,50 +139,68 @@ def _copy(  # noqa: PLR0917
 
 
 @compiled
+def multiply(  # noqa: PLR0917
+    rounded: Any,
+    row_scales: Any,
+    count: Any,
+    packed: Any,
+    scales: Any,
+    bias: Any,
+    first: Any,
+    last: Any,
+    out: Any,
+    begin: Any,
+) -> None:
+    """The first `count` of rounded rows by the weights' panels from `first` to `last`, to the rows
+    of `out` from `begin` on."""
+    inputs, outputs = rounded.shape[1], out.shape[1]
+    blocks, panels = packed.shape[0], packed.shape[1]
+    cut = np.empty((ROWS, COLUMNS), np.float32)
+    for block in range(blocks):
+        pairs = min(DEPTH, inputs - block * DEPTH) // 2
+        for panel in range(first, last):
+            column = panel * COLUMNS
+            whole = column + COLUMNS <= outputs
+            weights = address(packed) + (block * panels + panel) * packed.strides[1]
+            for row in range(0, count, ROWS):
+                some = min(ROWS, count - row)
+                target, distance = address(cut), cut.strides[0]
+                if whole:
+                    target = address(out) + (begin + row) * out.strides[0] + column * 4
+                    distance = out.strides[0]
+                elif block:
+                    _copy(out, begin + row, column, cut, 0, 0, some, outputs - column)
+                start, start_row = target, distance
+                if block == 0:
+                    start, start_row = address(bias) + column * 4, 0
+                tile_of(
+                    some,
+                    address(rounded) + row * rounded.strides[0] + block * DEPTH * 2,
+                    rounded.strides[0],
+                    weights,
+                    pairs,
+                    address(row_scales) + row * 4,
+                    address(scales) + column * 4,
+                    start,
+                    start_row,
+                    target,
+                    distance,
+                )
+                if not whole:
+                    _copy(cut, 0, 0, out, begin + row, column, some, outputs - column)
+
+
+@compiled
 def product(  # noqa: PLR0917
     x: Any, packed: Any, scales: Any, bias: Any, most: Any, first: Any, last: Any, out: Any
 ) -> None:
     """`x` (rows, inputs), float32, by the weights' panels from `first` to `last`, to `out` (rows,
     outputs). A row's result has the same bits whatever its neighbours are."""
-    rows, inputs = x.shape
-    outputs = out.shape[1]
-    blocks, panels = packed.shape[0], packed.shape[1]
-    rounded = np.empty((min(rows, ROWS_AT_ONCE), inputs), np.int16)
+    rows = len(x)
+    rounded = np.empty((min(rows, ROWS_AT_ONCE), x.shape[1]), np.int16)
     row_scales = np.empty(len(rounded), np.float32)
-    cut = np.empty((ROWS, COLUMNS), np.float32)
     for begin in range(0, rows, ROWS_AT_ONCE):
-        some = min(ROWS_AT_ONCE, rows - begin)
-        for row in range(some):
+        count = min(ROWS_AT_ONCE, rows - begin)
+        for row in range(count):
             row_scales[row] = quantise(x[begin + row], most, rounded[row])
-        for block in range(blocks):
-            pairs = min(DEPTH, inputs - block * DEPTH) // 2
-            for panel in range(first, last):
-                column = panel * COLUMNS
-                whole = column + COLUMNS <= outputs
-                weights = address(packed) + (block * panels + panel) * packed.strides[1]
-                for row in range(0, some, ROWS):
-                    count = min(ROWS, some - row)
-                    target, distance = address(cut), cut.strides[0]
-                    if whole:
-                        target = address(out) + (begin + row) * out.strides[0] + column * 4
-                        distance = out.strides[0]
-                    elif block:
-                        _copy(out, begin + row, column, cut, 0, 0, count, outputs - column)
-                    start, start_row = target, distance
-                    if block == 0:
-                        start, start_row = address(bias) + column * 4, 0
-                    tile_of(
-                        count,
-                        address(rounded) + row * rounded.strides[0] + block * DEPTH * 2,
-                        rounded.strides[0],
-                        weights,
-                        pairs,
-                        address(row_scales) + row * 4,
-                        address(scales) + column * 4,
-                        start,
-                        start_row,
-                        target,
-                        distance,
-                    )
-                    if not whole:
-                        _copy(cut, 0, 0, out, begin + row, column, count, outputs - column)
+        multiply(rounded, row_scales, count, packed, scales, bias, first, last, out, begin)

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from deployments.recognition.compiled import shares
+from deployments.compiled import shares
 
 
 @pytest.mark.parametrize(("count", "threads"), [(10, 3), (2, 5), (1, 1), (7, 0)])

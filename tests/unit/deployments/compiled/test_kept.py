@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from deployments.recognition.compiled.kept import folder
+from deployments.compiled.kept import folder
 
 pytestmark = pytest.mark.slow
 
 START = """
 import json
 import numpy as np
-from deployments.recognition.compiled import scalars
+from deployments.compiled import scalars
 from deployments.recognition.compiled.cross_attention import kernel
 
 dice = np.random.default_rng(1)

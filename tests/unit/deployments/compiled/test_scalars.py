@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.recognition.compiled import scalars
+from deployments.compiled import scalars
 from tests.support.processor import with_fewer_too
 
 pytestmark = with_fewer_too
@@ -40,3 +40,11 @@ def test_the_exponential_has_the_precision_of_its_type(x: float) -> None:
 @pytest.mark.parametrize("x", [-90.0, -1e30, -np.inf])
 def test_the_exponential_of_what_is_far_below_is_next_to_nothing(x: float) -> None:
     assert 0 <= scalars.exponential(np.float32(x)) < 1e-37
+
+
+@pytest.mark.parametrize("x", [0.0, 1e-6, 0.3, -0.3, 4.0, -4.0, 17.2, -17.2, 100.0, -100.0])
+def test_the_gates_have_the_precision_of_their_type(x: float) -> None:
+    exact = np.float64(x)
+    sigmoid, tanh = scalars.sigmoid(np.float32(x)), scalars.tanh(np.float32(x))
+    assert sigmoid == pytest.approx(1 / (1 + np.exp(-exact)), rel=1e-5, abs=1e-37)
+    assert tanh == pytest.approx(np.tanh(exact), rel=1e-5, abs=1e-6)

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 CODE = """
-from deployments.recognition.compiled import multiply_add
+from deployments.compiled import multiply_add
 print(multiply_add.supported(), multiply_add.faster())
 """
 

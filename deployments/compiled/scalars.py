@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from deployments.recognition.compiled.kept import keep
+from deployments.compiled.kept import keep
 
 Function = Callable[..., Any]
 
@@ -21,6 +21,7 @@ POWERS_OF_TWO = np.polynomial.Chebyshev.interpolate(np.exp2, 6, domain=(0, 1))
 C0, C1, C2, C3, C4, C5, C6 = POWERS_OF_TWO.convert(kind=np.polynomial.Polynomial).coef.astype(
     np.float32
 )
+ONE, MINUS_TWO = np.float32(1), np.float32(-2)
 LOG2_E, LEAST = np.float32(np.log2(np.e)), np.float32(-126)
 
 _SIGN, _REST = np.int32(31), np.int32(0x7FFFFFFF)
@@ -70,6 +71,19 @@ def exponential(x: Any) -> Any:
     f = power - whole
     polynomial = C0 + f * (C1 + f * (C2 + f * (C3 + f * (C4 + f * (C5 + f * C6)))))
     return polynomial * np.int32((np.int32(whole) + 127) << 23).view(np.float32)
+
+
+@compiled
+def sigmoid(x: Any) -> Any:
+    small = exponential(-abs(x))
+    return (ONE if x >= 0 else small) / (ONE + small)
+
+
+@compiled
+def tanh(x: Any) -> Any:
+    small = exponential(MINUS_TWO * abs(x))
+    size = (ONE - small) / (ONE + small)
+    return size if x >= 0 else -size
 
 
 @compiled_for_infinities

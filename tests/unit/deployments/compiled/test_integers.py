@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deployments.recognition.compiled.integers import (
+from deployments.compiled.integers import (
     DEPTH,
     ROWS_AT_ONCE,
     Weights,

@@ -22,6 +22,7 @@ from numba.core.compiler import CompileResult
 from numba.core.dispatcher import Dispatcher
 from numba.core.serialize import dumps
 
+import deployments
 from deployments.models.cache import root
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def folder() -> Path | None:
 
     What lies there becomes code of this process: it has to be nobody else's.
     """
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    sources = sorted(Path(deployments.__file__).parent.rglob("compiled/*.py"))
     parts = [numba.__version__, np.__version__, *(source.read_text("utf-8") for source in sources)]
     found = root() / "compiled" / _short(*parts)
     try:

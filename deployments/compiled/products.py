@@ -6,7 +6,7 @@ steps of few rows, which wait for the weights, less than half: there are half as
 
 from torch import Tensor, empty
 
-from deployments.recognition.compiled import shares
+from deployments.compiled import shares
 
 WORTH_SHARING = 2**24
 """Multiplications, which take a thread a fifth of a millisecond: another one is told in a tenth."""
@@ -14,6 +14,20 @@ READ = 8
 """Reading weights takes as long as multiplying them with so many rows."""
 ROWS_EACH = 24
 """With fewer rows for each thread they share the columns: the rows are rounded by each of them."""
+
+
+def multiplies_integers() -> bool:
+    """Whether the processor has the instructions for 16-bit integers, and Numba may use them."""
+    from deployments.compiled import multiply_add  # noqa: PLC0415
+
+    return multiply_add.supported()
+
+
+def integers_are_faster() -> bool:
+    """Whether they are, and float32 is slower."""
+    from deployments.compiled import multiply_add  # noqa: PLC0415
+
+    return multiply_add.faster()
 
 
 class Integers:
@@ -26,7 +40,7 @@ class Integers:
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         """Raises ValueError where `weight` (outputs, inputs) has an odd number of inputs."""
         # Its compiler is loaded only where it is used.
-        from deployments.recognition.compiled import integers  # noqa: PLC0415
+        from deployments.compiled import integers  # noqa: PLC0415
 
         self._product = integers.product
         self._weights = integers.Weights.of(
