@@ -56,6 +56,8 @@ CHOSEN_STEP = 2
 PARTING = Parting(PARTS_ALIKE)
 LIMITS = ((0.40, 0.45, 0.50), (0.50, 0.60, 0.65, 0.70))
 """`different` and `same` of SimilarityClustering, as far as the second is not the smaller."""
+ALONE_S = (0.3, 0.5, 1.0)
+"""`clean_s` of the same, chosen together with the limits where a conversation is left out."""
 _SHORT_S, _LONG_S, _MINUTES_S = 45.0, 90.0, 200.0
 
 USED = SimilarityClustering()
@@ -67,7 +69,7 @@ WAYS: dict[str, tuple[Clustering, Parting | None]] = {
     "parts not split": (USED, None),
     "speakers of parts from 2 s on": (replace(USED, split_s=2.0), PARTING),
     "speakers of parts from 4 s on": (replace(USED, split_s=4.0), PARTING),
-    "voices alone for 0.3 s": (replace(USED, clean_s=0.3), PARTING),
+    "voices alone for 0.5 s": (replace(USED, clean_s=0.5), PARTING),
     "voices alone for 1 s": (replace(USED, clean_s=1.0), PARTING),
     "least share 1 %": (replace(USED, share=0.01), PARTING),
     "least share 5 %": (replace(USED, share=0.05), PARTING),
@@ -171,14 +173,19 @@ def limits(looks: list[Look]) -> str:
 
 
 def left_out(looks: list[Look]) -> str:
-    """Each conversation with the limits that are best on all other recordings."""
-    by_limits = _by_limits(looks)
+    """Each conversation with the limits, and how long a voice is alone, that are best on all other
+    recordings."""
+    by_settings = {
+        (*pair, alone): judged_
+        for alone in ALONE_S
+        for pair, judged_ in _by_limits(looks, alone).items()
+    }
     found = []
     for at, look in enumerate(looks):
         if GROUPS["conversations"](look):
-            costs = {pair: _cost(judged_, at) for pair, judged_ in by_limits.items()}
+            costs = {each: _cost(judged_, at) for each, judged_ in by_settings.items()}
             best = min(costs, key=costs.__getitem__)
-            found.append((best, by_limits[best][at]))
+            found.append((best, by_settings[best][at]))
     rows: list[list[Cell]] = [
         [each.look.name, str(best), percent(each.der), each.look.speakers, each.found]
         for best, each in found
@@ -186,12 +193,14 @@ def left_out(looks: list[Look]) -> str:
     mean = float(np.mean([each.der for _, each in found]))
     right = sum(each.right for _, each in found)
     rows.append(["mean", "", percent(mean), f"{right} right", ""])
-    return table(["left out", "limits", "DER", "speakers", "found"], rows)
+    return table(["left out", "limits, alone", "DER", "speakers", "found"], rows)
 
 
-def _by_limits(looks: list[Look]) -> dict[tuple[float, float], list[Judged]]:
+def _by_limits(
+    looks: list[Look], alone: float = USED.clean_s
+) -> dict[tuple[float, float], list[Judged]]:
     return {
-        (low, high): judge(looks, replace(USED, different=low, same=high))
+        (low, high): judge(looks, replace(USED, different=low, same=high, clean_s=alone))
         for low, high in itertools.product(*LIMITS)
         if low <= high
     }
