@@ -56,7 +56,7 @@ CHOSEN_STEP = 2
 PARTING = Parting(PARTS_ALIKE)
 LIMITS = ((0.40, 0.45, 0.50), (0.50, 0.60, 0.65, 0.70))
 """`different` and `same` of SimilarityClustering, as far as the second is not the smaller."""
-ALONE_S = (0.3, 0.5, 1.0)
+ALONE_S = (0.3, 0.4, 0.5, 1.0)
 """`clean_s` of the same, chosen together with the limits where a conversation is left out."""
 _SHORT_S, _LONG_S, _MINUTES_S = 45.0, 90.0, 200.0
 
