@@ -19,11 +19,9 @@ from pyannote.audio import Model
 from pyannote.audio.models.segmentation import PyanNet
 from pyannote.audio.utils.powerset import Powerset
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from deployments.diarization.grid import Bool, Grid, UInt8
-from deployments.diarization.networks.lstm import Layer, layers
-from deployments.diarization.networks.sincnet import SharedSincNet
+from deployments.diarization.networks.pyannet import PyanNetScores, SharedPyanNet
 from deployments.diarization.networks.waveforms import pieces
 from deployments.diarization.networks.workers import Workers
 from deployments.diarization.sparing import NONE_SPARED, Sparing, covering
@@ -52,7 +50,7 @@ class Segmenter:
     `batch_size` chunks are looked at together. `step` is the share of a chunk's length that the
     next one begins later, to a whole frame. `threshold` is for networks that score each speaker
     by itself; those of today score sets of speakers. `sparing` says which chunks
-    are looked at. `integers` has pyannote's LSTMs multiply in 16-bit integers, on a CPU.
+    are looked at. `integers` has pyannote's network multiply in 16-bit integers, on a CPU.
     """
 
     def __init__(
@@ -68,8 +66,8 @@ class Segmenter:
         integers: bool = False,
     ) -> None:
         self._model = model.eval().to(device)
-        self._recurrent = (
-            layers(model.lstm, integers=integers) if isinstance(model, PyanNet) else []
+        self._shared = (
+            SharedPyanNet(model, integers=integers) if isinstance(model, PyanNet) else None
         )
         self._device = device
         self._workers = workers or Workers()
@@ -155,8 +153,8 @@ class Segmenter:
         return found, looked
 
     def _open(self, stretch: Tensor) -> _Scores:
-        if isinstance(self._model, PyanNet):
-            return _PyanNetScores(self._model, self._recurrent, stretch, self.grid)
+        if self._shared is not None:
+            return PyanNetScores(self._shared, stretch, self.grid)
         return _WholeScores(self._model, stretch, self.grid)
 
     def _binary(self, scores: _Scores, chunks: list[int]) -> Tensor:
@@ -164,25 +162,6 @@ class Segmenter:
         if self._sets is None:
             return (found > self._threshold).to(torch.uint8)
         return self._sets[found.argmax(dim=-1)]
-
-
-class _PyanNetScores:
-    """pyannote's network of sinc filters and LSTMs, the filters applied once."""
-
-    def __init__(self, model: PyanNet, recurrent: list[Layer], stretch: Tensor, grid: Grid) -> None:
-        self._model, self._recurrent = model, recurrent
-        self._sincnet = SharedSincNet(model.sincnet, stretch, grid)
-
-    def __call__(self, chunks: Tensor) -> Tensor:
-        model = self._model
-        features = self._sincnet.features(chunks).transpose(1, 2)
-        for layer in self._recurrent:
-            features = layer(features)
-        if model.hparams.linear["num_layers"] > 0:
-            for linear in model.linear:
-                features = F.leaky_relu(linear(features))
-        scores: Tensor = model.activation(model.classifier(features))
-        return scores
 
 
 class _WholeScores:

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from deployments.diarization.grid import Grid
+from deployments.diarization.networks.sincnet_integers import IntegerSincNet
 
 _POOL = 3
 _TOGETHER = {"cpu": 4, "cuda": 64}
@@ -28,12 +29,18 @@ _FRAMES_TOGETHER = {"cpu": 1_000, "cuda": 1_000_000}
 
 
 class SharedSincNet:
-    """`sincnet` is pyannote's module; `stretch` is (samples,) of consecutive chunks."""
+    """`sincnet` is pyannote's module; `stretch` is (samples,) of consecutive chunks. `integers` is
+    the same in 16-bit integers, where they are to be used."""
 
-    def __init__(self, sincnet: Any, stretch: Tensor, grid: Grid) -> None:
-        self._sincnet = sincnet
+    def __init__(
+        self, sincnet: Any, stretch: Tensor, grid: Grid, integers: IntegerSincNet | None = None
+    ) -> None:
+        self._sincnet, self._integers = sincnet, integers
         filters = sincnet.conv1d[0].filterbank.filters()
-        highest, lowest = _extremes(stretch, filters, sincnet.stride)
+        if integers is None:
+            highest, lowest = _extremes(stretch, filters, sincnet.stride)
+        else:
+            highest, lowest = (each.t() for each in integers.extremes(stretch))
         width = ((grid.chunk - filters.shape[-1]) // sincnet.stride + 1) // _POOL
         hop = grid.step_samples // (sincnet.stride * _POOL)
         # (chunks, filters, width) each, views of what all chunks share.
@@ -47,11 +54,22 @@ class SharedSincNet:
         self._offset = (offset[:, None] * filters.sum(dim=(1, 2)))[:, :, None]
 
     def features(self, chunks: Tensor) -> Tensor:
-        """(chunks,) numbers → (chunks, channels, frames), as the module gives."""
-        together = _TOGETHER[chunks.device.type]
-        return torch.cat([self._features(part) for part in torch.split(chunks, together)])
+        """(chunks,) numbers → (chunks, frames, channels)."""
+        if self._integers is None:
+            together = _TOGETHER[chunks.device.type]
+            parts = [self._features(part) for part in torch.split(chunks, together)]
+            return torch.cat(parts).transpose(1, 2)
+        each = [
+            self._integers.features(
+                *(self._highest[chunk].t(), self._lowest[chunk].t()),
+                *(self._gain[chunk], self._offset[chunk, :, 0]),
+            )
+            for chunk in chunks.tolist()
+        ]
+        return torch.stack(each)
 
     def _features(self, chunks: Tensor) -> Tensor:
+        """(chunks, channels, frames), as the module gives."""
         gain, offset = self._gain[chunks], self._offset[chunks]
         high = torch.addcmul(offset, self._highest[chunks], gain).abs_()
         low = torch.addcmul(offset, self._lowest[chunks], gain).abs_()

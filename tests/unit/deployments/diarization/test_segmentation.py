@@ -10,11 +10,13 @@ from deployments.diarization.pipeline import Diarizer
 from deployments.diarization.segmentation import Segmenter
 from deployments.diarization.sparing import NONE_SPARED, Sparing
 from interchange.stages import SAMPLE_RATE, STRETCH, STRETCH_REACH, Int16
+from tests.support.processor import needs_integers
 
 
-@pytest.fixture
-def segmenter(diarizer: Diarizer, monkeypatch: pytest.MonkeyPatch) -> Segmenter:
-    """The bundled one, looking at all chunks."""
+@pytest.fixture(params=["diarizer", pytest.param("integer_diarizer", marks=needs_integers)])
+def segmenter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Segmenter:
+    """The bundled one, looking at all chunks, in each type."""
+    diarizer: Diarizer = request.getfixturevalue(request.param)
     segmenter = diarizer._pipeline.segmenter
     monkeypatch.setattr(segmenter, "_sparing", NONE_SPARED)
     return segmenter
@@ -24,6 +26,12 @@ def segmented(segmenter: Segmenter, waveform: Int16) -> UInt8:
     found, looked = segmenter.segment(torch.from_numpy(waveform), lambda done, total: None)
     assert looked.all()
     return found
+
+
+def tolerated(segmenter: Segmenter) -> float:
+    """Which share of the frames may fall to the other side."""
+    in_integers = segmenter._shared is not None and segmenter._shared.sincnet is not None
+    return 4e-3 if in_integers else 1e-3
 
 
 def alone(segmenter: Segmenter, waveform: Int16) -> UInt8:
@@ -51,8 +59,8 @@ def test_chunks_are_as_if_by_themselves(
     ours = segmented(segmenter, waveform)
     assert ours.shape == theirs.shape
     assert theirs.any()
-    # Sums in another order: hardly a frame may fall to the other side.
-    assert np.mean(ours != theirs) < 1e-3
+    # Sums in another order, or of fewer digits: hardly a frame may fall to the other side.
+    assert np.mean(ours != theirs) < tolerated(segmenter)
 
 
 def test_an_offset_of_the_recording_is_normalised_away(
@@ -61,7 +69,7 @@ def test_an_offset_of_the_recording_is_normalised_away(
     """The filters have a sum: what is subtracted before them must be subtracted behind them."""
     waveform = conversation[10 * SAMPLE_RATE : 22 * SAMPLE_RATE] // 2 + 3000
     difference = segmented(segmenter, waveform) != alone(segmenter, waveform)
-    assert np.mean(difference) < 1e-3
+    assert np.mean(difference) < tolerated(segmenter)
 
 
 def test_chunks_between_silent_ones_are_not_looked_at(
