@@ -20,7 +20,7 @@ from deployments.models.resolve import resolve
 from interchange.stages import SAMPLE_RATE, Float32
 from interchange.transcript import Turn
 
-DTYPES = "of the embedding network: auto, float32, bfloat16"
+DTYPES = "what the networks multiply in: auto, float32, bfloat16, int16"
 _CPU = torch.device("cpu")
 _FINE_S = 1.0
 """The step that is looked at: every second, third … chunk of it are those of a longer one."""

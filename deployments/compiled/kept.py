@@ -40,8 +40,7 @@ def folder() -> Path | None:
 
     What lies there becomes code of this process: it has to be nobody else's.
     """
-    sources = sorted(Path(deployments.__file__).parent.rglob("compiled/*.py"))
-    parts = [numba.__version__, np.__version__, *(source.read_text("utf-8") for source in sources)]
+    parts = [numba.__version__, np.__version__, *(each.read_text("utf-8") for each in sources())]
     found = root() / "compiled" / _short(*parts)
     try:
         found.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -50,6 +49,11 @@ def folder() -> Path | None:
         log.info("Compiled loops are not kept: %s", error)
         return None
     return found if ours and os.access(found, os.W_OK) else None
+
+
+def sources() -> list[Path]:
+    """Of all loops: those of a stage call those that lie here."""
+    return sorted(Path(deployments.__file__).parent.rglob("compiled/*.py"))
 
 
 class _Kept(NullCache):

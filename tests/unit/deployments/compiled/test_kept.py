@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-from deployments.compiled.kept import folder
+from deployments.compiled import scalars
+from deployments.compiled.kept import folder, sources
+from deployments.diarization.compiled import lstm
+from deployments.recognition.compiled import cross_attention
 
 pytestmark = pytest.mark.slow
 
@@ -92,3 +95,8 @@ def test_nothing_is_taken_out_of_a_folder_of_somebody_else(
         assert folder() is None
     finally:
         folder.cache_clear()
+
+
+def test_code_goes_by_the_sources_of_all_loops() -> None:
+    of = [Path(module.__file__ or "") for module in (scalars, lstm, cross_attention)]
+    assert set(of) <= set(sources())
