@@ -69,6 +69,7 @@ WAYS: dict[str, tuple[Clustering, Parting | None]] = {
     "parts not split": (USED, None),
     "speakers of parts from 2 s on": (replace(USED, split_s=2.0), PARTING),
     "speakers of parts from 4 s on": (replace(USED, split_s=4.0), PARTING),
+    "voices alone for 0.3 s": (replace(USED, clean_s=0.3), PARTING),
     "voices alone for 0.5 s": (replace(USED, clean_s=0.5), PARTING),
     "voices alone for 1 s": (replace(USED, clean_s=1.0), PARTING),
     "least share 1 %": (replace(USED, share=0.01), PARTING),

@@ -49,7 +49,7 @@ class SimilarityClustering:
 
     different: float = 0.40
     same: float = 0.65
-    clean_s: float = 0.3
+    clean_s: float = 0.4
     least_s: float = 0.5
     enough_s: float = 10.0
     share: float = 0.02
