@@ -73,12 +73,14 @@ class AttendedRequests:
             except Conflict:
                 work.cancel()
                 return await self._repeated(new)
+            except asyncio.CancelledError:
+                # The row may be written by now, or not yet.
+                self._in_background(new, self._leave(entering))
+                raise
             return await self._finish(new, claim, work)
         finally:
             if not work.done():
                 work.cancel()
-            if not entering.done():
-                self._in_background(new, self._leave(entering))
 
     async def close(self) -> None:
         """Wait until what was answered is kept."""
@@ -109,7 +111,7 @@ class AttendedRequests:
         return transcript
 
     async def _leave(self, entering: asyncio.Task[Claim]) -> None:
-        """The client went away before its row was written."""
+        """The client went away before its row was known to be written."""
         await self._leases.abandon(await entering)
 
     async def _repeated(self, new: NewJob) -> Transcript:

@@ -79,6 +79,24 @@ async def test_its_webhook_is_made_known_at_once(
     assert known == ["a webhook"] * owed
 
 
+async def test_a_client_that_goes_away_as_its_row_is_written_leaves_none_running(
+    store: JobStore, leases: Leases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attend = leases.attend
+
+    async def leaving(new: NewJob, owner: str) -> Claim:
+        claim = await attend(new, owner)
+        answer.cancel()
+        return claim
+
+    monkeypatch.setattr(leases, "attend", leaving)
+    async with serving(store, leases, FakeRecognizer(gate=asyncio.Event())) as attended:
+        answer = asyncio.create_task(attended.run(new_job("t")))
+        with pytest.raises(asyncio.CancelledError):
+            await answer
+    assert (await store.task("t")).status == "cancelled"
+
+
 async def test_another_client_can_cancel_it(store: JobStore, leases: Leases) -> None:
     recognizer = FakeRecognizer(gate=asyncio.Event())
     async with serving(store, leases, recognizer) as attended:
