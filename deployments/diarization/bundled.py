@@ -49,9 +49,9 @@ def load(
     """`folder` holds the weights of both, as `deployments.models.bundled` lays them there.
 
     `dtype` is what CAM++ multiplies in; int16, which stands for 16-bit integers on a CPU, is what
-    segmentation's LSTMs multiply in as well. In bfloat16 these would give enough frames to somebody
-    else to cost errors, and stay in float32. Without `sparing`, a CPU spares chunks, and a
-    GPU does not: there it would be one pass more for fewer chunks, which nobody has measured.
+    segmentation multiplies in as well. In bfloat16 its LSTMs would give enough frames to somebody
+    else to cost errors, and all of it stays in float32. Without `sparing`, a CPU spares chunks, and
+    a GPU does not: there it would be one pass more for fewer chunks, which nobody has measured.
     """
     network = CamPlusPlus()
     network.load_state_dict(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from deployments.compiled.integers import Array, Weights, aligned, quantise, tile_of
+from deployments.compiled.integers import DEPTH, Array, Weights, aligned, quantise, tile_of
 from deployments.compiled.multiply_add import COLUMNS, ROWS, address
 from deployments.compiled.scalars import compiled
 
@@ -27,11 +27,13 @@ class Taps:
     def of(cls, weights: Array) -> "Taps":
         """Of (taps, outputs, inputs), float32; outputs are a multiple of COLUMNS.
 
-        Raises ValueError if they are not, or for an odd number of inputs.
+        Raises ValueError if they are not, and for inputs that are odd or more than DEPTH.
         """
         taps, outputs, inputs = weights.shape
         if outputs % COLUMNS:
             raise ValueError(f"Taps have a multiple of {COLUMNS} outputs: {outputs}")
+        if inputs > DEPTH:
+            raise ValueError(f"Taps have {DEPTH} inputs at most: {inputs}")
         each = [Weights.of(weight, None) for weight in weights]
         packed = aligned((taps, outputs // COLUMNS, inputs // 2, COLUMNS, 2), np.int16)
         for tap, one in enumerate(each):

@@ -1,4 +1,4 @@
-"""What SincNet does behind its filters, in 16-bit integers where it multiplies.
+"""SincNet, in 16-bit integers where it multiplies.
 
 Frames lie behind each other, each with its channels, so that the frames that a convolution sees
 are one row, and the next result's row begins a frame later in the same memory.

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from deployments.compiled.products import Integers
 
+_MOST = 512
+"""Channels that a step sums up as integers (`integers.DEPTH`, whose module loads a compiler)."""
 Layer = Callable[[Tensor], Tensor]
 """(batch, frames, channels) → (batch, frames, channels), float32."""
 
@@ -24,7 +26,8 @@ def _results(lstm: nn.LSTM) -> Layer:
 class IntegerLSTM:
     def __init__(self, lstm: nn.LSTM) -> None:
         """Raises ValueError for what is not built here."""
-        if not (lstm.batch_first and lstm.bias) or lstm.proj_size or lstm.hidden_size % 16:
+        built = lstm.batch_first and lstm.bias and not lstm.proj_size
+        if not built or lstm.hidden_size % 16 or lstm.hidden_size > _MOST:
             raise ValueError(f"Steps in 16-bit integers are not built for {lstm}")
         self._layers = [_Layer(lstm, number) for number in range(lstm.num_layers)]
 

@@ -86,6 +86,8 @@ def test_silence_gives_the_bias() -> None:
     assert np.array_equal(found, np.broadcast_to(bias, found.shape))
 
 
-def test_outputs_are_multiplied_many_at_once() -> None:
+def test_weights_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="a multiple of 16 outputs: 8"):
         Taps.of(drawn(3, 8, 6))
+    with pytest.raises(ValueError, match="512 inputs at most: 514"):
+        Taps.of(drawn(3, 16, 514))

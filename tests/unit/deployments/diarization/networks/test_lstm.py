@@ -62,6 +62,7 @@ def test_rows_do_not_change_each_other() -> None:
         nn.LSTM(6, 16, batch_first=True, bias=False),
         nn.LSTM(6, 16, batch_first=True, proj_size=4),
         nn.LSTM(6, 8, batch_first=True),
+        nn.LSTM(6, 528, batch_first=True),
     ],
 )
 def test_what_is_not_built_is_refused(made: nn.LSTM) -> None:
